@@ -1,0 +1,140 @@
+// Writes assembly/crypto/sha2-kernel.ts: `node scripts/gen/sha2-kernel.mjs` (`--print`: to the terminal instead).
+// Sixteen rounds are unrolled so that the message schedule and the working variables stay in locals.
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const OUTPUT = fileURLToPath(new URL('../../assembly/crypto/sha2-kernel.ts', import.meta.url))
+
+/** The first `bits` bits of the fraction of the k-th root of n. */
+function fraction(n, k, bits) {
+  const scaled = BigInt(n) << BigInt(bits * k)
+  let low = 0n
+  let high = 1n << BigInt(bits + 8)
+  while (high - low > 1n) {
+    const middle = (low + high) >> 1n
+    if (middle ** BigInt(k) <= scaled) low = middle
+    else high = middle
+  }
+  return low & ((1n << BigInt(bits)) - 1n)
+}
+
+const primes = []
+for (let n = 2; primes.length < 80; n++) if (primes.every((p) => n % p !== 0)) primes.push(n)
+
+/** FIPS 180-4 §4.2, §5.3: round constants are cube roots of primes, initial values square roots. */
+const K256 = primes.slice(0, 64).map((p) => fraction(p, 3, 32))
+const K512 = primes.map((p) => fraction(p, 3, 64))
+const H256 = primes.slice(0, 8).map((p) => fraction(p, 2, 32))
+const H384 = primes.slice(8, 16).map((p) => fraction(p, 2, 64))
+const H512 = primes.slice(0, 8).map((p) => fraction(p, 2, 64))
+const H224 = H384.map((h) => h & 0xffffffffn)
+
+/** FIPS 180-4 §4.1: rotations of the four functions (the last one of s0 and s1 is a shift). */
+const SHA256 = {
+  name: '256',
+  type: 'u32',
+  size: 4,
+  rounds: 64,
+  S0: [2, 13, 22],
+  S1: [6, 11, 25],
+  s0: [7, 18, 3],
+  s1: [17, 19, 10],
+}
+const SHA512 = {
+  name: '512',
+  type: 'u64',
+  size: 8,
+  rounds: 80,
+  S0: [28, 34, 39],
+  S1: [14, 18, 41],
+  s0: [1, 8, 7],
+  s1: [19, 61, 6],
+}
+
+const hex = (n) => `0x${n.toString(16).padStart(8, '0')}`
+/** Words of 64 bits are written as two of 32, low first: JavaScript tools round longer literals. */
+const halves = (words) => words.flatMap((w) => [w & 0xffffffffn, w >> 32n])
+
+/** `const NAME: usize = memory.data<u32>([...], 16)`, wrapped as the formatter does. */
+function data(name, words, exported) {
+  const head = `${exported ? 'export ' : ''}const ${name}: usize = memory.data<u32>(`
+  const all = `  [${words.map(hex).join(', ')}],`
+  if (all.length <= 120) return [head, all, '  16,', ')']
+  const lines = []
+  for (const word of words) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + hex(word).length + 2 <= 120) lines[lines.length - 1] += ` ${hex(word)},`
+    else lines.push(`    ${hex(word)},`)
+  }
+  return [head, '  [', ...lines, '  ],', '  16,', ')']
+}
+
+function compression(h) {
+  const word = Array.from({ length: 16 }, (_, i) => `w${i}`)
+  const rotr = (x, n) => `rotr<${h.type}>(${x}, ${n})`
+  const sum = (x, r) => `(${rotr(x, r[0])} ^ ${rotr(x, r[1])} ^ ${rotr(x, r[2])})`
+  const schedule = (x, r) => `${rotr(x, r[0])} ^ ${rotr(x, r[1])} ^ (${x} >> ${r[2]})`
+  // Maj(a, b, c) = b ^ ((a ^ b) & (b ^ c)), and b ^ c is a ^ b of the round before: `odd` and `even` carry it over.
+  const round = (i, k) => {
+    const at = (n) => 'abcdefgh'[(n - i + 16) % 8]
+    const [a, b, d, e, f, g, x] = [0, 1, 3, 4, 5, 6, 7].map(at)
+    const [now, before] = i % 2 === 0 ? ['even', 'odd'] : ['odd', 'even']
+    return [
+      `${x} += ${sum(e, h.S1)} + (${g} ^ (${e} & (${f} ^ ${g}))) + load<${h.type}>(${k}, ${i * h.size}) + w${i}`,
+      `${d} += ${x}`,
+      `${now} = ${a} ^ ${b}`,
+      `${x} += ${sum(a, h.S0)} + (${b} ^ (${now} & ${before}))`,
+    ]
+  }
+  const expand = (i) => {
+    const at = (n) => word[(i + n) % 16]
+    return [`w${i} += (${schedule(at(1), h.s0)}) + ${at(9)}`, `w${i} += ${schedule(at(14), h.s1)}`]
+  }
+  const state = [...'abcdefgh']
+  const rounds = (k, more) => word.flatMap((_, i) => [...(more ? expand(i) : []), ...round(i, k)])
+  return [
+    `/** Compresses \`blocks\` blocks of ${16 * h.size} bytes at \`p\` into the 8 ${h.type} at \`state\`. */`,
+    `export function sha${h.name}Blocks(state: usize, p: usize, blocks: i32): void {`,
+    ...state.map((v, i) => `  let ${v}0 = load<${h.type}>(state, ${i * h.size})`),
+    '  while (blocks > 0) {',
+    ...state.map((v) => `    let ${v} = ${v}0`),
+    ...word.map((w, i) => `    let ${w} = bswap<${h.type}>(load<${h.type}>(p, ${i * h.size}))`),
+    '    let odd = b ^ c',
+    `    let even: ${h.type} = 0`,
+    ...rounds(`K${h.name}`, false).map((line) => `    ${line}`),
+    `    for (let k = K${h.name} + ${16 * h.size}; k < K${h.name} + ${h.rounds * h.size}; k += ${16 * h.size}) {`,
+    ...rounds('k', true).map((line) => `      ${line}`),
+    '    }',
+    ...state.map((v) => `    ${v}0 += ${v}`),
+    `    p += ${16 * h.size}`,
+    '    blocks -= 1',
+    '  }',
+    ...state.map((v, i) => `  store<${h.type}>(state, ${v}0, ${i * h.size})`),
+    '}',
+  ]
+}
+
+/** The whole text of assembly/crypto/sha2-kernel.ts. */
+function generate() {
+  return `${[
+    '// GENERATED by scripts/gen/sha2-kernel.mjs: change that file and run it again. A test compares the two.',
+    '//',
+    '// The compression functions of FIPS 180-4 §6.2.2 and §6.4.2, sixteen rounds at a time, and their constants. 64-bit',
+    '// words are written low half first, as they lie in memory.',
+    '',
+    ...data('K256', K256, false),
+    ...data('K512', halves(K512), false),
+    '/** Initial chaining values (FIPS 180-4 §5.3). */',
+    ...data('H224', H224, true),
+    ...data('H256', H256, true),
+    ...data('H384', halves(H384), true),
+    ...data('H512', halves(H512), true),
+    '',
+    ...compression(SHA256),
+    '',
+    ...compression(SHA512),
+  ].join('\n')}\n`
+}
+
+if (process.argv.includes('--print')) process.stdout.write(generate())
+else writeFileSync(OUTPUT, generate())
