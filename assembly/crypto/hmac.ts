@@ -1,0 +1,107 @@
+// HMAC (FIPS 198-1) over SHA-2. A context keeps the chaining values behind both pads, so that many messages under one
+// key (key derivation, PBKDF2) cost no more than their own blocks.
+import {
+  HASH_CTX,
+  HASH_MAX_BLOCK,
+  HASH_MAX_LENGTH,
+  HASH_STATE,
+  hashAlgorithm,
+  hashBlock,
+  hashCompress,
+  hashDigest,
+  hashFinal,
+  hashInit,
+  hashLength,
+  hashOutput,
+  hashUpdate,
+} from './sha2'
+import { store64be, wipe } from './util'
+
+/** Layout of a context: the running hash, a copy of it behind the inner pad, one behind the outer pad. */
+const INNER: usize = HASH_CTX
+const OUTER: usize = 2 * HASH_CTX
+
+/** Bytes of an HMAC context; align it to 16. */
+export const HMAC_CTX: i32 = 3 * HASH_CTX
+
+const PAD: usize = memory.data(HASH_MAX_BLOCK, 16)
+const DIGEST: usize = memory.data(HASH_MAX_LENGTH, 16)
+const WORK: usize = memory.data(HMAC_CTX, 16)
+
+function absorbPad(ctx: usize, alg: i32, byte: u32): void {
+  const block = hashBlock(alg)
+  for (let i = 0; i < block; i++) store<u8>(PAD + i, load<u8>(PAD + i) ^ byte)
+  hashInit(ctx, alg)
+  hashUpdate(ctx, PAD, block)
+  for (let i = 0; i < block; i++) store<u8>(PAD + i, load<u8>(PAD + i) ^ byte)
+}
+
+/** Starts a MAC with a key of any length; traps on an unknown algorithm. */
+export function hmacInit(ctx: usize, alg: i32, key: usize, keyLen: i32): void {
+  if (keyLen > hashBlock(alg)) {
+    hashInit(ctx, alg)
+    hashUpdate(ctx, key, keyLen)
+    hashFinal(ctx, PAD)
+  } else {
+    memory.copy(PAD, key, keyLen)
+  }
+  absorbPad(ctx + INNER, alg, 0x36)
+  absorbPad(ctx + OUTER, alg, 0x5c)
+  wipe(PAD, HASH_MAX_BLOCK)
+  hmacRestart(ctx)
+}
+
+/** Begins the next message under the same key. */
+export function hmacRestart(ctx: usize): void {
+  memory.copy(ctx, ctx + INNER, HASH_CTX)
+}
+
+/** Adds `n` bytes at `p` to the message. */
+export function hmacUpdate(ctx: usize, p: usize, n: i32): void {
+  hashUpdate(ctx, p, n)
+}
+
+/** Writes the MAC of this message to `out`; the key stays for `hmacRestart`. */
+export function hmacDigest(ctx: usize, out: usize): void {
+  hashDigest(ctx, DIGEST)
+  memory.copy(ctx, ctx + OUTER, HASH_CTX)
+  hashUpdate(ctx, DIGEST, hashLength(hashAlgorithm(ctx)))
+  hashDigest(ctx, out)
+  wipe(DIGEST, HASH_MAX_LENGTH)
+}
+
+/** Writes the MAC, `hashLength(alg)` bytes, to `out` and wipes the context. */
+export function hmacFinal(ctx: usize, out: usize): void {
+  hmacDigest(ctx, out)
+  wipe(ctx, HMAC_CTX)
+}
+
+/** HMAC of `n` bytes at `p`: `hashLength(alg)` bytes to `out`. */
+export function hmac(alg: i32, key: usize, keyLen: i32, p: usize, n: i32, out: usize): void {
+  hmacInit(WORK, alg, key, keyLen)
+  hmacUpdate(WORK, p, n)
+  hmacFinal(WORK, out)
+}
+
+/**
+ * Pads `block` (HASH_MAX_BLOCK bytes, the first `hashLength` of them a digest) for `hmacChain`. The padding serves the
+ * inner and the outer hash alike: both have one block of key and one digest before it.
+ */
+export function hmacChainPad(ctx: usize, block: usize): void {
+  const alg = hashAlgorithm(ctx)
+  const length = hashLength(alg)
+  const size = hashBlock(alg)
+  memory.fill(block + length, 0, size - length)
+  store<u8>(block + length, 0x80)
+  store64be(block + size - 8, (<u64>(size + length)) << 3)
+}
+
+/** Replaces the digest at the start of a block padded by `hmacChainPad` by its MAC: two compressions. */
+export function hmacChain(ctx: usize, block: usize): void {
+  memory.copy(ctx, ctx + INNER, HASH_STATE)
+  hashCompress(ctx, block, 1)
+  hashOutput(ctx, block)
+  memory.copy(ctx, ctx + OUTER, HASH_STATE)
+  hashCompress(ctx, block, 1)
+  hashOutput(ctx, block)
+}

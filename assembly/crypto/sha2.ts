@@ -1,0 +1,138 @@
+// SHA-224, SHA-256, SHA-384 and SHA-512 (FIPS 180-4) over a context in memory.
+import { H224, H256, H384, H512, sha256Blocks, sha512Blocks } from './sha2-kernel'
+import { store32be, store64be, wipe } from './util'
+
+export const HASH_SHA256 = 1
+export const HASH_SHA384 = 2
+export const HASH_SHA512 = 3
+export const HASH_SHA224 = 4
+
+/** Longest digest and longest block of all algorithms, bytes. */
+export const HASH_MAX_LENGTH = 64
+export const HASH_MAX_BLOCK = 128
+
+/** Bytes of the chaining value within a context, at its start. */
+export const HASH_STATE = 64
+
+@unmanaged
+class HashContext {
+  /** Chaining value: 8 words of 4 or 8 bytes. */
+  s0: u64
+  s1: u64
+  s2: u64
+  s3: u64
+  s4: u64
+  s5: u64
+  s6: u64
+  s7: u64
+  /** Bytes hashed so far; those that do not fill a block wait in the buffer behind these fields. */
+  total: u64
+  alg: i32
+  block: i32
+}
+
+const BUFFER = offsetof<HashContext>()
+
+/** Bytes of a hash context; align it to 16. */
+export const HASH_CTX: i32 = <i32>BUFFER + HASH_MAX_BLOCK
+
+const WORK: usize = memory.data(HASH_CTX, 16)
+
+/** Digest length in bytes; traps on an unknown algorithm. */
+export function hashLength(alg: i32): i32 {
+  if (alg === HASH_SHA256) return 32
+  if (alg === HASH_SHA384) return 48
+  if (alg === HASH_SHA512) return 64
+  if (alg !== HASH_SHA224) unreachable()
+  return 28
+}
+
+/** Block length in bytes; traps on an unknown algorithm. */
+export function hashBlock(alg: i32): i32 {
+  return hashLength(alg) > 32 ? 128 : 64
+}
+
+/** The algorithm of a context. */
+export function hashAlgorithm(ctx: usize): i32 {
+  return changetype<HashContext>(ctx).alg
+}
+
+/** Starts a digest; traps on an unknown algorithm. */
+export function hashInit(ctx: usize, alg: i32): void {
+  const c = changetype<HashContext>(ctx)
+  c.total = 0
+  c.alg = alg
+  c.block = hashBlock(alg)
+  if (alg === HASH_SHA224) memory.copy(ctx, H224, 32)
+  else if (alg === HASH_SHA256) memory.copy(ctx, H256, 32)
+  else if (alg === HASH_SHA384) memory.copy(ctx, H384, 64)
+  else memory.copy(ctx, H512, 64)
+}
+
+/** Compresses whole blocks at `p` into the chaining value; they are not counted as message. */
+export function hashCompress(ctx: usize, p: usize, blocks: i32): void {
+  if (changetype<HashContext>(ctx).block === 64) sha256Blocks(ctx, p, blocks)
+  else sha512Blocks(ctx, p, blocks)
+}
+
+/** Hashes `n` more bytes at `p`. */
+export function hashUpdate(ctx: usize, p: usize, n: i32): void {
+  const c = changetype<HashContext>(ctx)
+  const block = c.block
+  const used = <i32>c.total & (block - 1)
+  c.total += <u64>n
+  if (used > 0) {
+    const room = block - used
+    if (n < room) {
+      memory.copy(ctx + BUFFER + used, p, n)
+      return
+    }
+    memory.copy(ctx + BUFFER + used, p, room)
+    hashCompress(ctx, ctx + BUFFER, 1)
+    p += room
+    n -= room
+  }
+  const rest = n & (block - 1)
+  const whole = n - rest
+  if (whole > 0) hashCompress(ctx, p, block === 64 ? whole >> 6 : whole >> 7)
+  memory.copy(ctx + BUFFER, p + whole, rest)
+}
+
+/** Writes the chaining value as a digest to `out`. */
+export function hashOutput(ctx: usize, out: usize): void {
+  const c = changetype<HashContext>(ctx)
+  const n = hashLength(c.alg)
+  if (c.block === 64) for (let i = 0; i < n; i += 4) store32be(out + i, load<u32>(ctx + i))
+  else for (let i = 0; i < n; i += 8) store64be(out + i, load<u64>(ctx + i))
+}
+
+/** Pads and writes the digest to `out`; the context is left as it is (see `hashFinal`). */
+export function hashDigest(ctx: usize, out: usize): void {
+  const c = changetype<HashContext>(ctx)
+  const block = c.block
+  const lengthField = block >> 3
+  const used = <i32>c.total & (block - 1)
+  const buffer = ctx + BUFFER
+  store<u8>(buffer + used, 0x80)
+  memory.fill(buffer + used + 1, 0, block - used - 1)
+  if (used + 1 > block - lengthField) {
+    hashCompress(ctx, buffer, 1)
+    memory.fill(buffer, 0, block)
+  }
+  store64be(buffer + block - 8, c.total << 3)
+  hashCompress(ctx, buffer, 1)
+  hashOutput(ctx, out)
+}
+
+/** Writes the digest, `hashLength(alg)` bytes, to `out` and wipes the context. */
+export function hashFinal(ctx: usize, out: usize): void {
+  hashDigest(ctx, out)
+  wipe(ctx, HASH_CTX)
+}
+
+/** SHA-384 of `n` bytes at `p`: 48 bytes to `out`. */
+export function sha384(p: usize, n: i32, out: usize): void {
+  hashInit(WORK, HASH_SHA384)
+  hashUpdate(WORK, p, n)
+  hashFinal(WORK, out)
+}
