@@ -1,0 +1,324 @@
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { BATTERY_REGIONS, FLASH_SECTOR } from '../../assembly/protocol.js'
+import { BATTERY_CAPACITY, type Change, SPLIT_SIZE } from './changes.js'
+import { BoardError, messageOf, systemCode } from './errors.js'
+import { Flash } from './flash.js'
+import { encodeJournalFrame, readJournal } from './journal.js'
+import { type Backing, State } from './non-volatile.js'
+
+/** Version of the folder's layout. */
+export const FOLDER_FORMAT = 1
+/** Bytes of journal after which the files are made durable and the journal starts again. */
+export const JOURNAL_LIMIT = 4 * 1024 * 1024
+
+const DESCRIPTION = 'board.json'
+const FLASH = 'flash.img'
+const BATTERY = 'battery.bin'
+const COUNTER = 'counter'
+const SPLIT = 'split.bin'
+const STANDBY = 'standby.bin'
+const JOURNAL = 'journal'
+
+const BATTERY_ROW = 4 + BATTERY_CAPACITY
+
+function batteryBytes(state: State): Buffer {
+  const bytes = Buffer.alloc(BATTERY_REGIONS * BATTERY_ROW)
+  for (let region = 0; region < BATTERY_REGIONS; region++) {
+    const data = state.battery(region)
+    bytes.writeUInt32BE(data.length, region * BATTERY_ROW)
+    bytes.set(data, region * BATTERY_ROW + 4)
+  }
+  return bytes
+}
+
+function counterBytes(state: State): Buffer {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64BE(state.counter)
+  return bytes
+}
+
+function splitBytes(state: State): Buffer {
+  const bytes = Buffer.alloc(1 + SPLIT_SIZE)
+  if (state.split) {
+    bytes[0] = 1
+    bytes.set(state.split, 1)
+  }
+  return bytes
+}
+
+function standbyBytes(state: State): Buffer {
+  const bytes = Buffer.alloc(16)
+  bytes.writeBigUInt64BE(state.aliveAt)
+  bytes.writeBigUInt64BE(state.randomPosition, 8)
+  return bytes
+}
+
+/** The small files are rewritten whole: name and content. The flash image is written where it changed. */
+const SMALL: readonly (readonly [string, (state: State) => Buffer])[] = [
+  [BATTERY, batteryBytes],
+  [COUNTER, counterBytes],
+  [SPLIT, splitBytes],
+  [STANDBY, standbyBytes],
+]
+
+const FILE_OF: { readonly [kind in Exclude<Change['kind'], 'program' | 'erase'>]: string } = {
+  counter: COUNTER,
+  battery: BATTERY,
+  split: SPLIT,
+  random: STANDBY,
+  alive: STANDBY,
+}
+
+function damaged(path: string, why: string, cause?: unknown): BoardError {
+  return new BoardError('STATE_DAMAGED', `${path} ${why}`, cause === undefined ? undefined : { cause })
+}
+
+function readWhole(dir: string, name: string, size?: number): Buffer {
+  const path = join(dir, name)
+  let bytes: Buffer
+  try {
+    bytes = readFileSync(path)
+  } catch (cause) {
+    if (systemCode(cause) === 'ENOENT') throw new BoardError('STATE_MISSING', `${path} is missing`, { cause })
+    throw new BoardError('STATE_IO', `${path} cannot be read: ${messageOf(cause)}`, { cause })
+  }
+  if (size !== undefined && bytes.length !== size) {
+    throw damaged(path, `has ${bytes.length} bytes where ${size} belong`)
+  }
+  return bytes
+}
+
+interface Description {
+  readonly flashSize: number
+  readonly madeBy: string
+}
+
+function readDescription(dir: string): Description {
+  const path = join(dir, DESCRIPTION)
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(readWhole(dir, DESCRIPTION).toString('utf8'))
+  } catch (cause) {
+    if (cause instanceof BoardError) throw cause
+    throw damaged(path, 'is not JSON', cause)
+  }
+  if (typeof parsed !== 'object' || parsed === null || !('format' in parsed))
+    throw damaged(path, 'has no format number')
+  const { format } = parsed
+  if (typeof format !== 'number' || !Number.isSafeInteger(format) || format < 1) {
+    throw damaged(path, 'has no valid format number')
+  }
+  const madeBy = 'madeBy' in parsed && typeof parsed.madeBy === 'string' ? parsed.madeBy : 'an unknown version'
+  if (format > FOLDER_FORMAT) {
+    throw new BoardError(
+      'STATE_NEWER',
+      `${dir} has state format ${format}, made by ${madeBy}; this version reads formats up to ${FOLDER_FORMAT}`,
+    )
+  }
+  const flashSize = 'flashSize' in parsed ? parsed.flashSize : undefined
+  if (typeof flashSize !== 'number' || !Number.isSafeInteger(flashSize) || flashSize <= 0 || flashSize % FLASH_SECTOR) {
+    throw damaged(path, 'has no valid flash size')
+  }
+  return { flashSize, madeBy }
+}
+
+function readState(dir: string, { flashSize }: Description): State {
+  const image = readWhole(dir, FLASH, flashSize)
+  const state = new State(new Flash(new Uint8Array(image.buffer, image.byteOffset, image.length)))
+  const [battery, counter, split, standby] = SMALL.map(([name, content]) => readWhole(dir, name, content(state).length))
+  if (!battery || !counter || !split || !standby) throw new BoardError('STATE_MISSING', `${dir} lacks a file`)
+
+  for (let region = 0; region < BATTERY_REGIONS; region++) {
+    const row = battery.subarray(region * BATTERY_ROW, (region + 1) * BATTERY_ROW)
+    const length = row.readUInt32BE()
+    if (length > BATTERY_CAPACITY) throw damaged(join(dir, BATTERY), `says that region ${region} has ${length} bytes`)
+    state.apply({ kind: 'battery', region, data: row.subarray(4, 4 + length) })
+  }
+  state.counter = counter.readBigUInt64BE()
+  const present = split[0] ?? 0
+  if (present > 1) throw damaged(join(dir, SPLIT), 'does not start with 0 or 1')
+  if (present) state.apply({ kind: 'split', data: split.subarray(1) })
+  state.aliveAt = standby.readBigUInt64BE()
+  state.randomPosition = standby.readBigUInt64BE(8)
+  return state
+}
+
+function syncFolder(dir: string): void {
+  const fd = openSync(dir, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/**
+ * The files of one board (SPEC.md §8). Every commit is one journal frame and one fdatasync; the files follow behind, so
+ * that after a kill or a host power loss they and the journal together are always what the board did up to some commit.
+ * Whoever opens one holds the folder's lock.
+ */
+export class BoardFolder implements Backing {
+  readonly state: State
+  #files = new Map<string, number>()
+  #sequence = 1n
+  #journalLength = 0
+  /** After a failed write the disk no longer follows the state: nothing may be acknowledged any more. */
+  #broken: unknown
+
+  private constructor(
+    readonly dir: string,
+    readonly description: Description,
+  ) {
+    this.state = readState(dir, description)
+    const journal = readWhole(dir, JOURNAL)
+    try {
+      for (const name of [FLASH, JOURNAL, ...SMALL.map(([small]) => small)]) {
+        this.#files.set(name, openSync(join(dir, name), 'r+'))
+      }
+      this.#replay(journal)
+    } catch (cause) {
+      this.#closeFiles()
+      if (cause instanceof BoardError) throw cause
+      throw new BoardError('STATE_IO', `${dir} cannot be opened: ${messageOf(cause)}`, { cause })
+    }
+  }
+
+  /**
+   * Makes the folder of a new, unmanufactured board. The description is written last: a folder without it is no board.
+   * Throws STATE_EXISTS where the folder holds anything already.
+   */
+  static create(dir: string, description: Description): void {
+    const { flashSize, madeBy } = description
+    const state = State.blank(flashSize)
+    try {
+      mkdirSync(dir, { recursive: true, mode: 0o700 })
+      if (readdirSync(dir).some((name) => name !== 'lock')) {
+        throw new BoardError('STATE_EXISTS', `${dir} is not empty`)
+      }
+      const write = (name: string, content: string | Uint8Array): void =>
+        writeFileSync(join(dir, name), content, { flag: 'wx', mode: 0o600, flush: true })
+      write(FLASH, state.flash.image)
+      for (const [name, content] of SMALL) write(name, content(state))
+      write(JOURNAL, '')
+      write(`${DESCRIPTION}.new`, `${JSON.stringify({ format: FOLDER_FORMAT, flashSize, madeBy }, null, 2)}\n`)
+      syncFolder(dir)
+      renameSync(join(dir, `${DESCRIPTION}.new`), join(dir, DESCRIPTION))
+      syncFolder(dir)
+    } catch (cause) {
+      if (cause instanceof BoardError) throw cause
+      throw new BoardError('STATE_IO', `${dir} cannot be made: ${messageOf(cause)}`, { cause })
+    }
+  }
+
+  /** Throws STATE_MISSING, STATE_NEWER, STATE_DAMAGED or STATE_IO, and then has changed nothing. */
+  static open(dir: string): BoardFolder {
+    if (!existsSync(dir)) throw new BoardError('STATE_MISSING', `there is no state folder ${dir}`)
+    return new BoardFolder(dir, readDescription(dir))
+  }
+
+  commit(changes: readonly Change[]): void {
+    this.#guarded(() => {
+      const frame = encodeJournalFrame(this.#sequence, changes)
+      this.#write(JOURNAL, frame, this.#journalLength)
+      fdatasyncSync(this.#fd(JOURNAL))
+      frame.fill(0)
+      this.#sequence += 1n
+      this.#journalLength += frame.length
+      this.#writeThrough(changes)
+      // What was zeroized must not live on in the journal.
+      const wiped = changes.some((change) => change.kind === 'battery' && change.data.length === 0)
+      if (wiped || this.#journalLength > JOURNAL_LIMIT) this.#checkpoint()
+    })
+  }
+
+  /** Leaves durable files and an empty journal behind. */
+  close(): void {
+    if (this.#files.size === 0) return
+    try {
+      if (this.#broken === undefined) this.#guarded(() => this.#checkpoint())
+    } finally {
+      this.#closeFiles()
+    }
+  }
+
+  #replay(bytes: Buffer): void {
+    const { frames, length, damaged: broken } = readJournal(bytes)
+    const path = join(this.dir, JOURNAL)
+    if (broken) throw damaged(path, `is damaged after byte ${length}: acknowledged changes are lost`)
+    const changes = frames.flatMap((frame) => frame.changes)
+    try {
+      for (const change of changes) this.state.apply(change)
+    } catch (cause) {
+      throw damaged(path, 'holds a change that this board cannot have made', cause)
+    }
+    this.#journalLength = bytes.length
+    this.#writeThrough(changes)
+    if (bytes.length > 0) this.#checkpoint()
+  }
+
+  /** The state already is what it is after the last change, so each touched place is written once as it is now. */
+  #writeThrough(changes: readonly Change[]): void {
+    const { image } = this.state.flash
+    const small = new Set<string>()
+    for (const change of changes) {
+      if (change.kind === 'program') {
+        this.#write(FLASH, image.subarray(change.offset, change.offset + change.data.length), change.offset)
+      } else if (change.kind === 'erase') {
+        const offset = change.sector * FLASH_SECTOR
+        this.#write(FLASH, image.subarray(offset, offset + FLASH_SECTOR), offset)
+      } else small.add(FILE_OF[change.kind])
+    }
+    for (const [name, content] of SMALL) if (small.has(name)) this.#write(name, content(this.state), 0)
+  }
+
+  #checkpoint(): void {
+    for (const [name, fd] of this.#files) if (name !== JOURNAL) fdatasyncSync(fd)
+    // Only now: a crash before this line replays the journal over files that have it already, which changes nothing.
+    ftruncateSync(this.#fd(JOURNAL), 0)
+    this.#journalLength = 0
+  }
+
+  #write(name: string, bytes: Uint8Array, offset: number): void {
+    for (let done = 0; done < bytes.length; ) {
+      done += writeSync(this.#fd(name), bytes, done, bytes.length - done, offset + done)
+    }
+  }
+
+  #fd(name: string): number {
+    const fd = this.#files.get(name)
+    if (fd === undefined) throw new BoardError('BOARD_CLOSED', `${this.dir} is closed`)
+    return fd
+  }
+
+  #guarded(action: () => void): void {
+    if (this.#broken !== undefined) {
+      throw new BoardError('STATE_IO', `${this.dir} could not be written earlier`, { cause: this.#broken })
+    }
+    try {
+      action()
+    } catch (cause) {
+      this.#broken = cause
+      if (cause instanceof BoardError) throw cause
+      throw new BoardError('STATE_IO', `${this.dir} cannot be written: ${messageOf(cause)}`, { cause })
+    }
+  }
+
+  #closeFiles(): void {
+    for (const fd of this.#files.values()) closeSync(fd)
+    this.#files.clear()
+  }
+}

@@ -1,0 +1,100 @@
+import { BATTERY_ACTIVATION_SIZE, BATTERY_REGIONS } from '../../assembly/protocol.js'
+
+/** Bytes that one region of the battery-backed RAM holds. */
+export const BATTERY_CAPACITY = BATTERY_ACTIVATION_SIZE
+/** Bytes of the key-split peripheral. */
+export const SPLIT_SIZE = 32
+
+/** One change of what a board keeps without power. The journal is a row of these. */
+export type Change =
+  | { readonly kind: 'program'; readonly offset: number; readonly data: Uint8Array }
+  | { readonly kind: 'erase'; readonly sector: number }
+  | { readonly kind: 'counter'; readonly value: bigint }
+  /** Empty data = the region is zeroized. */
+  | { readonly kind: 'battery'; readonly region: number; readonly data: Uint8Array }
+  | { readonly kind: 'split'; readonly data: Uint8Array }
+  /** Bytes taken from the seeded random stream so far. */
+  | { readonly kind: 'random'; readonly position: bigint }
+  /** Milliseconds since 1970 when the board last had power. */
+  | { readonly kind: 'alive'; readonly time: bigint }
+
+const CODES = { program: 1, erase: 2, counter: 3, battery: 4, split: 5, random: 6, alive: 7 } as const
+
+const u32 = (value: number): Buffer => {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(value)
+  return bytes
+}
+const u64 = (value: bigint): Buffer => {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64BE(value)
+  return bytes
+}
+
+function fields(change: Change): readonly Uint8Array[] {
+  switch (change.kind) {
+    case 'program':
+      return [u32(change.offset), u32(change.data.length), change.data]
+    case 'erase':
+      return [u32(change.sector)]
+    case 'counter':
+      return [u64(change.value)]
+    case 'battery':
+      return [Uint8Array.of(change.region), u32(change.data.length), change.data]
+    case 'split':
+      return [change.data]
+    case 'random':
+      return [u64(change.position)]
+    case 'alive':
+      return [u64(change.time)]
+  }
+}
+
+export function encodeChanges(changes: readonly Change[]): Buffer {
+  return Buffer.concat(changes.flatMap((change) => [Uint8Array.of(CODES[change.kind]), ...fields(change)]))
+}
+
+/** Undefined where the bytes are not exactly a row of changes. Offsets and sectors are checked by who applies them. */
+export function decodeChanges(bytes: Buffer): Change[] | undefined {
+  const changes: Change[] = []
+  let at = 0
+  const room = (length: number): boolean => bytes.length - at >= length
+  const take = (length: number): Buffer => {
+    at += length
+    return bytes.subarray(at - length, at)
+  }
+  const sized = (): Buffer | undefined => {
+    if (!room(4)) return undefined
+    const length = take(4).readUInt32BE()
+    return room(length) ? take(length) : undefined
+  }
+  while (at < bytes.length) {
+    const code = take(1)[0]
+    if (code === CODES.program) {
+      if (!room(4)) return undefined
+      const offset = take(4).readUInt32BE()
+      const data = sized()
+      if (!data) return undefined
+      changes.push({ kind: 'program', offset, data })
+    } else if (code === CODES.erase) {
+      if (!room(4)) return undefined
+      changes.push({ kind: 'erase', sector: take(4).readUInt32BE() })
+    } else if (code === CODES.battery) {
+      const region = room(1) ? take(1)[0] : undefined
+      const data = sized()
+      if (region === undefined || region >= BATTERY_REGIONS || !data || data.length > BATTERY_CAPACITY) return undefined
+      changes.push({ kind: 'battery', region, data })
+    } else if (code === CODES.split) {
+      if (!room(SPLIT_SIZE)) return undefined
+      changes.push({ kind: 'split', data: take(SPLIT_SIZE) })
+    } else {
+      if (!room(8)) return undefined
+      const value = take(8).readBigUInt64BE()
+      if (code === CODES.counter) changes.push({ kind: 'counter', value })
+      else if (code === CODES.random) changes.push({ kind: 'random', position: value })
+      else if (code === CODES.alive) changes.push({ kind: 'alive', time: value })
+      else return undefined
+    }
+  }
+  return changes
+}

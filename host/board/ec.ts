@@ -1,0 +1,198 @@
+import { createECDH, createHmac, type ECDH } from 'node:crypto'
+import { inverse, mod, toBytes, toInt } from './big-int.js'
+import type { Curve } from './curves.js'
+
+// The accelerator's elliptic curves. Scalar multiplication with a secret is OpenSSL's; ECDSA's arithmetic is on BigInt,
+// because node:crypto takes no ready-made digest for EC keys. BigInt is not constant time: this chip lies inside the
+// module boundary of the emulated device, and the emulator promises nothing about timing.
+
+export function isScalar(curve: Curve, scalar: bigint): boolean {
+  return scalar > 0n && scalar < curve.n
+}
+
+/** Full public-key validation of `04 ∥ X ∥ Y`: form, range, on the curve (the cofactor is 1). Undefined = not valid. */
+export function decodePoint(curve: Curve, bytes: Uint8Array): readonly [x: bigint, y: bigint] | undefined {
+  const { length, p, a, b } = curve
+  if (bytes.length !== 1 + 2 * length || bytes[0] !== 4) return undefined
+  const [x, y] = [toInt(bytes.subarray(1, 1 + length)), toInt(bytes.subarray(1 + length))]
+  return x < p && y < p && mod(y * y - (x * x * x + a * x + b), p) === 0n ? [x, y] : undefined
+}
+
+function holder(curve: Curve, scalar: bigint): ECDH {
+  const ecdh = createECDH(curve.name)
+  const bytes = toBytes(scalar, curve.length)
+  ecdh.setPrivateKey(bytes)
+  bytes.fill(0)
+  return ecdh
+}
+
+/** `04 ∥ X ∥ Y` of a scalar in 1 … n − 1. */
+export function publicKey(curve: Curve, scalar: bigint): Buffer {
+  return holder(curve, scalar).getPublicKey()
+}
+
+/** The X coordinate of scalar · peer; undefined where the peer's point is not valid. */
+export function diffieHellman(curve: Curve, scalar: bigint, peer: Uint8Array): Buffer | undefined {
+  return decodePoint(curve, peer) && holder(curve, scalar).computeSecret(peer)
+}
+
+// ---- ECDSA ----------------------------------------------------------------------------------------------------------
+
+/** The digest as a number: its leftmost bits, as many as the order has (FIPS 186-5 §6.4.1). */
+function digestInt(curve: Curve, digest: Uint8Array): bigint {
+  const excess = 8 * digest.length - curve.bits
+  return excess > 0 ? toInt(digest) >> BigInt(excess) : toInt(digest)
+}
+
+/** Hash for the nonces by the length of what is signed, so that the published RFC 6979 values come out. */
+function nonceHash(digest: Uint8Array): string {
+  const hashes: Readonly<Record<number, string>> = { 20: 'sha1', 28: 'sha224', 32: 'sha256', 48: 'sha384' }
+  return hashes[digest.length] ?? 'sha512'
+}
+
+/** Candidates for the nonce k (RFC 6979 §3.2), each in 1 … n − 1. */
+function* nonces(curve: Curve, scalar: bigint, digest: Uint8Array): Generator<bigint, never> {
+  const hash = nonceHash(digest)
+  const hmac = (key: Uint8Array, ...parts: readonly Uint8Array[]): Buffer =>
+    parts.reduce((state, part) => state.update(part), createHmac(hash, key)).digest()
+  const orderBytes = Math.ceil(curve.bits / 8)
+  const seed = Buffer.concat([toBytes(scalar, orderBytes), toBytes(digestInt(curve, digest) % curve.n, orderBytes)])
+  const size = hmac(seed).length
+  let v: Buffer = Buffer.alloc(size, 1)
+  let k: Buffer = Buffer.alloc(size, 0)
+  for (const step of [0, 1]) {
+    k = hmac(k, v, Uint8Array.of(step), seed)
+    v = hmac(k, v)
+  }
+  seed.fill(0)
+  for (;;) {
+    const blocks: Buffer[] = []
+    for (let have = 0; have < orderBytes; have += size) {
+      v = hmac(k, v)
+      blocks.push(v)
+    }
+    const candidate = digestInt(curve, Buffer.concat(blocks).subarray(0, orderBytes))
+    if (isScalar(curve, candidate)) yield candidate
+    k = hmac(k, v, Uint8Array.of(0))
+    v = hmac(k, v)
+  }
+}
+
+/** r ∥ s over a ready-made digest, each as long as a coordinate. Deterministic (RFC 6979); s is not normalized. */
+export function ecdsaSign(curve: Curve, scalar: bigint, digest: Uint8Array): Buffer {
+  const { n, length } = curve
+  const e = digestInt(curve, digest)
+  for (const candidates = nonces(curve, scalar, digest); ; ) {
+    const k = candidates.next().value
+    const r = toInt(publicKey(curve, k).subarray(1, 1 + length)) % n
+    const s = mod(inverse(k, n) * (e + r * scalar), n)
+    if (r !== 0n && s !== 0n) return Buffer.concat([toBytes(r, length), toBytes(s, length)])
+  }
+}
+
+/** FIPS 186-5 §6.4.2. `point` is a valid point of the curve, `signature` r ∥ s. */
+export function ecdsaVerify(
+  curve: Curve,
+  point: readonly [x: bigint, y: bigint],
+  signature: Uint8Array,
+  digest: Uint8Array,
+): boolean {
+  const { n, p, length } = curve
+  const [r, s] = [toInt(signature.subarray(0, length)), toInt(signature.subarray(length))]
+  if (signature.length !== 2 * length || !isScalar(curve, r) || !isScalar(curve, s)) return false
+  const w = inverse(s, n)
+  const [x, , z] = doubleMultiply(curve, mod(digestInt(curve, digest) * w, n), mod(r * w, n), point)
+  if (z === 0n) return false
+  // x of the affine point, taken modulo n, is r: compare without the inversion, for both values below p that fit.
+  const zz = (z * z) % p
+  return [r, r + n].some((candidate) => candidate < p && (candidate * zz) % p === x)
+}
+
+// ---- points in Jacobian coordinates, (X : Y : Z) = (X/Z², Y/Z³), Z = 0 the point at infinity ------------------------
+
+type Jacobian = readonly [x: bigint, y: bigint, z: bigint]
+const INFINITY: Jacobian = [1n, 1n, 0n]
+
+function double({ p, a }: Curve, [x, y, z]: Jacobian): Jacobian {
+  if (z === 0n) return INFINITY
+  const yy = (y * y) % p
+  const s = (4n * x * yy) % p
+  const zz = (z * z) % p
+  const m = (3n * x * x + a * ((zz * zz) % p)) % p
+  const x3 = mod(m * m - 2n * s, p)
+  return [x3, mod(m * (s - x3) - 8n * yy * yy, p), (2n * y * z) % p]
+}
+
+function add(curve: Curve, left: Jacobian, right: Jacobian): Jacobian {
+  const { p } = curve
+  const [x1, y1, z1] = left
+  const [x2, y2, z2] = right
+  if (z1 === 0n) return right
+  if (z2 === 0n) return left
+  const z1z1 = (z1 * z1) % p
+  const z2z2 = (z2 * z2) % p
+  const u1 = (x1 * z2z2) % p
+  const s1 = (((y1 * z2) % p) * z2z2) % p
+  const h = mod(x2 * z1z1 - u1, p)
+  const r = mod(((y2 * z1) % p) * z1z1 - s1, p)
+  if (h === 0n) return r === 0n ? double(curve, left) : INFINITY
+  const hh = (h * h) % p
+  const hhh = (h * hh) % p
+  const v = (u1 * hh) % p
+  const x3 = mod(r * r - hhh - 2n * v, p)
+  return [x3, mod(r * (v - x3) - s1 * hhh, p), (((z1 * z2) % p) * h) % p]
+}
+
+const WINDOW = 5
+
+/** P, 3P, 5P … 15P. */
+function oddMultiples(curve: Curve, point: Jacobian): Jacobian[] {
+  const twice = double(curve, point)
+  const table = [point]
+  for (let last = point; table.length < 2 ** (WINDOW - 2); table.push(last)) last = add(curve, last, twice)
+  return table
+}
+
+/** Signed digits of a scalar, least significant first: zero or odd, below 2^(WINDOW-1) in size (w-NAF). */
+function digits(scalar: bigint): number[] {
+  const result: number[] = []
+  const [width, half] = [2 ** WINDOW, 2 ** (WINDOW - 1)]
+  for (let rest = scalar; rest > 0n; rest >>= 1n) {
+    let digit = 0
+    if (rest & 1n) {
+      digit = Number(BigInt.asUintN(WINDOW, rest))
+      if (digit >= half) digit -= width
+      rest -= BigInt(digit)
+    }
+    result.push(digit)
+  }
+  return result
+}
+
+const baseTables = new Map<Curve, Jacobian[]>()
+
+function baseTable(curve: Curve): Jacobian[] {
+  const table = baseTables.get(curve) ?? oddMultiples(curve, [curve.g[0], curve.g[1], 1n])
+  baseTables.set(curve, table)
+  return table
+}
+
+/** u1 · G + u2 · Q with one row of doublings for both (Straus, Shamir). Public values only. */
+function doubleMultiply(curve: Curve, u1: bigint, u2: bigint, q: readonly [x: bigint, y: bigint]): Jacobian {
+  const rows: readonly (readonly [number[], Jacobian[]])[] = [
+    [digits(u1), baseTable(curve)],
+    [digits(u2), oddMultiples(curve, [q[0], q[1], 1n])],
+  ]
+  let sum = INFINITY
+  for (let i = Math.max(...rows.map(([row]) => row.length)) - 1; i >= 0; i--) {
+    sum = double(curve, sum)
+    for (const [row, table] of rows) {
+      const digit = row[i] ?? 0
+      const multiple = table[(Math.abs(digit) - 1) / 2]
+      if (!multiple) continue
+      const [x, y, z] = multiple
+      sum = add(curve, sum, digit > 0 ? multiple : [x, curve.p - y, z])
+    }
+  }
+  return sum
+}

@@ -1,0 +1,121 @@
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { join } from 'node:path'
+import { BoardError, messageOf, systemCode } from './errors.js'
+
+const LOCK = 'lock'
+
+export type LockMethod = 'socket' | 'pid-file'
+
+function heldBy(path: string): number | undefined {
+  try {
+    const pid = Number(readFileSync(path, 'utf8').trim())
+    return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (thrown) {
+    return systemCode(thrown) === 'EPERM'
+  }
+}
+
+function locked(dir: string): BoardError {
+  const pid = heldBy(join(dir, LOCK))
+  const who = pid === undefined ? 'another process' : pid === process.pid ? `this process (${pid})` : `process ${pid}`
+  return new BoardError('STATE_LOCKED', `state folder ${dir} is in use by ${who}`)
+}
+
+/**
+ * A socket in Linux's abstract namespace, named by the folder's device and inode: the kernel gives a name to one
+ * process only and takes it back when that process dies, however it dies. Processes in different network namespaces
+ * do not see each other's.
+ */
+function listen(dir: string): Promise<Server> {
+  const { dev, ino } = statSync(dir, { bigint: true })
+  const server = createServer((peer) => peer.destroy())
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: Error) => {
+      reject(
+        systemCode(cause) === 'EADDRINUSE'
+          ? locked(dir)
+          : new BoardError('STATE_IO', `${dir} cannot be locked: ${cause.message}`, { cause }),
+      )
+    })
+    server.listen({ path: `\0moonlet-${dev}-${ino}`, exclusive: true }, () => {
+      server.unref()
+      resolve(server)
+    })
+  })
+}
+
+/** Where there is no abstract namespace: a file that only one process can create, taken over when its maker is gone. */
+function claimPidFile(dir: string): void {
+  const path = join(dir, LOCK)
+  for (;;) {
+    try {
+      writeFileSync(path, `${process.pid}\n`, { flag: 'wx', mode: 0o600 })
+      return
+    } catch (thrown) {
+      if (systemCode(thrown) !== 'EEXIST') throw thrown
+    }
+    const pid = heldBy(path)
+    if (pid !== undefined && isAlive(pid)) throw locked(dir)
+    rmSync(path, { force: true })
+  }
+}
+
+/** One process at a time works on a folder. The file `lock` in it names the holder, for people and for messages. */
+export class FolderLock {
+  #server: Server | undefined
+  #held = true
+
+  private constructor(
+    readonly dir: string,
+    server?: Server,
+  ) {
+    this.#server = server
+  }
+
+  /** Throws STATE_LOCKED (also within one process), STATE_MISSING where there is no such folder, STATE_IO. */
+  static async acquire(
+    dir: string,
+    method: LockMethod = process.platform === 'linux' ? 'socket' : 'pid-file',
+  ): Promise<FolderLock> {
+    try {
+      if (method === 'pid-file') {
+        claimPidFile(dir)
+        return new FolderLock(dir)
+      }
+      const server = await listen(dir)
+      const lock = new FolderLock(dir, server)
+      try {
+        writeFileSync(join(dir, LOCK), `${process.pid}\n`, { mode: 0o600 })
+      } catch (thrown) {
+        await lock.release()
+        throw thrown
+      }
+      return lock
+    } catch (cause) {
+      if (cause instanceof BoardError) throw cause
+      if (systemCode(cause) === 'ENOENT') {
+        throw new BoardError('STATE_MISSING', `there is no state folder ${dir}`, { cause })
+      }
+      throw new BoardError('STATE_IO', `${dir} cannot be locked: ${messageOf(cause)}`, { cause })
+    }
+  }
+
+  async release(): Promise<void> {
+    if (!this.#held) return
+    this.#held = false
+    // The file first: once the lock is free it may be another holder's.
+    rmSync(join(this.dir, LOCK), { force: true })
+    const server = this.#server
+    if (server) await new Promise<void>((resolve) => server.close(() => resolve()))
+  }
+}

@@ -1,0 +1,110 @@
+import { BATTERY_REGIONS } from '../../assembly/protocol.js'
+import { BATTERY_CAPACITY, type Change, SPLIT_SIZE } from './changes.js'
+import { BoardError } from './errors.js'
+import { Flash } from './flash.js'
+
+const EMPTY = new Uint8Array(0)
+
+/** What a board keeps without power: flash, monotonic counter, battery RAM, key split, and two moments of its own. */
+export class State {
+  counter = 0n
+  /** Undefined = nothing was ever stored. */
+  split: Uint8Array | undefined
+  randomPosition = 0n
+  /** Milliseconds since 1970, 0 = the board never had power. */
+  aliveAt = 0n
+  readonly #battery: Uint8Array[] = Array.from({ length: BATTERY_REGIONS }, () => EMPTY)
+
+  constructor(readonly flash: Flash) {}
+
+  static blank(flashSize: number): State {
+    return new State(Flash.erased(flashSize))
+  }
+
+  /** Empty = never written, or lost. */
+  battery(region: number): Uint8Array {
+    const bytes = this.#battery[region]
+    if (!bytes) throw new BoardError('PERIPHERAL_ACCESS', `there is no battery region ${region}`)
+    return bytes
+  }
+
+  apply(change: Change): void {
+    switch (change.kind) {
+      case 'program':
+        this.flash.program(change.offset, change.data)
+        return
+      case 'erase':
+        this.flash.erase(change.sector)
+        return
+      case 'counter':
+        this.counter = change.value
+        return
+      case 'battery':
+        if (change.data.length > BATTERY_CAPACITY) {
+          throw new BoardError('PERIPHERAL_ACCESS', `a battery region holds ${BATTERY_CAPACITY} bytes at most`)
+        }
+        this.battery(change.region).fill(0)
+        this.#battery[change.region] = change.data.length > 0 ? Uint8Array.from(change.data) : EMPTY
+        return
+      case 'split':
+        if (change.data.length !== SPLIT_SIZE) {
+          throw new BoardError('PERIPHERAL_ACCESS', `a key split has ${SPLIT_SIZE} bytes`)
+        }
+        this.split = Uint8Array.from(change.data)
+        return
+      case 'random':
+        this.randomPosition = change.position
+        return
+      case 'alive':
+        this.aliveAt = change.time
+        return
+    }
+  }
+}
+
+/** Where changes become durable. */
+export interface Backing {
+  /** Makes all changes durable, in order and as one, before it returns. Called after they were applied to the state. */
+  commit(changes: readonly Change[]): void
+}
+
+/** The state as peripherals reach it; fault injectors wrap it. */
+export interface NonVolatile {
+  readonly state: State
+  /** Changes were applied since the last sync. */
+  readonly dirty: boolean
+  apply(change: Change): void
+  /** Makes everything applied so far durable. */
+  sync(): void
+}
+
+function copyOf(change: Change): Change {
+  return 'data' in change ? { ...change, data: Uint8Array.from(change.data) } : change
+}
+
+export class NonVolatileMemory implements NonVolatile {
+  #pending: Change[] = []
+
+  /** Without a backing the state lives as long as this object. */
+  constructor(
+    readonly state: State,
+    private readonly backing?: Backing,
+  ) {}
+
+  get dirty(): boolean {
+    return this.#pending.length > 0
+  }
+
+  apply(change: Change): void {
+    this.state.apply(change)
+    // Only the last position counts, and a seeded board changes it with every byte it draws.
+    if (change.kind === 'random' && this.#pending.at(-1)?.kind === 'random') this.#pending.pop()
+    this.#pending.push(copyOf(change))
+  }
+
+  sync(): void {
+    if (!this.dirty) return
+    this.backing?.commit(this.#pending)
+    this.#pending = []
+  }
+}

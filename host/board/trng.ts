@@ -1,0 +1,48 @@
+import { createHash, randomFillSync } from 'node:crypto'
+import type { NonVolatile } from './non-volatile.js'
+
+/** Source of true random bytes. */
+export interface Trng {
+  fill(target: Uint8Array): void
+}
+
+export class SystemTrng implements Trng {
+  fill(target: Uint8Array): void {
+    randomFillSync(target)
+  }
+}
+
+const BLOCK = 64n
+
+/**
+ * A stream that a seed decides: block i is SHA-512("moonlet TRNG" ∥ SHA-512(seed) ∥ i as u64). Its position is kept with
+ * the board's state, so that it goes on after a power cut or a restart and no byte of it is ever given twice (OBC-1 §10).
+ */
+export class SeededTrng implements Trng {
+  readonly #seed: Buffer
+
+  constructor(
+    seed: string,
+    private readonly memory: NonVolatile,
+  ) {
+    this.#seed = createHash('sha512').update(seed).digest()
+  }
+
+  fill(target: Uint8Array): void {
+    let position = this.memory.state.randomPosition
+    for (let done = 0; done < target.length; ) {
+      const piece = this.#block(position / BLOCK).subarray(Number(position % BLOCK))
+      const length = Math.min(piece.length, target.length - done)
+      target.set(piece.subarray(0, length), done)
+      done += length
+      position += BigInt(length)
+    }
+    this.memory.apply({ kind: 'random', position })
+  }
+
+  #block(index: bigint): Buffer {
+    const counter = Buffer.alloc(8)
+    counter.writeBigUInt64BE(index)
+    return createHash('sha512').update('moonlet TRNG').update(this.#seed).update(counter).digest()
+  }
+}

@@ -1,0 +1,106 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import type { PedConnectorName } from './board.js'
+import { BoardError, messageOf } from './errors.js'
+import type { FrameLink } from './frame-link.js'
+import type { Call, FromWorker, PlainError, ToWorker } from './messages.js'
+import { type BoardOptions, type OpenBoard, openBoard } from './open-board.js'
+
+// The thread of one board. Token (token.ts) is the other end.
+
+/** Milliseconds between looks at the time-outs of a board with a real clock. */
+const TICK = 250
+
+const port = parentPort
+if (!port) throw new BoardError('OPTION_INVALID', 'a board worker runs as a worker thread only')
+const post = (message: FromWorker, transfer: readonly ArrayBuffer[] = []): void => port.postMessage(message, transfer)
+
+function plain(thrown: unknown): PlainError {
+  if (!(thrown instanceof BoardError)) return { code: 'BOARD_CLOSED', message: `the board broke: ${messageOf(thrown)}` }
+  const { code, message, cause } = thrown
+  return cause === undefined ? { code, message } : { code, message, cause: messageOf(cause) }
+}
+
+/** The board's end of a PED cable whose other end is on the main thread. */
+class WorkerLink implements FrameLink {
+  frame: ((frame: Uint8Array) => void) | undefined
+
+  constructor(
+    readonly id: number,
+    readonly connector: PedConnectorName,
+  ) {}
+
+  send(frame: Uint8Array): void {
+    post({ type: 'ped-frame', link: this.id, frame })
+  }
+
+  onFrame(handler: (frame: Uint8Array) => void): void {
+    this.frame = handler
+  }
+
+  // The main thread ends a link by `ped-detach`; nothing at this end does.
+  onClose(): void {}
+  close(): void {}
+}
+
+function serve({ board, close }: OpenBoard, ticking: NodeJS.Timeout | undefined): void {
+  const links = new Map<number, WorkerLink>()
+
+  const answer = async (id: number, request: Call): Promise<void> => {
+    switch (request.op) {
+      case 'exchange':
+        board.submit(request.frame, (result) => {
+          if (result instanceof BoardError) post({ type: 'failed', id, error: plain(result) })
+          else post({ type: 'answer', id, frame: result }, [result.buffer])
+        })
+        return
+      case 'advance':
+        board.advance(request.milliseconds)
+        break
+      case 'tamper':
+        board.tamper(request.cause)
+        break
+      case 'power-cycle':
+        board.powerOff()
+        board.powerOn()
+        break
+      case 'crash':
+        break
+      case 'close':
+        clearInterval(ticking)
+        await close()
+        break
+    }
+    post({ type: 'done', id, crash: board.crash })
+  }
+
+  port?.on('message', (message: ToWorker) => {
+    if (message.type === 'call') {
+      const { id, call } = message
+      answer(id, call)
+        .catch((thrown: unknown) => post({ type: 'failed', id, error: plain(thrown) }))
+        .finally(() => {
+          if (call.op === 'close') port?.close()
+        })
+    } else if (message.type === 'ped-attach') {
+      const link = new WorkerLink(message.link, message.connector)
+      links.set(message.link, link)
+      board.attachPed(message.connector, link)
+    } else if (message.type === 'ped-frame') links.get(message.link)?.frame?.(message.frame)
+    else {
+      const link = links.get(message.link)
+      links.delete(message.link)
+      if (link) board.detachPed(link.connector)
+    }
+  })
+}
+
+try {
+  const options: BoardOptions = workerData
+  const opened = await openBoard(options)
+  const ticking = options.clock ? undefined : setInterval(() => opened.board.tick(), TICK).unref()
+  serve(opened, ticking)
+  post({ type: 'opened' })
+} catch (thrown) {
+  post({ type: 'refused', error: plain(thrown) })
+  port.close()
+}

@@ -1,0 +1,75 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Token } from '../../host/board/index.js'
+import { ask, fails, newBoardFolder, SMALL_FLASH, u32 } from './support.js'
+import { TEST, testFirmware } from './test-firmware.js'
+
+const test = suite('board: kill -9')
+const children = new Set<ChildProcess>()
+
+test.after(() => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
+/** A process that steps the counter and programs one byte per round, and prints the number of each acknowledged round. */
+function worker(dir: string, firmware: string): ChildProcess & { stdout: NodeJS.ReadableStream } {
+  const href = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href)
+  const code = `
+    import { Token } from ${href('../../host/board/index.js')}
+    import { ask, u32 } from ${href('./support.js')}
+    const token = await Token.open({ dir: ${JSON.stringify(dir)}, firmware: ${JSON.stringify(firmware)} })
+    for (;;) {
+      const count = Number((await ask(token, ${TEST.count})).readBigUInt64BE())
+      await ask(token, ${TEST.program}, Buffer.concat([u32(count), Buffer.of(0)]))
+      console.log(count)
+    }`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
+  children.add(child)
+  return child
+}
+
+test('nothing acknowledged is lost, and the next process takes over', async () => {
+  const [dir, firmware] = [newBoardFolder(), await testFirmware()]
+  let last = 0
+  for (const rounds of [1, 7, 40, 200]) {
+    const child = worker(dir, firmware)
+    const target = last + rounds
+    for await (const line of createInterface({ input: child.stdout })) {
+      last = Number(line)
+      if (last === target) child.kill('SIGKILL')
+    }
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    assert.ok(last >= target && last < SMALL_FLASH)
+
+    const token = await Token.open({ dir, firmware })
+    const programmed = await ask(token, TEST.read, Buffer.concat([u32(1), u32(last)]))
+    assert.ok(
+      programmed.every((byte) => byte === 0),
+      `all ${last} rounds are there`,
+    )
+    const count = Number((await ask(token, TEST.count)).readBigUInt64BE())
+    assert.ok(count > last && count <= last + 2, `counter ${count} after ${last} acknowledged rounds`)
+    // What was one step ahead when it was killed is programmed now, so that the rounds have no gap.
+    for (let round = last + 1; round <= count; round++) {
+      await ask(token, TEST.program, Buffer.concat([u32(round), Buffer.of(0)]))
+    }
+    last = count
+    await token.close()
+  }
+})
+
+test('a folder in use by another process is refused by that process’s number', async () => {
+  const [dir, firmware] = [newBoardFolder(), await testFirmware()]
+  const child = worker(dir, firmware)
+  await once(createInterface({ input: child.stdout }), 'line')
+  const { message } = await fails('STATE_LOCKED', () => Token.open({ dir, firmware }))
+  assert.ok(message.includes(`process ${child.pid}`), message)
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  await (await Token.open({ dir, firmware })).close()
+})
+
+test.run()
