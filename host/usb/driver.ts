@@ -1,0 +1,208 @@
+import { isCommandFrame, tagOf, withTag } from '../board/frames.js'
+import { type Transport, TransportError } from '../client/transport.js'
+import { INTERFACE_CLASS, INTERFACE_PROTOCOL, INTERFACE_SUBCLASS, REQUEST_ABORT } from './descriptors.js'
+import { UsbError } from './errors.js'
+import { encodeTransfer, MAX_TRANSFER, needsEmptyPacket, TransferReader } from './framing.js'
+
+interface Pipes {
+  readonly interfaceNumber: number
+  readonly out: USBEndpoint
+  readonly in: USBEndpoint
+}
+
+interface Exchange {
+  /** The tag that its sender gave it. */
+  readonly tag: number
+  readonly resolve: (answer: Uint8Array) => void
+  readonly reject: (error: TransportError) => void
+}
+
+/** Endpoint numbers come from the descriptors: a gadget's controller may have renumbered them. */
+function pipesOf(configuration: USBConfiguration): Pipes | undefined {
+  for (const { interfaceNumber, alternate } of configuration.interfaces) {
+    const { interfaceClass, interfaceSubclass, interfaceProtocol, endpoints } = alternate
+    if (interfaceClass !== INTERFACE_CLASS) continue
+    if (interfaceSubclass !== INTERFACE_SUBCLASS || interfaceProtocol !== INTERFACE_PROTOCOL) continue
+    const bulk = (direction: USBDirection): USBEndpoint | undefined =>
+      endpoints.find((endpoint) => endpoint.type === 'bulk' && endpoint.direction === direction)
+    const [out, into] = [bulk('out'), bulk('in')]
+    if (out && into) return { interfaceNumber, out, in: into }
+  }
+  return undefined
+}
+
+/** Some hosts throw here, instead of answering null, while the device has no configuration. */
+function configurationOf(device: USBDevice): USBConfiguration | null {
+  try {
+    return device.configuration
+  } catch {
+    return null
+  }
+}
+
+async function abortPipes(device: USBDevice, { interfaceNumber }: Pipes): Promise<void> {
+  const setup = { requestType: 'vendor', recipient: 'interface', request: REQUEST_ABORT } as const
+  const { status } = await device.controlTransferOut({ ...setup, value: 0, index: interfaceNumber }, new Uint8Array(0))
+  if (status !== 'ok') throw new UsbError('USB_UNSUITABLE', 'the token interface does not take an abort request')
+}
+
+async function closeQuietly(device: USBDevice): Promise<void> {
+  try {
+    await device.close()
+  } catch {
+    // A device that is gone cannot be closed; there is nothing left to give back.
+  }
+}
+
+function removed(cause: unknown): TransportError {
+  return new TransportError('TRANSPORT_REMOVED', 'the USB device is gone', { cause })
+}
+
+/**
+ * A token behind a W3C WebUSB `USBDevice`, whatever makes that: a kernel, a user-space client, the in-process device.
+ * It relies on WebUSB's promises only, and on fewer of them: never two transfers on one endpoint at a time, a data
+ * argument to every control transfer. A host with time-outs on transfers has to switch them off, because a command may
+ * wait for a person.
+ */
+export class UsbTransport implements Transport {
+  readonly closed: Promise<void>
+  readonly #exchanges = new Map<number, Exchange>()
+  readonly #reader = new TransferReader()
+  readonly #ended: () => void
+  #lastTag = 0
+  #writing: Promise<void> = Promise.resolve()
+  #gone: TransportError | undefined
+  #closing: Promise<void> | undefined
+
+  private constructor(
+    private readonly device: USBDevice,
+    private readonly pipes: Pipes,
+  ) {
+    let ended = (): void => undefined
+    this.closed = new Promise((resolve) => {
+      ended = resolve
+    })
+    this.#ended = ended
+  }
+
+  /**
+   * Opens the device and claims its token interface; what an earlier user left in the pipes is dropped.
+   * Throws USB_UNSUITABLE where the device has no such interface, USB_OPEN where the host does not let us have it,
+   * TRANSPORT_REMOVED where it is gone; it is closed again then.
+   */
+  static async open(device: USBDevice): Promise<UsbTransport> {
+    try {
+      if (!device.opened) await device.open()
+      if (!configurationOf(device)) {
+        await device.selectConfiguration(device.configurations[0]?.configurationValue ?? 1)
+      }
+      const configuration = configurationOf(device)
+      const pipes = configuration && pipesOf(configuration)
+      if (!pipes) throw new UsbError('USB_UNSUITABLE', 'the USB device has no token interface')
+      await device.claimInterface(pipes.interfaceNumber)
+      await abortPipes(device, pipes)
+      const transport = new UsbTransport(device, pipes)
+      transport.#receive()
+      return transport
+    } catch (cause) {
+      await closeQuietly(device)
+      if (cause instanceof UsbError) throw cause
+      if (cause instanceof Error && cause.name === 'NotFoundError') throw removed(cause)
+      const why = cause instanceof Error ? cause.message : String(cause)
+      throw new UsbError('USB_OPEN', `the USB device cannot be opened: ${why}`, { cause })
+    }
+  }
+
+  /**
+   * Rejects with TRANSPORT_FRAME where the frame is malformed (nothing is sent then) or the device does not keep to the
+   * framing, TRANSPORT_REMOVED where it was unplugged, TRANSPORT_CLOSED after `close`.
+   */
+  exchange(frame: Uint8Array): Promise<Uint8Array> {
+    if (this.#gone) return Promise.reject(this.#gone)
+    if (!isCommandFrame(frame)) {
+      return Promise.reject(new TransportError('TRANSPORT_FRAME', `${frame.length} bytes are not one command frame`))
+    }
+    const tag = this.#freeTag()
+    const transfer = encodeTransfer(withTag(frame, tag))
+    return new Promise((resolve, reject) => {
+      this.#exchanges.set(tag, { tag: tagOf(frame), resolve, reject })
+      // One after the other: transfers of two frames must not mix, and an endpoint takes one at a time.
+      this.#writing = this.#writing.then(() => this.#send(transfer))
+    })
+  }
+
+  /** Ends what is under way with TRANSPORT_CLOSED and gives the device back. */
+  close(): Promise<void> {
+    this.#closing ??= this.#end(new TransportError('TRANSPORT_CLOSED', 'the USB connection was closed'))
+    return this.#closing
+  }
+
+  async #send(transfer: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (this.#gone) return
+    try {
+      await this.#put(transfer)
+      if (needsEmptyPacket(transfer.length)) await this.#put(new Uint8Array(0))
+    } catch (cause) {
+      await this.#end(cause instanceof TransportError ? cause : removed(cause))
+    } finally {
+      transfer.fill(0)
+    }
+  }
+
+  async #put(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const { status, bytesWritten } = await this.device.transferOut(this.pipes.out.endpointNumber, bytes)
+    if (status !== 'ok' || bytesWritten !== bytes.length) {
+      throw new TransportError(
+        'TRANSPORT_FRAME',
+        `the USB device took ${bytesWritten} bytes of ${bytes.length}: ${status}`,
+      )
+    }
+  }
+
+  /** The only reader of the IN pipe, always waiting, so that an unplugged device is noticed at once. */
+  async #receive(): Promise<void> {
+    const { endpointNumber, packetSize } = this.pipes.in
+    // A whole number of packets, so that no packet can overrun the buffer.
+    const room = Math.ceil(MAX_TRANSFER / packetSize) * packetSize
+    try {
+      while (!this.#gone) {
+        const { status, data } = await this.device.transferIn(endpointNumber, room)
+        if (status !== 'ok') throw new TransportError('TRANSPORT_FRAME', `reading from the USB device: ${status}`)
+        if (data) this.#take(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+      }
+    } catch (cause) {
+      // A transfer that failed may have lost bytes: whatever the reason, nothing can be told apart in what follows.
+      await this.#end(cause instanceof TransportError ? cause : removed(cause))
+    }
+  }
+
+  #take(bytes: Uint8Array): void {
+    let frames: Uint8Array[]
+    try {
+      frames = this.#reader.push(bytes)
+    } catch (cause) {
+      throw new TransportError('TRANSPORT_FRAME', 'the USB device sent something that is no transfer', { cause })
+    }
+    for (const frame of frames) {
+      const exchange = isCommandFrame(frame) ? this.#exchanges.get(tagOf(frame)) : undefined
+      if (!exchange) throw new TransportError('TRANSPORT_FRAME', 'the USB device answered something that nobody asked')
+      this.#exchanges.delete(tagOf(frame))
+      exchange.resolve(withTag(frame, exchange.tag))
+    }
+  }
+
+  #freeTag(): number {
+    do this.#lastTag = (this.#lastTag + 1) >>> 0
+    while (this.#exchanges.has(this.#lastTag))
+    return this.#lastTag
+  }
+
+  async #end(error: TransportError): Promise<void> {
+    if (this.#gone) return
+    this.#gone = error
+    for (const { reject } of this.#exchanges.values()) reject(error)
+    this.#exchanges.clear()
+    await closeQuietly(this.device)
+    this.#ended()
+  }
+}

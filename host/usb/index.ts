@@ -1,0 +1,5 @@
+export { PRODUCT_ID, type UsbIdentity, usbIdentity, VENDOR_ID } from './descriptors.js'
+export { VirtualUsbDevice } from './device.js'
+export { UsbTransport } from './driver.js'
+export { UsbError } from './errors.js'
+export { type InResult, type SetupPacket, TokenFunction } from './token-function.js'
