@@ -1,0 +1,70 @@
+// The secret arena: every key, PIN and opened object lives here and nowhere else (OBC-1 §10 rule 3), so that one fill wipes them
+// and a test can read that they are gone. Layout is static; the slots that outlive a command are listed first.
+
+import { wipe } from './crypto/util'
+
+/** Bytes of one opened object: the largest cloning message holds less. */
+export const PLAIN_MAX: i32 = 65536
+
+/** Root keys, held while the token is functional: KEK, MTK, RSK, RAK, FK, GSK, TUK private key. */
+export const KEY_KEK: usize = memory.data(32, 16)
+export const KEY_MTK: usize = memory.data(32, 16)
+export const KEY_RSK: usize = memory.data(80, 16)
+export const KEY_RAK: usize = KEY_RSK + 32
+export const KEY_FK: usize = memory.data(32, 16)
+export const KEY_GSK: usize = memory.data(32, 16)
+export const KEY_TUK: usize = memory.data(48, 16)
+export const KEY_RPV: usize = memory.data(48, 16)
+
+const SCRATCH_SIZE: i32 = 8192
+const SCRATCH: usize = memory.data(8192, 16)
+
+/** Scratch for one command; wiped when the command ends. */
+export const CEK: usize = SCRATCH
+export const PIN_KEY: usize = SCRATCH + 64
+export const ROLE_KEK: usize = SCRATCH + 128
+export const PSK: usize = SCRATCH + 192
+export const SECRET: usize = SCRATCH + 256
+export const SECRET2: usize = SCRATCH + 384
+export const SHARED: usize = SCRATCH + 640
+export const KDF_OUT: usize = SCRATCH + 1024
+export const PKA_IN: usize = SCRATCH + 2048
+export const PKA_OUT: usize = SCRATCH + 5120
+export const PKA_IN_SIZE: i32 = 3072
+export const PKA_OUT_SIZE: i32 = 3072
+
+/** The plaintext attribute list of the object in hand, and a second one for rewriting it. */
+export const PLAIN: usize = memory.data(65536, 16)
+export const PLAIN2: usize = memory.data(65536, 16)
+
+/** How far PLAIN and PLAIN2 were filled since the last wipe: wiping 128 KiB after every command would cost more than the command. */
+let plainUsed: i32 = 0
+let plain2Used: i32 = 0
+
+export function usePlain(length: i32): void {
+  if (length > plainUsed) plainUsed = length
+}
+
+export function usePlain2(length: i32): void {
+  if (length > plain2Used) plain2Used = length
+}
+
+/** End of a command, whatever its outcome. */
+export function wipeScratch(): void {
+  wipe(SCRATCH, SCRATCH_SIZE)
+  wipe(PLAIN, plainUsed)
+  wipe(PLAIN2, plain2Used)
+  plainUsed = 0
+  plain2Used = 0
+}
+
+/** Zeroize, tamper, error state. */
+export function wipeRootKeys(): void {
+  wipe(KEY_KEK, 32)
+  wipe(KEY_MTK, 32)
+  wipe(KEY_RSK, 80)
+  wipe(KEY_FK, 32)
+  wipe(KEY_GSK, 32)
+  wipe(KEY_TUK, 48)
+  wipe(KEY_RPV, 48)
+}

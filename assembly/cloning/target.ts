@@ -1,0 +1,367 @@
+// The taking side (OBC-1 §5.6, target). One session per partition; any failed check wipes it. An object that fails alone fails alone.
+
+import { PLAIN, SHARED } from '../arena'
+import { uptime } from '../board'
+import { ctEqual, load16be, load32be, load64be, store16be, store32be, wipe } from '../crypto/util'
+import { txBegin, txCommit } from '../flash/transaction'
+import {
+  CKO_DATA,
+  CKO_SECRET_KEY,
+  CLONE_CONTINUE,
+  CURVE_P384,
+  OBC_IDLE_TIMEOUT,
+  OBC_MAX_BATCH,
+  OBC_MAX_MESSAGE,
+  OBC_TOKEN_PED,
+  RC_ARGUMENTS_BAD,
+  RC_ATTRIBUTE_VALUE_INVALID,
+  RC_CERTIFICATE_DATA_INVALID,
+  RC_CLONE_NOT_ATTEMPTED,
+  RC_CLONE_SESSION_INVALID,
+  RC_CLONING_PARAMETER_MISSING,
+  RC_DEVICE_MEMORY,
+  RC_NEGOTIATION_EXPIRED,
+  RC_NEGOTIATION_INVALID,
+  RC_NEGOTIATION_NO_ALGS,
+  RC_NEGOTIATION_NO_ROOTS,
+  RC_OK,
+  RC_OPERATION_NOT_ALLOWED,
+  RC_RANDOM_NO_RNG,
+  RC_TEMPLATE_INCONSISTENT,
+  ROLE_CRYPTO_OFFICER,
+} from '../protocol'
+import { listHasHeaderAttribute, listIsWellFormed, plainSize } from '../token/attributes'
+import { chainIsGood } from '../token/certificate'
+import { hash384, hashBegin, hashEnd, hashPart, macBegin, macEnd, macPart } from '../token/digest'
+import { addObject, objectBits, objectClass, objectHandle } from '../token/objects'
+import { domainCount } from '../token/partitions'
+import { ecGenerate } from '../token/pka'
+import { fresh } from '../token/random'
+import { roleOf, storageKeyOf } from '../token/sessions'
+import { isPed } from '../token/state'
+import { batchMac, envelopeOpen, envelopesFit } from './envelope'
+import {
+  agree,
+  BATCH,
+  HEADER,
+  ID_CERTIFICATES,
+  ID_FLAGS,
+  KM_HKS,
+  KM_HKT,
+  KM_KEK,
+  KM_SIZE,
+  M1_EPH,
+  M1_SID,
+  M2_CORE,
+  M2_EPH,
+  M2_IDENTITY,
+  M2_NONCE,
+  M2_SID,
+  M2_TAGS,
+  m1Identity,
+  m1Offers,
+  m2Write,
+  obcFrameIs,
+  obcHeader,
+  RESULT,
+  SUITE,
+  samePlace,
+  sessionKeys,
+  tagOfSource,
+  tagOfTarget,
+} from './handshake'
+import { cloneVerdict } from './rules'
+import { CLOSE_SIZE, closeWrite } from './source'
+
+const REPLIED: u32 = 1
+const ESTABLISHED: u32 = 2
+const MAX_OBJECTS: u32 = 1048576
+const MAX_DOMAINS: i32 = 3
+const FIRST: u32 = 1
+const LAST: u32 = 2
+
+@unmanaged
+class Session {
+  state: u32
+  partition: u32
+  access: u64
+  touched: i64
+  number: u32
+  seq: u32
+  slot: u32
+  lastSeen: u32
+  domains: u32
+  answerLength: i32
+}
+
+// Behind the struct: SID 16, expected tagS 3 × 48, KM 3 × 176, digest of the last M3 48, its answer
+// (16,456 bytes for a full batch).
+const SID: usize = 64
+const EXPECTED: usize = 80
+const KM: usize = 224
+const DIGEST: usize = 752
+const ANSWER: usize = 800
+const SIZE: usize = 17264
+const COUNT: i32 = 8
+const TABLE: usize = memory.data(138112, 16)
+
+const TH: usize = memory.data(48, 16)
+const HASH: usize = memory.data(48, 16)
+const MAC: usize = memory.data(48, 16)
+const CLOSING: usize = memory.data(72, 16)
+
+function row(i: i32): Session {
+  return changetype<Session>(TABLE + <usize>i * SIZE)
+}
+
+function base(s: Session): usize {
+  return changetype<usize>(s)
+}
+
+function wipeSession(s: Session): void {
+  wipe(base(s), <i32>SIZE)
+}
+
+function find(partition: u32): Session {
+  for (let i = 0; i < COUNT; i++) if (row(i).state !== 0 && row(i).partition === partition) return row(i)
+  return changetype<Session>(0)
+}
+
+export function targetsClear(): void {
+  for (let i = 0; i < COUNT; i++) wipeSession(row(i))
+}
+
+function isExpired(s: Session): bool {
+  return uptime() - s.touched >= OBC_IDLE_TIMEOUT
+}
+
+/** Ends the sessions whose Crypto Officer is gone or that were idle for too long. */
+export function targetsSweep(): void {
+  for (let i = 0; i < COUNT; i++) {
+    const s = row(i)
+    if (s.state !== 0 && (roleOf(s.access, s.partition) !== ROLE_CRYPTO_OFFICER || isExpired(s))) wipeSession(s)
+  }
+}
+
+function failed(s: Session, rc: u32): u32 {
+  wipeSession(s)
+  return rc
+}
+
+function take(access: u64, partition: u32): u32 {
+  const s = find(partition)
+  if (base(s) === 0 || s.access !== access) return RC_CLONE_SESSION_INVALID
+  if (isExpired(s)) return failed(s, RC_NEGOTIATION_EXPIRED)
+  s.touched = uptime()
+  return RC_OK
+}
+
+let messageLength: i32 = 0
+
+/** Length of the message that the last step wrote. */
+export function targetLength(): i32 {
+  return messageLength
+}
+
+/** TargetInit: M1 arrives, M2 goes to `out`. */
+export function targetInit(access: u64, partition: u32, m1: usize, length: i32, out: usize): u32 {
+  const old = find(partition)
+  if (base(old) !== 0) wipeSession(old)
+  const verdict = cloneVerdict(partition, CKO_DATA)
+  if (verdict !== RC_OK) return verdict
+  const peer = m1Identity(m1, length)
+  if (peer === 0) return RC_NEGOTIATION_INVALID
+  if (!m1Offers(m1, SUITE)) return RC_NEGOTIATION_NO_ALGS
+  const domains = domainCount(partition)
+  if (domains === 0) return RC_CLONING_PARAMETER_MISSING
+  if (!chainIsGood(peer + ID_CERTIFICATES, load64be(peer))) return RC_NEGOTIATION_NO_ROOTS
+  if (samePlace(peer, partition)) return RC_NEGOTIATION_INVALID
+  // Same authentication method on both sides before 7.8.
+  if ((load32be(peer + ID_FLAGS) & OBC_TOKEN_PED) !== <u32>(isPed() ? OBC_TOKEN_PED : 0))
+    return RC_OPERATION_NOT_ALLOWED
+  let i = 0
+  while (i < COUNT && row(i).state !== 0) i++
+  if (i === COUNT) return RC_DEVICE_MEMORY
+  const s = row(i)
+
+  const ephemeral = SHARED + 288
+  if (!fresh(out + M2_SID, 16) || !fresh(out + M2_NONCE, 32) || !ecGenerate(CURVE_P384, ephemeral, out + M2_EPH)) {
+    return RC_RANDOM_NO_RNG
+  }
+  m2Write(out, m1 + M1_SID, partition, domains)
+  hashBegin()
+  hashPart(m1, length)
+  hashPart(out, M2_CORE)
+  hashEnd(TH)
+  if (!agree(ephemeral, m1 + M1_EPH, peer)) return RC_NEGOTIATION_INVALID
+  wipe(ephemeral, 48)
+  const me = out + M2_IDENTITY
+  for (let j = 0; j < domains; j++) {
+    const km = base(s) + KM + <usize>(j * KM_SIZE)
+    if (!sessionKeys(partition, j, TH, km)) return failed(s, RC_CLONING_PARAMETER_MISSING)
+    tagOfTarget(km, me, peer, out + M2_EPH, m1 + M1_EPH, TH, MAC)
+    memory.copy(out + M2_TAGS + <usize>(32 * j), MAC, 32)
+  }
+  // tagS covers all tags, so it is computed when the last of them stands.
+  for (let j = 0; j < domains; j++) {
+    const km = base(s) + KM + <usize>(j * KM_SIZE)
+    const expected = base(s) + EXPECTED + <usize>(48 * j)
+    tagOfSource(km, peer, me, m1 + M1_EPH, out + M2_EPH, TH, out + M2_TAGS, domains, expected)
+    wipe(km, 48)
+  }
+  wipe(SHARED, 96)
+  memory.copy(base(s) + SID, TH, 16)
+  s.state = REPLIED
+  s.partition = partition
+  s.access = access
+  s.touched = uptime()
+  s.domains = <u32>domains
+  messageLength = M2_CORE + 32 * domains
+  return RC_OK
+}
+
+/** The checks of OBC-1 §5.4 and §5.5 that concern the batch as a whole. RC_OK or why the session ends. */
+function batchIsGood(s: Session, m3: usize, length: i32): u32 {
+  const first = s.state === REPLIED
+  if (s.lastSeen !== 0 || length < HEADER + 88 || length > OBC_MAX_MESSAGE) return RC_NEGOTIATION_INVALID
+  if (!obcFrameIs(m3, length, BATCH, s.number + 1)) return RC_NEGOTIATION_INVALID
+  const body = m3 + <usize>HEADER
+  if (!ctEqual(body, base(s) + SID, 16)) return RC_CLONE_SESSION_INVALID
+  const slot = <u32>load<u8>(body + 20)
+  const flags = <u32>load<u8>(body + 21)
+  const count = <i32>load16be(body + 22)
+  if (load32be(body + 16) !== s.number || flags > (FIRST | LAST) || count > OBC_MAX_BATCH) return RC_NEGOTIATION_INVALID
+  if (((flags & FIRST) !== 0) !== first) return RC_NEGOTIATION_INVALID
+  if (first ? slot >= s.domains : slot !== s.slot) return RC_NEGOTIATION_INVALID
+  const envelopes = body + 56
+  const room = length - HEADER - 88
+  if (!envelopesFit(envelopes, room, count)) return RC_NEGOTIATION_INVALID
+  const km = base(s) + KM + <usize>slot * KM_SIZE
+  batchMac(km + KM_HKS, m3, count, MAC)
+  if (!ctEqual(MAC, m3 + <usize>(length - 32), 32)) return RC_NEGOTIATION_INVALID
+  if (first) {
+    if (!ctEqual(base(s) + EXPECTED + <usize>(48 * slot), body + 24, 32)) return RC_NEGOTIATION_INVALID
+  } else {
+    for (let i: usize = 24; i < 56; i++) if (load<u8>(body + i) !== 0) return RC_NEGOTIATION_INVALID
+  }
+  let p = envelopes
+  for (let i = 0; i < count; i++) {
+    if (load32be(p) !== s.seq + <u32>i) return RC_NEGOTIATION_INVALID
+    p += <usize>load32be(p + 4)
+  }
+  return s.seq + <u32>count > MAX_OBJECTS ? RC_NEGOTIATION_EXPIRED : RC_OK
+}
+
+/** The first batch names the domain: its keys move to the front, the others go. */
+function establish(s: Session, slot: u32): void {
+  s.slot = slot
+  s.state = ESTABLISHED
+  for (let j: u32 = 0; j < <u32>MAX_DOMAINS; j++) {
+    if (j !== slot) wipe(base(s) + KM + <usize>(j * KM_SIZE), KM_SIZE)
+  }
+  wipe(base(s) + EXPECTED, 48 * MAX_DOMAINS)
+}
+
+/** CKR value of a return code, as M4 carries it. */
+function ckr(rc: u32): u32 {
+  return (rc & 0x80000000) !== 0 ? rc : rc >>> 16
+}
+
+/** One envelope: open, ask the rules, store. Its handle is in `objectHandle` where RC_OK. */
+function store1(s: Session, psk: usize, envelope: usize): u32 {
+  const km = base(s) + KM + <usize>s.slot * KM_SIZE
+  if (!envelopeOpen(envelope, km + KM_KEK, base(s) + SID)) return RC_CERTIFICATE_DATA_INVALID
+  if ((objectBits & ~0xff) !== 0) return RC_TEMPLATE_INCONSISTENT
+  if (objectClass > <u32>CKO_SECRET_KEY) return RC_ATTRIBUTE_VALUE_INVALID
+  const verdict = cloneVerdict(s.partition, objectClass)
+  if (verdict !== RC_OK) return verdict
+  if (!listIsWellFormed(PLAIN, plainSize()) || listHasHeaderAttribute(PLAIN, plainSize()))
+    return RC_TEMPLATE_INCONSISTENT
+  return addObject(s.partition, psk)
+}
+
+function writeResult(at: usize, seq: u32, rc: u32): void {
+  store32be(at, seq)
+  store32be(at + 4, ckr(rc))
+  store32be(at + 8, rc === RC_OK ? objectHandle : 0xffffffff)
+  store32be(at + 12, 0)
+}
+
+/** M3 arrives: everything is stored in one transaction, then M4 stands at `answerAt`. */
+export function targetBatch(access: u64, partition: u32, flags: u32, m3: usize, length: i32): u32 {
+  const rc = take(access, partition)
+  if (rc !== RC_OK) return rc
+  const s = find(partition)
+  if (flags > <u32>CLONE_CONTINUE) return RC_ARGUMENTS_BAD
+  hash384(m3, length, HASH)
+  if (s.answerLength !== 0 && ctEqual(HASH, base(s) + DIGEST, 48)) return RC_OK
+  const good = batchIsGood(s, m3, length)
+  if (good !== RC_OK) return failed(s, good)
+  const body = m3 + <usize>HEADER
+  if (s.state === REPLIED) establish(s, <u32>load<u8>(body + 20))
+  const count = <i32>load16be(body + 22)
+  const answer = base(s) + ANSWER
+  s.answerLength = HEADER + 24 + 16 * count + 32
+  obcHeader(answer, RESULT, s.answerLength - HEADER, s.number + 1)
+  const out = answer + <usize>HEADER
+  memory.copy(out, base(s) + SID, 16)
+  store32be(out + 16, s.number)
+  store16be(out + 20, <u32>count)
+  store16be(out + 22, 0)
+  if (count > 0) storeAll(s, storageKeyOf(access, partition), body + 56, count, out + 24, flags === CLONE_CONTINUE)
+  macBegin(base(s) + KM + <usize>s.slot * KM_SIZE + KM_HKT, 48)
+  macPart(answer, s.answerLength - 32)
+  macEnd(MAC)
+  memory.copy(answer + <usize>(s.answerLength - 32), MAC, 32)
+  memory.copy(base(s) + DIGEST, HASH, 48)
+  s.seq += <u32>count
+  s.number++
+  if ((load<u8>(body + 21) & <u8>LAST) !== 0) s.lastSeen = 1
+  return RC_OK
+}
+
+/** Group commit: all records of the batch, one superblock, one step of the counter, then the answer (OBC-1 §5.8). */
+function storeAll(s: Session, psk: usize, envelopes: usize, count: i32, results: usize, goOn: bool): void {
+  let bytes: u32 = 0
+  let p = envelopes
+  for (let i = 0; i < count; i++) {
+    const size = load32be(p + 4)
+    bytes += size + 48
+    p += <usize>size
+  }
+  const begun = txBegin(bytes)
+  let stopped = false
+  let stored = 0
+  p = envelopes
+  for (let i = 0; i < count; i++) {
+    let rc = begun
+    if (rc === RC_OK) rc = stopped ? RC_CLONE_NOT_ATTEMPTED : store1(s, psk, p)
+    if (rc === RC_OK) stored++
+    else if (!goOn) stopped = true
+    writeResult(results + <usize>(16 * i), s.seq + <u32>i, rc)
+    p += <usize>load32be(p + 4)
+  }
+  if (begun === RC_OK && stored > 0) txCommit()
+}
+
+/** M4 of the last batch. */
+export function targetAnswer(partition: u32): usize {
+  return base(find(partition)) + ANSWER
+}
+
+export function targetAnswerLength(partition: u32): i32 {
+  return find(partition).answerLength
+}
+
+/** M5 arrives: the source's count of objects must be ours; the session ends either way. */
+export function targetClose(access: u64, partition: u32, m5: usize, length: i32): u32 {
+  const rc = take(access, partition)
+  if (rc !== RC_OK) return rc
+  const s = find(partition)
+  if (s.state !== ESTABLISHED || length !== CLOSE_SIZE) return failed(s, RC_NEGOTIATION_INVALID)
+  const km = base(s) + KM + <usize>s.slot * KM_SIZE
+  closeWrite(CLOSING, km + KM_HKS, base(s) + SID, s.number + 1, s.seq)
+  const same = ctEqual(CLOSING, m5, CLOSE_SIZE)
+  wipeSession(s)
+  return same ? RC_OK : RC_NEGOTIATION_INVALID
+}

@@ -1,0 +1,172 @@
+// The directory: one row in memory per listed object, found by handle, by OUID or in handle order per partition, each in constant time.
+
+import { MAX_PARTITIONS } from '../protocol'
+
+const CAPACITY: u32 = 131072
+const ROW: usize = 80
+
+/** One listed object. Numbers are native; the OUID and the GCM tag are bytes. */
+@unmanaged
+export class Row {
+  partition: u32
+  handle: u32
+  generation: u32
+  offset: u32
+  length: u32
+  objectClass: u32
+  keyType: u32
+  bits: u32
+  ouid0: u32
+  ouid1: u32
+  ouid2: u32
+  slot: u32
+  tag0: u64
+  tag1: u64
+  prev: u32
+  next: u32
+  nextByHandle: u32
+  nextByOuid: u32
+}
+
+const ROWS: usize = memory.data(10485840, 16)
+const BY_HANDLE: usize = memory.data(262144, 16)
+const BY_OUID: usize = memory.data(262144, 16)
+const HEAD: usize = memory.data(512, 16)
+const TAIL: usize = memory.data(512, 16)
+
+let freeRow: u32 = 0
+let usedRows: u32 = 0
+let count: u32 = 0
+
+export function row(index: u32): Row {
+  return changetype<Row>(ROWS + <usize>index * ROW)
+}
+
+export function ouidOf(r: Row): usize {
+  return changetype<usize>(r) + offsetof<Row>('ouid0')
+}
+
+export function tagOf(r: Row): usize {
+  return changetype<usize>(r) + offsetof<Row>('tag0')
+}
+
+export function directoryClear(): void {
+  memory.fill(ROWS, 0, (<usize>usedRows + 1) * ROW)
+  memory.fill(BY_HANDLE, 0, 262144)
+  memory.fill(BY_OUID, 0, 262144)
+  memory.fill(HEAD, 0, 512)
+  memory.fill(TAIL, 0, 512)
+  freeRow = 0
+  usedRows = 0
+  count = 0
+}
+
+export function directoryCount(): u32 {
+  return count
+}
+
+export function directoryHasRoom(more: u32): bool {
+  return count + more <= CAPACITY
+}
+
+function handleBucket(partition: u32, handle: u32): usize {
+  return BY_HANDLE + <usize>(((handle * 0x9e3779b1) ^ (partition * 0x85ebca6b)) >>> 16) * 4
+}
+
+function ouidBucket(partition: u32, a: u32, b: u32, c: u32): usize {
+  const mixed: u32 = (a ^ rotl<u32>(b, 11) ^ rotl<u32>(c, 22) ^ (partition * 0x85ebca6b)) * 0x9e3779b1
+  return BY_OUID + <usize>(mixed >>> 16) * 4
+}
+
+/** Index of a handle's row, 0 = none. */
+export function findHandle(partition: u32, handle: u32): u32 {
+  let i = load<u32>(handleBucket(partition, handle))
+  while (i !== 0) {
+    const r = row(i)
+    if (r.handle === handle && r.partition === partition) return i
+    i = r.nextByHandle
+  }
+  return 0
+}
+
+/** Index of the row with the 12-byte OUID at `ouid`, 0 = none. */
+export function findOuid(partition: u32, ouid: usize): u32 {
+  const a = load<u32>(ouid)
+  const b = load<u32>(ouid, 4)
+  const c = load<u32>(ouid, 8)
+  let i = load<u32>(ouidBucket(partition, a, b, c))
+  while (i !== 0) {
+    const r = row(i)
+    if (r.ouid0 === a && r.ouid1 === b && r.ouid2 === c && r.partition === partition) return i
+    i = r.nextByOuid
+  }
+  return 0
+}
+
+export function firstOf(partition: u32): u32 {
+  return load<u32>(HEAD + ((<usize>partition) << 2))
+}
+
+/**
+ * A new row, linked in handle order. Handles only grow, so it almost always goes to the tail; a boot that meets records moved by
+ * cleaning walks back from there. Partition, handle and OUID must not change afterwards. 0 = no room.
+ */
+export function insertRow(partition: u32, handle: u32, ouid: usize): u32 {
+  let index = freeRow
+  if (index !== 0) freeRow = row(index).next
+  else if (usedRows < CAPACITY) index = ++usedRows
+  else return 0
+  const r = row(index)
+  memory.fill(changetype<usize>(r), 0, ROW)
+  r.partition = partition
+  r.handle = handle
+  memory.copy(ouidOf(r), ouid, 12)
+
+  let after = load<u32>(TAIL + ((<usize>partition) << 2))
+  while (after !== 0 && row(after).handle > handle) after = row(after).prev
+  const before = after === 0 ? firstOf(partition) : row(after).next
+  r.prev = after
+  r.next = before
+  if (after === 0) store<u32>(HEAD + ((<usize>partition) << 2), index)
+  else row(after).next = index
+  if (before === 0) store<u32>(TAIL + ((<usize>partition) << 2), index)
+  else row(before).prev = index
+
+  const h = handleBucket(partition, handle)
+  r.nextByHandle = load<u32>(h)
+  store<u32>(h, index)
+  const o = ouidBucket(partition, r.ouid0, r.ouid1, r.ouid2)
+  r.nextByOuid = load<u32>(o)
+  store<u32>(o, index)
+  count++
+  return index
+}
+
+export function removeRow(index: u32): void {
+  const r = row(index)
+  const partition = <usize>r.partition
+  if (r.prev === 0) store<u32>(HEAD + (partition << 2), r.next)
+  else row(r.prev).next = r.next
+  if (r.next === 0) store<u32>(TAIL + (partition << 2), r.prev)
+  else row(r.next).prev = r.prev
+
+  const h = handleBucket(r.partition, r.handle)
+  if (load<u32>(h) === index) store<u32>(h, r.nextByHandle)
+  else {
+    let i = load<u32>(h)
+    while (row(i).nextByHandle !== index) i = row(i).nextByHandle
+    row(i).nextByHandle = r.nextByHandle
+  }
+  const o = ouidBucket(r.partition, r.ouid0, r.ouid1, r.ouid2)
+  if (load<u32>(o) === index) store<u32>(o, r.nextByOuid)
+  else {
+    let i = load<u32>(o)
+    while (row(i).nextByOuid !== index) i = row(i).nextByOuid
+    row(i).nextByOuid = r.nextByOuid
+  }
+  r.partition = <u32>MAX_PARTITIONS + 1
+  r.handle = 0
+  r.next = freeRow
+  freeRow = index
+  count--
+}

@@ -1,0 +1,147 @@
+// The firmware's exports (SPEC.md §1): an event loop that the board pumps. WebAssembly cannot wait, so a command that needs a person
+// parks and goes on when the PED answers or the clock says that the time is over.
+
+import { wipeRootKeys, wipeScratch } from './arena'
+import { flash_sync } from './board'
+import { sourcesClear, sourcesSweep } from './cloning/source'
+import { targetsClear, targetsSweep } from './cloning/target'
+import { channelsClear } from './commands/channel'
+import { frameIsWhole, INBOX, OUTBOX, refuse, resume, serve } from './commands/dispatch'
+import { enforceLimits } from './commands/role'
+import { superblockCommit } from './flash/superblock'
+import { pedFrame, pedIsReady, pedQueued, pedReset, pedTake, pedTick } from './ped/prompts'
+import {
+  FRAME_HEADER,
+  MAX_FRAME,
+  PED_MAX_FRAME,
+  PORT_COMMAND,
+  PORT_PED,
+  RC_ARGUMENTS_BAD,
+  RC_FUNCTION_FAILED,
+  RC_OK,
+  SERVICE_AGAIN,
+  SERVICE_COMMAND,
+  SERVICE_PED,
+  STATE_FUNCTIONAL,
+} from './protocol'
+import { sessionObjectsClear } from './token/objects'
+import { randomBegin } from './token/random'
+import { activationLoad } from './token/roles'
+import { selfTest } from './token/self-test'
+import { sessionsClear } from './token/sessions'
+import { fail, powerUp, serialBytes, state } from './token/state'
+import { tamperNow } from './token/zeroize'
+
+const PED_INBOX: usize = memory.data(512, 16)
+const PED_OUTBOX: usize = memory.data(512, 16)
+
+let commandLength: i32 = 0
+let pedLength: i32 = 0
+let answerLength: i32 = 0
+let pedAnswerLength: i32 = 0
+
+/** Power-up. RC_OK in every state but the error state, whose code STATUS shows too. */
+export function boot(): u32 {
+  commandLength = 0
+  pedLength = 0
+  answerLength = 0
+  pedAnswerLength = 0
+  sessionsClear()
+  sessionObjectsClear(0, true)
+  sourcesClear()
+  targetsClear()
+  channelsClear()
+  pedReset()
+  let rc = randomBegin(serialBytes())
+  if (rc === RC_OK) rc = selfTest()
+  if (rc === RC_OK) rc = powerUp()
+  if (rc !== RC_OK) {
+    fail(rc)
+    return rc
+  }
+  if (state() === STATE_FUNCTIONAL) {
+    activationLoad()
+    // One superblock and one step of the counter per boot, so that a superblock left unfinished by a cut can never come back.
+    superblockCommit()
+    flash_sync()
+    enforceLimits()
+  }
+  wipeScratch()
+  return RC_OK
+}
+
+export function inbox(port: i32): usize {
+  return port === PORT_PED ? PED_INBOX : INBOX
+}
+
+export function outbox(port: i32): usize {
+  return port === PORT_PED ? PED_OUTBOX : OUTBOX
+}
+
+/** A frame lies in the inbox. A code where it is refused unread. */
+export function deliver(port: i32, length: i32): u32 {
+  if (port === PORT_COMMAND) {
+    if (length < FRAME_HEADER || length > MAX_FRAME) return RC_ARGUMENTS_BAD
+    if (commandLength !== 0) return RC_FUNCTION_FAILED
+    commandLength = length
+    return RC_OK
+  }
+  if (port !== PORT_PED || length < 1 || length > PED_MAX_FRAME) return RC_ARGUMENTS_BAD
+  if (pedLength !== 0) return RC_FUNCTION_FAILED
+  pedLength = length
+  return RC_OK
+}
+
+/** One step of work; a set of SERVICE flags. */
+export function service(): u32 {
+  if (pedLength !== 0) {
+    pedFrame(PED_INBOX, pedLength)
+    memory.fill(PED_INBOX, 0, PED_MAX_FRAME)
+    pedLength = 0
+  }
+  if (answerLength === 0 && pedIsReady()) answerLength = resume()
+  else if (answerLength === 0 && commandLength !== 0) {
+    answerLength = frameIsWhole(commandLength) ? serve(commandLength) : refuse()
+    memory.fill(INBOX, 0, commandLength)
+    commandLength = 0
+    sourcesSweep()
+    targetsSweep()
+  }
+  if (pedAnswerLength === 0 && pedQueued()) pedAnswerLength = pedTake(PED_OUTBOX)
+  let flags: u32 = 0
+  if (answerLength !== 0) flags |= SERVICE_COMMAND
+  if (pedAnswerLength !== 0) flags |= SERVICE_PED
+  const more = answerLength === 0 && (pedIsReady() || commandLength !== 0)
+  if (more || (pedAnswerLength === 0 && pedQueued())) flags |= SERVICE_AGAIN
+  return flags
+}
+
+/** Length of the frame that waits on a port; the port is free once more is served. 0 = none. */
+export function take(port: i32): i32 {
+  if (port === PORT_PED) {
+    const n = pedAnswerLength
+    pedAnswerLength = 0
+    return n
+  }
+  const n = answerLength
+  answerLength = 0
+  return n
+}
+
+/** Time has passed: time-outs of the PED and of cloning sessions are looked at. */
+export function tick(): void {
+  pedTick()
+  sourcesSweep()
+  targetsSweep()
+}
+
+/** Tamper line: may come at any moment, also while a command runs. */
+export function tamper(cause: i32): void {
+  if (cause === 0) return
+  sourcesClear()
+  targetsClear()
+  channelsClear()
+  pedReset()
+  tamperNow()
+  wipeRootKeys()
+}

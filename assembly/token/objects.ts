@@ -1,0 +1,341 @@
+// Objects: the one in hand, token objects in the log, session objects in memory.
+
+import { KEY_GSK, PLAIN } from '../arena'
+import { load32be, load64be, store32be, store64be, wipe } from '../crypto/util'
+import {
+  directoryHasRoom,
+  findHandle,
+  findOuid,
+  insertRow,
+  ouidOf,
+  Row,
+  removeRow,
+  row,
+  tagOf,
+} from '../flash/directory'
+import { dropLive } from '../flash/log'
+import { SLOT_GSK, SLOT_PSK, SLOT_TOMBSTONE } from '../flash/mount'
+import { markDirty, P_EPOCH, P_NEXT_HANDLE, P_OBJECTS, P_USED_BYTES, partitionRow, sequence } from '../flash/superblock'
+import { txAdd, txEnd } from '../flash/transaction'
+import {
+  BIT_PRIVATE,
+  BIT_TOKEN,
+  RC_CONTAINER_STORAGE_FULL,
+  RC_DEVICE_ERROR,
+  RC_DEVICE_MEMORY,
+  RC_HSM_STORAGE_FULL,
+  RC_MAX_OBJECT_COUNT_EXCEEDED,
+  RC_OBJECT_ALREADY_EXISTS,
+  RC_OBJECT_HANDLE_INVALID,
+  RC_OK,
+  RC_RANDOM_NO_RNG,
+  RC_USER_NOT_LOGGED_IN,
+  ROLE_CRYPTO_OFFICER,
+  ROLE_CRYPTO_USER,
+} from '../protocol'
+import { plainSize, setPlainLength } from './attributes'
+import { roomFor } from './partitions'
+import { random } from './random'
+import {
+  RECORD,
+  recordFits,
+  recordHead,
+  recordLength,
+  recordOpen,
+  recordSeal,
+  recordTag,
+  recordTombstone,
+} from './record'
+import { roleOf, storageKeyOf } from './sessions'
+
+// ---- the object in hand: header here, attribute list in PLAIN ---------------------------------------------------------
+
+export let objectHandle: u32 = 0
+export let objectClass: u32 = 0
+export let objectKeyType: u32 = 0
+export let objectBits: u32 = 0
+export const OBJECT_OUID: usize = memory.data(12, 4)
+
+export function setObject(handle: u32, cls: u32, keyType: u32, bits: u32): void {
+  objectHandle = handle
+  objectClass = cls
+  objectKeyType = keyType
+  objectBits = bits
+}
+
+export function setBits(bits: u32): void {
+  objectBits = bits
+}
+
+/** A new object UID: 12 random bytes. */
+export function newOuid(): bool {
+  return random(OBJECT_OUID, 12)
+}
+
+// ---- session objects --------------------------------------------------------------------------------------------------
+
+const SLOTS: i32 = 64
+const SLOT_DATA: i32 = 8192
+const SLOT: usize = 8256
+/** Handles of session objects; token handles stay far below. */
+const SESSION_HANDLES: u32 = 0x40000000
+
+@unmanaged
+class Volatile {
+  handle: u32
+  partition: u32
+  access: u64
+  cls: u32
+  keyType: u32
+  bits: u32
+  length: u32
+  ouid0: u32
+  ouid1: u32
+  ouid2: u32
+  unused: u32
+}
+
+const VOLATILE: usize = memory.data(528384, 16)
+let nextVolatile: u32 = SESSION_HANDLES
+
+function volatileRow(i: i32): Volatile {
+  return changetype<Volatile>(VOLATILE + <usize>i * SLOT)
+}
+
+function volatileData(i: i32): usize {
+  return VOLATILE + <usize>i * SLOT + 64
+}
+
+function findVolatile(access: u64, partition: u32, handle: u32): i32 {
+  for (let i = 0; i < SLOTS; i++) {
+    const v = volatileRow(i)
+    if (v.handle === handle && v.access === access && v.partition === partition) return i
+  }
+  return -1
+}
+
+export function sessionObjectCount(): i32 {
+  return SLOTS
+}
+
+/** Handle of the i-th session object if it belongs to this client, else 0. */
+export function sessionObjectAt(i: i32, access: u64, partition: u32): u32 {
+  const v = volatileRow(i)
+  return v.handle !== 0 && v.access === access && v.partition === partition ? v.handle : 0
+}
+
+function wipeVolatile(i: i32): void {
+  wipe(VOLATILE + <usize>i * SLOT, 64 + <i32>volatileRow(i).length)
+}
+
+/** The client's session objects on a partition end: all of them, or (log-out) the private ones. */
+export function dropSessionObjects(access: u64, partition: u32, onlyPrivate: bool): void {
+  for (let i = 0; i < SLOTS; i++) {
+    const v = volatileRow(i)
+    if (v.handle === 0 || v.access !== access || v.partition !== partition) continue
+    if (!onlyPrivate || (v.bits & BIT_PRIVATE) !== 0) wipeVolatile(i)
+  }
+}
+
+export function sessionObjectsClear(partition: u32, all: bool): void {
+  for (let i = 0; i < SLOTS; i++) {
+    if (volatileRow(i).handle !== 0 && (all || volatileRow(i).partition === partition)) wipeVolatile(i)
+  }
+}
+
+/** Keeps the object in hand as a session object; its handle is in `objectHandle`. */
+export function storeVolatile(access: u64, partition: u32): u32 {
+  if (plainSize() > SLOT_DATA) return RC_DEVICE_MEMORY
+  for (let i = 0; i < SLOTS; i++) {
+    const v = volatileRow(i)
+    if (v.handle !== 0) continue
+    v.handle = nextVolatile++
+    v.partition = partition
+    v.access = access
+    v.cls = objectClass
+    v.keyType = objectKeyType
+    v.bits = objectBits
+    v.length = <u32>plainSize()
+    memory.copy(changetype<usize>(v) + offsetof<Volatile>('ouid0'), OBJECT_OUID, 12)
+    memory.copy(volatileData(i), PLAIN, plainSize())
+    objectHandle = v.handle
+    return RC_OK
+  }
+  return RC_DEVICE_MEMORY
+}
+
+// ---- token objects ----------------------------------------------------------------------------------------------------
+
+export function isUser(access: u64, partition: u32): bool {
+  const role = roleOf(access, partition)
+  return role === ROLE_CRYPTO_OFFICER || role === ROLE_CRYPTO_USER
+}
+
+/** May this client see the row? Private objects exist only for a logged-in user. */
+export function mayList(r: Row, user: bool): bool {
+  return (r.bits & BIT_PRIVATE) === 0 || user
+}
+
+/** Opens the object into PLAIN and the header into the object in hand. */
+export function openObject(access: u64, partition: u32, handle: u32): u32 {
+  if (handle >= SESSION_HANDLES) {
+    const i = findVolatile(access, partition, handle)
+    if (i < 0) return RC_OBJECT_HANDLE_INVALID
+    const v = volatileRow(i)
+    setObject(handle, v.cls, v.keyType, v.bits)
+    memory.copy(OBJECT_OUID, changetype<usize>(v) + offsetof<Volatile>('ouid0'), 12)
+    setPlainLength(<i32>v.length)
+    memory.copy(PLAIN, volatileData(i), v.length)
+    return RC_OK
+  }
+  const index = findHandle(partition, handle)
+  if (index === 0) return RC_OBJECT_HANDLE_INVALID
+  const r = row(index)
+  if (!mayList(r, isUser(access, partition))) return RC_OBJECT_HANDLE_INVALID
+  const psk = storageKeyOf(access, partition)
+  if (r.slot === SLOT_PSK && psk === 0) return RC_USER_NOT_LOGGED_IN
+  const n = recordOpen(r, psk)
+  if (n < 0) return RC_DEVICE_ERROR
+  setObject(handle, r.objectClass, r.keyType, r.bits)
+  memory.copy(OBJECT_OUID, ouidOf(r), 12)
+  setPlainLength(n)
+  return RC_OK
+}
+
+function storageKey(bits: u32, psk: usize): usize {
+  return (bits & BIT_PRIVATE) !== 0 ? psk : KEY_GSK
+}
+
+function slotOf(bits: u32): u32 {
+  return (bits & BIT_PRIVATE) !== 0 ? SLOT_PSK : SLOT_GSK
+}
+
+function epochOf(partition: u32): u32 {
+  return load32be(partitionRow(partition) + P_EPOCH)
+}
+
+function account(partition: u32, objects: i32, bytes: i64): void {
+  const p = partitionRow(partition)
+  store32be(p + P_OBJECTS, <u32>(<i32>load32be(p + P_OBJECTS) + objects))
+  store64be(p + P_USED_BYTES, <u64>(<i64>load64be(p + P_USED_BYTES) + bytes))
+  markDirty(partition)
+}
+
+/**
+ * Adds the object in hand to a partition inside the open transaction; its handle is in `objectHandle` afterwards. Changes nothing
+ * where it answers anything but RC_OK.
+ */
+export function addObject(partition: u32, psk: usize): u32 {
+  const n = plainSize()
+  if (!recordFits(n)) return RC_DEVICE_MEMORY
+  if (findOuid(partition, OBJECT_OUID) !== 0) return RC_OBJECT_ALREADY_EXISTS
+  const full = roomFor(partition, recordLength(n))
+  if (full !== 0) return full === 1 ? RC_CONTAINER_STORAGE_FULL : RC_HSM_STORAGE_FULL
+  if (!directoryHasRoom(1)) return RC_MAX_OBJECT_COUNT_EXCEEDED
+  const p = partitionRow(partition)
+  const handle = load32be(p + P_NEXT_HANDLE)
+  if (handle >= SESSION_HANDLES) return RC_MAX_OBJECT_COUNT_EXCEEDED
+  const bits = objectBits | BIT_TOKEN
+  recordHead(
+    partition,
+    epochOf(partition),
+    handle,
+    0,
+    OBJECT_OUID,
+    objectClass,
+    objectKeyType,
+    bits,
+    slotOf(bits),
+    n,
+    sequence() + 1,
+  )
+  const length = recordSeal(storageKey(bits, psk), PLAIN, n)
+  if (length === 0) return RC_RANDOM_NO_RNG
+  const index = insertRow(partition, handle, OBJECT_OUID)
+  if (index === 0) return RC_MAX_OBJECT_COUNT_EXCEEDED
+  const r = row(index)
+  r.generation = 0
+  r.objectClass = objectClass
+  r.keyType = objectKeyType
+  r.bits = bits
+  r.slot = slotOf(bits)
+  r.length = length
+  memory.copy(tagOf(r), recordTag(n), 16)
+  r.offset = txAdd(RECORD, length)
+  store32be(p + P_NEXT_HANDLE, handle + 1)
+  account(partition, 1, length)
+  objectHandle = handle
+  return RC_OK
+}
+
+/** Writes the object in hand over the token object it was opened from: generation + 1, same handle, same OUID. */
+export function rewriteObject(partition: u32, psk: usize): u32 {
+  const index = findHandle(partition, objectHandle)
+  if (index === 0) return RC_OBJECT_HANDLE_INVALID
+  const r = row(index)
+  const n = plainSize()
+  if (!recordFits(n)) return RC_DEVICE_MEMORY
+  const length = recordLength(n)
+  if (length > r.length) {
+    const full = roomFor(partition, length - r.length)
+    if (full !== 0) return full === 1 ? RC_CONTAINER_STORAGE_FULL : RC_HSM_STORAGE_FULL
+  }
+  recordHead(
+    partition,
+    epochOf(partition),
+    r.handle,
+    r.generation + 1,
+    ouidOf(r),
+    objectClass,
+    objectKeyType,
+    objectBits,
+    slotOf(objectBits),
+    n,
+    sequence() + 1,
+  )
+  if (recordSeal(storageKey(objectBits, psk), PLAIN, n) === 0) return RC_RANDOM_NO_RNG
+  txEnd(r.offset, r.length)
+  account(partition, 0, <i64>length - <i64>r.length)
+  r.generation++
+  r.bits = objectBits
+  r.slot = slotOf(objectBits)
+  r.length = length
+  memory.copy(tagOf(r), recordTag(n), 16)
+  r.offset = txAdd(RECORD, length)
+  return RC_OK
+}
+
+/** Ends an object inside the open transaction: a tombstone, and the record is made unreadable once that is admitted. */
+export function endObject(access: u64, partition: u32, handle: u32): u32 {
+  if (handle >= SESSION_HANDLES) {
+    const i = findVolatile(access, partition, handle)
+    if (i < 0) return RC_OBJECT_HANDLE_INVALID
+    wipeVolatile(i)
+    return RC_OK
+  }
+  const index = findHandle(partition, handle)
+  if (index === 0) return RC_OBJECT_HANDLE_INVALID
+  const r = row(index)
+  if (!mayList(r, isUser(access, partition))) return RC_OBJECT_HANDLE_INVALID
+  recordHead(
+    partition,
+    epochOf(partition),
+    r.handle,
+    r.generation + 1,
+    ouidOf(r),
+    r.objectClass,
+    r.keyType,
+    r.bits,
+    SLOT_TOMBSTONE,
+    0,
+    sequence() + 1,
+  )
+  const length = recordTombstone()
+  const offset = txAdd(RECORD, length)
+  txEnd(r.offset, r.length)
+  // The tombstone itself is not live: once the old record is unreadable it has done its work.
+  dropLive(offset, length)
+  account(partition, -1, -(<i64>r.length))
+  removeRow(index)
+  return RC_OK
+}

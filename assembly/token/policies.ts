@@ -1,0 +1,440 @@
+// Policies and capabilities: the vendor's published numbers, with the defaults and destructive flags of each generation.
+// A capability of 0 cannot be used, whatever the policy says.
+
+import { load32be, store32be } from '../crypto/util'
+import { P_POLICIES, partitionRow, SB, SB_POLICIES } from '../flash/superblock'
+import {
+  AUTH_PASSWORD,
+  AUTH_PED,
+  HSM_POLICY_CLONING,
+  HSM_POLICY_FULL_FUNCTION,
+  HSM_POLICY_MAX_PARTITIONS,
+  HSM_POLICY_PED_AUTH,
+  HSM_POLICY_PIN_AUTH,
+  HSM_POLICY_REMOTE_PED,
+  HSM_POLICY_STORAGE,
+  MODEL_BACKUP,
+  POLICY_ACTIVATION,
+  POLICY_AUTO_ACTIVATION,
+  POLICY_FIXED,
+  POLICY_NUMERIC,
+  POLICY_OFF_TO_ON_DESTRUCTIVE,
+  POLICY_ON_TO_OFF_DESTRUCTIVE,
+  POLICY_PRIVATE_CLONING,
+  POLICY_PRIVATE_WRAPPING,
+  POLICY_SECRET_CLONING,
+  RC_CONFIG_CHANGE_ILLEGAL,
+  RC_CONFIG_FAILS_DEPENDENCIES,
+  RC_OK,
+  RC_POLICY_ID_INVALID,
+  RC_POLICY_VALUE_INVALID,
+} from '../protocol'
+import { isPed, maxPartitions, model, profile, storage } from './state'
+
+@unmanaged
+class Policy {
+  id: u32
+  flags6: u32
+  default6: u32
+  flags7: u32
+  default7: u32
+  most: u32
+}
+
+const ROW: usize = 24
+const ON_OFF: u32 = 1
+const BOTH: u32 = 3
+
+// id, flags and default of generation 6, flags and default of generation 7, greatest value.
+// Sources: generation 6 from a K6 at 6.10.9, generation 7 from the secondary catalogue (luna-behaviour §4.2).
+const HSM: usize = memory.data<u32>(
+  [
+    0,
+    8,
+    0,
+    8,
+    0,
+    ON_OFF,
+    1,
+    8,
+    0,
+    8,
+    0,
+    ON_OFF,
+    6,
+    BOTH,
+    0,
+    BOTH,
+    0,
+    ON_OFF,
+    7,
+    BOTH,
+    1,
+    BOTH,
+    1,
+    ON_OFF,
+    9,
+    8,
+    0,
+    8,
+    0,
+    ON_OFF,
+    12,
+    BOTH,
+    1,
+    BOTH,
+    1,
+    ON_OFF,
+    15,
+    BOTH,
+    1,
+    BOTH,
+    0,
+    ON_OFF,
+    16,
+    0,
+    1,
+    0,
+    1,
+    ON_OFF,
+    21,
+    0,
+    0,
+    0,
+    1,
+    ON_OFF,
+    22,
+    BOTH,
+    1,
+    BOTH,
+    1,
+    ON_OFF,
+    25,
+    8,
+    0,
+    8,
+    0,
+    ON_OFF,
+    27,
+    12,
+    0,
+    12,
+    0,
+    0xffffffff,
+    33,
+    12,
+    0,
+    12,
+    0,
+    100,
+  ],
+  16,
+)
+const HSM_COUNT: i32 = 13
+
+// luna-behaviour §4.4; policy 15 is off in generation 6, where a wrong challenge is documented to count (§3.2).
+const PARTITION: usize = memory.data<u32>(
+  [
+    0,
+    1,
+    1,
+    1,
+    1,
+    ON_OFF,
+    1,
+    1,
+    0,
+    1,
+    0,
+    ON_OFF,
+    2,
+    0,
+    1,
+    0,
+    1,
+    ON_OFF,
+    3,
+    8,
+    0,
+    8,
+    0,
+    ON_OFF,
+    4,
+    1,
+    1,
+    1,
+    1,
+    ON_OFF,
+    5,
+    1,
+    1,
+    1,
+    1,
+    ON_OFF,
+    6,
+    0,
+    1,
+    0,
+    1,
+    ON_OFF,
+    7,
+    8,
+    0,
+    8,
+    0,
+    ON_OFF,
+    10,
+    1,
+    1,
+    1,
+    1,
+    ON_OFF,
+    11,
+    1,
+    1,
+    1,
+    1,
+    ON_OFF,
+    15,
+    1,
+    0,
+    1,
+    1,
+    ON_OFF,
+    16,
+    1,
+    1,
+    1,
+    1,
+    ON_OFF,
+    17,
+    0,
+    1,
+    0,
+    1,
+    ON_OFF,
+    18,
+    1,
+    1,
+    1,
+    1,
+    ON_OFF,
+    20,
+    4,
+    10,
+    4,
+    10,
+    10,
+    21,
+    0,
+    1,
+    0,
+    1,
+    ON_OFF,
+    22,
+    0,
+    0,
+    0,
+    0,
+    ON_OFF,
+    23,
+    0,
+    0,
+    0,
+    0,
+    ON_OFF,
+    25,
+    4,
+    248,
+    4,
+    248,
+    248,
+    26,
+    4,
+    255,
+    4,
+    255,
+    255,
+    28,
+    1,
+    1,
+    1,
+    1,
+    ON_OFF,
+    29,
+    1,
+    1,
+    1,
+    1,
+    ON_OFF,
+    33,
+    1,
+    1,
+    1,
+    1,
+    ON_OFF,
+    34,
+    1,
+    1,
+    1,
+    1,
+    ON_OFF,
+  ],
+  16,
+)
+const PARTITION_COUNT: i32 = 24
+
+export function hsmPolicyCount(): i32 {
+  return HSM_COUNT
+}
+
+export function partitionPolicyCount(): i32 {
+  return PARTITION_COUNT
+}
+
+function hsmRow(i: i32): Policy {
+  return changetype<Policy>(HSM + <usize>i * ROW)
+}
+
+function partitionPolicyRow(i: i32): Policy {
+  return changetype<Policy>(PARTITION + <usize>i * ROW)
+}
+
+export function hsmPolicyId(i: i32): u32 {
+  return hsmRow(i).id
+}
+
+export function partitionPolicyId(i: i32): u32 {
+  return partitionPolicyRow(i).id
+}
+
+function flagsOf(row: Policy): u32 {
+  return profile().generation >= 7 ? row.flags7 : row.flags6
+}
+
+export function hsmPolicyFlags(i: i32): u32 {
+  return flagsOf(hsmRow(i))
+}
+
+export function partitionPolicyFlags(i: i32): u32 {
+  const row = partitionPolicyRow(i)
+  // Activation caches a PED secret; on a password HSM there is none.
+  if (!isPed() && (row.id === POLICY_ACTIVATION || row.id === POLICY_AUTO_ACTIVATION)) return POLICY_FIXED
+  return flagsOf(row)
+}
+
+/** What the hardware allows, given by the model and the manufacturing record. */
+export function hsmCapability(i: i32): u32 {
+  const id = hsmRow(i).id
+  if (id === HSM_POLICY_PIN_AUTH) return isPed() ? 0 : 1
+  if (id === HSM_POLICY_PED_AUTH) return isPed() ? 1 : 0
+  if (id === HSM_POLICY_REMOTE_PED) return isPed() ? 1 : 0
+  if (id === HSM_POLICY_FULL_FUNCTION) return model() === MODEL_BACKUP ? 0 : 1
+  if (id === HSM_POLICY_STORAGE) return <u32>storage()
+  if (id === HSM_POLICY_MAX_PARTITIONS) return maxPartitions()
+  return 1
+}
+
+export function partitionCapability(i: i32): u32 {
+  const row = partitionPolicyRow(i)
+  if ((partitionPolicyFlags(i) & POLICY_FIXED) !== 0) return 0
+  return row.most
+}
+
+function valueAt(base: usize, id: u32): u32 {
+  return load32be(base + ((<usize>id) << 2))
+}
+
+export function hsmPolicy(id: u32): u32 {
+  return valueAt(SB + SB_POLICIES, id)
+}
+
+export function partitionPolicy(partition: u32, id: u32): u32 {
+  return valueAt(partitionRow(partition) + P_POLICIES, id)
+}
+
+export function hsmPolicyDefaults(): void {
+  for (let i = 0; i < HSM_COUNT; i++) {
+    const row = hsmRow(i)
+    let value = profile().generation >= 7 ? row.default7 : row.default6
+    if ((flagsOf(row) & POLICY_FIXED) !== 0) value = hsmCapability(i)
+    store32be(SB + SB_POLICIES + ((<usize>row.id) << 2), value)
+  }
+}
+
+export function partitionPolicyDefaults(partition: u32): void {
+  for (let i = 0; i < PARTITION_COUNT; i++) {
+    const row = partitionPolicyRow(i)
+    let value = profile().generation >= 7 ? row.default7 : row.default6
+    // A partition is never less restrictive than its HSM.
+    if (
+      hsmPolicy(HSM_POLICY_CLONING) === 0 &&
+      (row.id === POLICY_PRIVATE_CLONING || row.id === POLICY_SECRET_CLONING)
+    ) {
+      value = 0
+    }
+    store32be(partitionRow(partition) + P_POLICIES + ((<usize>row.id) << 2), value)
+  }
+}
+
+function isDestructive(flags: u32, old: u32, value: u32): bool {
+  if (old === 0 && value !== 0) return (flags & POLICY_OFF_TO_ON_DESTRUCTIVE) !== 0
+  if (old !== 0 && value === 0) return (flags & POLICY_ON_TO_OFF_DESTRUCTIVE) !== 0
+  return false
+}
+
+/** Set by the two checks below: the change empties what it governs. */
+let destructive: bool = false
+
+export function changeIsDestructive(): bool {
+  return destructive
+}
+
+/** May the HSM policy be set to this value? */
+export function checkHsmPolicy(id: u32, value: u32): u32 {
+  for (let i = 0; i < HSM_COUNT; i++) {
+    const row = hsmRow(i)
+    if (row.id !== id) continue
+    const flags = flagsOf(row)
+    if ((flags & POLICY_FIXED) !== 0 || hsmCapability(i) === 0) return RC_CONFIG_CHANGE_ILLEGAL
+    if (value > row.most) return RC_POLICY_VALUE_INVALID
+    destructive = isDestructive(flags, hsmPolicy(id), value)
+    return RC_OK
+  }
+  return RC_POLICY_ID_INVALID
+}
+
+/** May the partition policy be set to this value? */
+export function checkPartitionPolicy(partition: u32, id: u32, value: u32): u32 {
+  for (let i = 0; i < PARTITION_COUNT; i++) {
+    const row = partitionPolicyRow(i)
+    if (row.id !== id) continue
+    const flags = partitionPolicyFlags(i)
+    if ((flags & POLICY_FIXED) !== 0) return RC_CONFIG_CHANGE_ILLEGAL
+    if (value > row.most || ((flags & POLICY_NUMERIC) !== 0 && value === 0)) return RC_POLICY_VALUE_INVALID
+    if (value !== 0 && hsmPolicy(HSM_POLICY_CLONING) === 0) {
+      if (id === POLICY_PRIVATE_CLONING || id === POLICY_SECRET_CLONING) return RC_CONFIG_FAILS_DEPENDENCIES
+    }
+    if (value !== 0 && profile().wrapExcludesClone !== 0) {
+      const other = id === POLICY_PRIVATE_CLONING ? POLICY_PRIVATE_WRAPPING : POLICY_PRIVATE_CLONING
+      const either = id === POLICY_PRIVATE_CLONING || id === POLICY_PRIVATE_WRAPPING
+      if (either && partitionPolicy(partition, other) !== 0) return RC_CONFIG_FAILS_DEPENDENCIES
+    }
+    destructive = isDestructive(flags, partitionPolicy(partition, id), value)
+    return RC_OK
+  }
+  return RC_POLICY_ID_INVALID
+}
+
+export function setHsmPolicy(id: u32, value: u32): void {
+  store32be(SB + SB_POLICIES + ((<usize>id) << 2), value)
+}
+
+export function setPartitionPolicy(partition: u32, id: u32, value: u32): void {
+  store32be(partitionRow(partition) + P_POLICIES + ((<usize>id) << 2), value)
+}
+
+/** The authentication kind of every role of this HSM. */
+export function authKind(): u32 {
+  return isPed() ? AUTH_PED : AUTH_PASSWORD
+}

@@ -1,0 +1,34 @@
+// Random bytes. What makes a key or nonce unique comes straight from the TRNG at the moment of use (OBC-1 §10 rule 8); longer-lived
+// secrets come from the DRBG, reseeded from the TRNG for every request. Both run the continuous health tests.
+
+import { trng } from '../board'
+import { drbgGenerate, drbgInstantiate, drbgReseed, trngHealth, trngHealthReset } from '../crypto/drbg'
+import { wipe } from '../crypto/util'
+import { PERIPHERAL_OK, RC_OK, RC_SELF_TEST_RNG } from '../protocol'
+
+const SEED: usize = memory.data(1024, 16)
+const START_UP: i32 = 1024
+
+/** Power-up: start-up health test over 1,024 bytes, then the DRBG gets its first seed. */
+export function randomBegin(serial: usize): u32 {
+  trngHealthReset()
+  if (trng(SEED, START_UP) !== PERIPHERAL_OK || !trngHealth(SEED, START_UP)) return RC_SELF_TEST_RNG
+  if (trng(SEED, 96) !== PERIPHERAL_OK || !trngHealth(SEED, 96)) return RC_SELF_TEST_RNG
+  drbgInstantiate(SEED, 64, SEED + 64, 32, serial, 8)
+  wipe(SEED, 1024)
+  return RC_OK
+}
+
+/** `n` bytes straight from the TRNG. False = the TRNG failed: the caller answers RC_RANDOM_NO_RNG. */
+export function fresh(out: usize, n: i32): bool {
+  return trng(out, n) === PERIPHERAL_OK && trngHealth(out, n)
+}
+
+/** `n` bytes from the DRBG, at most 65,536. */
+export function random(out: usize, n: i32): bool {
+  if (!fresh(SEED, 48)) return false
+  drbgReseed(SEED, 48, 0, 0)
+  wipe(SEED, 48)
+  drbgGenerate(out, n, 0, 0)
+  return true
+}

@@ -1,0 +1,346 @@
+// Roles: making a secret, checking one, failure counters and locks, challenge and activation (luna-behaviour §3).
+// A log-in succeeds exactly when KW of the partition storage key authenticates: no password hash is stored.
+
+import { PIN_KEY, PSK, ROLE_KEK, SECRET2 } from '../arena'
+import { battery_read, battery_write, battery_zeroize, flash_sync, rtc } from '../board'
+import { kwUnwrap, kwWrap } from '../crypto/key-wrap'
+import { load32be, load64be, store32be, store64be, wipe } from '../crypto/util'
+import {
+  P_EPOCH,
+  P_USED,
+  partitionRow,
+  R_AUTH,
+  R_CHALLENGE,
+  R_CHALLENGE_SALT,
+  R_FAILURES,
+  R_FLAGS,
+  R_LOCKED_UNTIL,
+  R_PSK,
+  R_SALT,
+  ROLE_SIZE,
+  roleRow,
+  superblockCommit,
+} from '../flash/superblock'
+import {
+  BATTERY_ACTIVATION,
+  BATTERY_ACTIVATION_SIZE,
+  MAX_PARTITIONS,
+  POLICY_ACTIVATION,
+  POLICY_AUTO_ACTIVATION,
+  POLICY_MAX_FAILED_LOGINS,
+  RC_CHALLENGE_INCORRECT,
+  RC_OK,
+  RC_PIN_INCORRECT,
+  RC_PIN_INCORRECT_LOCKED,
+  RC_PIN_INCORRECT_ZEROIZED,
+  RC_PIN_LOCKED,
+  RC_RANDOM_NO_RNG,
+  RC_SO_LOGIN_FAILURE_THRESHOLD,
+  ROLE_ACTIVATED,
+  ROLE_CRYPTO_OFFICER,
+  ROLE_CRYPTO_USER,
+  ROLE_HAS_CHALLENGE,
+  ROLE_INITIALIZED,
+  ROLE_LOCKED_OUT,
+  ROLE_PARTITION_SO,
+  ROLE_SO,
+  SO_LOGIN_ATTEMPTS,
+  USER_LOGIN_ATTEMPTS,
+} from '../protocol'
+import { activationKey, challengeKey, pinKeyOfPassword, pinKeyOfPed, roleKey } from './keys'
+import { authKind, partitionPolicy } from './policies'
+import { LOCK_TIMED, LOCK_ZEROIZES } from './profile'
+import { fresh, random } from './random'
+import { logoutRole } from './sessions'
+import { isPed, profile, serialBytes } from './state'
+
+function epochOf(partition: u32): u32 {
+  return load32be(partitionRow(partition) + P_EPOCH)
+}
+
+export function roleFlags(partition: u32, role: i32): u32 {
+  let flags = load32be(roleRow(partition, role) + R_FLAGS)
+  if (isLocked(partition, role)) flags |= ROLE_LOCKED_OUT
+  if (activation(partition, role) !== 0) flags |= ROLE_ACTIVATED
+  return flags
+}
+
+export function roleIsInitialized(partition: u32, role: i32): bool {
+  return (load32be(roleRow(partition, role) + R_FLAGS) & ROLE_INITIALIZED) !== 0
+}
+
+export function roleHasChallenge(partition: u32, role: i32): bool {
+  return (load32be(roleRow(partition, role) + R_FLAGS) & ROLE_HAS_CHALLENGE) !== 0
+}
+
+/** How many wrong secrets in a row a role may have. */
+export function attemptLimit(partition: u32, role: i32): u32 {
+  if (role === ROLE_SO) return SO_LOGIN_ATTEMPTS
+  if (role === ROLE_PARTITION_SO) return USER_LOGIN_ATTEMPTS
+  const limit = partitionPolicy(partition, POLICY_MAX_FAILED_LOGINS)
+  return limit === 0 ? USER_LOGIN_ATTEMPTS : limit
+}
+
+export function attemptsLeft(partition: u32, role: i32): u32 {
+  const limit = attemptLimit(partition, role)
+  const failures = <u32>load<u8>(roleRow(partition, role) + R_FAILURES)
+  return failures >= limit ? 0 : limit - failures
+}
+
+/** Derives PIN_KEY from what was presented: a 48-byte PED secret, or a password. */
+export function derivePin(salt: usize, secret: usize, length: i32, fromPed: bool): void {
+  if (fromPed) pinKeyOfPed(secret, salt, PIN_KEY)
+  else pinKeyOfPassword(secret, length, salt, PIN_KEY)
+}
+
+/**
+ * Gives a role its secret: new salt, the partition storage key in PSK wrapped under it. Counters start again. Only memory changes:
+ * the caller commits.
+ */
+export function roleSet(partition: u32, role: i32, secret: usize, length: i32, fromPed: bool): u32 {
+  const r = roleRow(partition, role)
+  if (!fresh(SECRET2, 32)) return RC_RANDOM_NO_RNG
+  memory.copy(r + R_SALT, SECRET2, 32)
+  derivePin(r + R_SALT, secret, length, fromPed)
+  roleKey(serialBytes(), partition, role, epochOf(partition), PIN_KEY, ROLE_KEK)
+  kwWrap(ROLE_KEK, 32, PSK, 32, r + R_PSK)
+  store32be(r + R_FLAGS, load32be(r + R_FLAGS) | ROLE_INITIALIZED)
+  store<u8>(r + R_FAILURES, 0)
+  store<u8>(r + R_AUTH, <u8>authKind())
+  store64be(r + R_LOCKED_UNTIL, 0)
+  return RC_OK
+}
+
+export function roleClear(partition: u32, role: i32): void {
+  memory.fill(roleRow(partition, role), 0, ROLE_SIZE)
+}
+
+/** Gives a role its challenge secret: KW over a random value, checked by unwrapping. */
+export function challengeSet(partition: u32, role: i32, challenge: usize, length: i32): u32 {
+  const r = roleRow(partition, role)
+  if (!fresh(SECRET2, 32)) return RC_RANDOM_NO_RNG
+  memory.copy(r + R_CHALLENGE_SALT, SECRET2, 32)
+  pinKeyOfPassword(challenge, length, r + R_CHALLENGE_SALT, PIN_KEY)
+  challengeKey(serialBytes(), partition, role, epochOf(partition), PIN_KEY, ROLE_KEK)
+  if (!random(SECRET2, 32)) return RC_RANDOM_NO_RNG
+  kwWrap(ROLE_KEK, 32, SECRET2, 32, r + R_CHALLENGE)
+  store32be(r + R_FLAGS, load32be(r + R_FLAGS) | ROLE_HAS_CHALLENGE)
+  return RC_OK
+}
+
+function challengeIsRight(partition: u32, role: i32, challenge: usize, length: i32): bool {
+  const r = roleRow(partition, role)
+  pinKeyOfPassword(challenge, length, r + R_CHALLENGE_SALT, PIN_KEY)
+  challengeKey(serialBytes(), partition, role, epochOf(partition), PIN_KEY, ROLE_KEK)
+  return kwUnwrap(ROLE_KEK, 32, r + R_CHALLENGE, 40, SECRET2)
+}
+
+// ---- counters and locks -----------------------------------------------------------------------------------------------
+
+/** True while a role is locked out. A timed lock that has run out gives the attempts back. */
+export function isLocked(partition: u32, role: i32): bool {
+  const r = roleRow(partition, role)
+  if ((load32be(r + R_FLAGS) & ROLE_LOCKED_OUT) === 0) return false
+  const until = load64be(r + R_LOCKED_UNTIL)
+  return until === 0 || <u64>rtc() < until
+}
+
+export function releaseIfOver(partition: u32, role: i32): void {
+  const r = roleRow(partition, role)
+  if ((load32be(r + R_FLAGS) & ROLE_LOCKED_OUT) === 0 || isLocked(partition, role)) return
+  store32be(r + R_FLAGS, load32be(r + R_FLAGS) & ~ROLE_LOCKED_OUT)
+  store<u8>(r + R_FAILURES, 0)
+}
+
+/** What the last allowed wrong secret does. */
+export const LIMIT_ZEROIZES_HSM: i32 = 1
+export const LIMIT_ZEROIZES_PARTITION: i32 = 2
+export const LIMIT_LOCKS: i32 = 3
+
+export function limitAction(role: i32): i32 {
+  if (role === ROLE_SO) return LIMIT_ZEROIZES_HSM
+  if (role === ROLE_PARTITION_SO && profile().partitionSoLock === LOCK_ZEROIZES) return LIMIT_ZEROIZES_PARTITION
+  return LIMIT_LOCKS
+}
+
+/** Locks a role whose counter ran out; only memory changes. On 7.x the Crypto User is locked with the Crypto Officer. */
+export function lockRole(partition: u32, role: i32): void {
+  const timed = role === ROLE_PARTITION_SO || profile().officerLock === LOCK_TIMED
+  const until: u64 = timed ? <u64>rtc() + profile().lockSeconds : 0
+  lockOne(partition, role, until)
+  if (!timed && role === ROLE_CRYPTO_OFFICER) lockOne(partition, ROLE_CRYPTO_USER, 0)
+}
+
+function lockOne(partition: u32, role: i32, until: u64): void {
+  const r = roleRow(partition, role)
+  store32be(r + R_FLAGS, load32be(r + R_FLAGS) | ROLE_LOCKED_OUT)
+  store64be(r + R_LOCKED_UNTIL, until)
+  logoutRole(partition, role)
+  deactivate(partition, role)
+}
+
+/**
+ * Counts an attempt before it is checked: superblock, counter, durable. After this a power cut has cost the attempt.
+ * RC_PIN_LOCKED where none is left.
+ */
+export function attemptBegin(partition: u32, role: i32): u32 {
+  releaseIfOver(partition, role)
+  if (isLocked(partition, role)) return RC_PIN_LOCKED
+  const r = roleRow(partition, role)
+  store<u8>(r + R_FAILURES, load<u8>(r + R_FAILURES) + 1)
+  superblockCommit()
+  flash_sync()
+  return RC_OK
+}
+
+/** The secret was right: the counter starts again. */
+export function attemptGood(partition: u32, role: i32): void {
+  store<u8>(roleRow(partition, role) + R_FAILURES, 0)
+  superblockCommit()
+  flash_sync()
+}
+
+/** A code for the caller: the secret was wrong; `limitAction` says what to do where this was the last attempt. */
+export function attemptsAreUsedUp(partition: u32, role: i32): bool {
+  return attemptsLeft(partition, role) === 0
+}
+
+export function wrongSecretCode(partition: u32, role: i32, challenge: bool): u32 {
+  if (!attemptsAreUsedUp(partition, role)) return challenge ? RC_CHALLENGE_INCORRECT : RC_PIN_INCORRECT
+  const action = limitAction(role)
+  if (action === LIMIT_ZEROIZES_HSM) return RC_SO_LOGIN_FAILURE_THRESHOLD
+  return action === LIMIT_ZEROIZES_PARTITION ? RC_PIN_INCORRECT_ZEROIZED : RC_PIN_INCORRECT_LOCKED
+}
+
+/** Opens the role's layer into PSK. The attempt is counted already. */
+export function openRole(partition: u32, role: i32, secret: usize, length: i32, fromPed: bool): bool {
+  const r = roleRow(partition, role)
+  derivePin(r + R_SALT, secret, length, fromPed)
+  roleKey(serialBytes(), partition, role, epochOf(partition), PIN_KEY, ROLE_KEK)
+  return kwUnwrap(ROLE_KEK, 32, r + R_PSK, 40, PSK)
+}
+
+/** The challenge is counted like the secret it belongs to. */
+export function checkChallenge(partition: u32, role: i32, challenge: usize, length: i32): bool {
+  return challengeIsRight(partition, role, challenge, length)
+}
+
+// ---- activation -------------------------------------------------------------------------------------------------------
+// What a PED secret opened, kept so that the challenge alone logs in. Only with policy 22; with policy 23 a copy in battery-backed
+// memory, wrapped, survives a restart.
+
+const ROWS: i32 = 128
+const ROW: usize = 48
+const CACHE: usize = memory.data(6144, 16)
+const SAVED: usize = memory.data(8192, 16)
+const KEY: usize = memory.data(32, 16)
+
+// partition 4, role 4, epoch 4, used 4, PSK 32
+function cacheRow(i: i32): usize {
+  return CACHE + <usize>i * ROW
+}
+
+/** Address of the storage key of an activated role, 0 = not activated. */
+export function activation(partition: u32, role: i32): usize {
+  for (let i = 0; i < ROWS; i++) {
+    const c = cacheRow(i)
+    if (load<u32>(c, 12) === 0 || load<u32>(c) !== partition || load<u32>(c, 4) !== <u32>role) continue
+    if (load<u32>(c, 8) === epochOf(partition)) return c + 16
+  }
+  return 0
+}
+
+export function mayActivate(partition: u32, role: i32): bool {
+  if (!isPed() || (role !== ROLE_CRYPTO_OFFICER && role !== ROLE_CRYPTO_USER)) return false
+  return partitionPolicy(partition, POLICY_ACTIVATION) !== 0 && roleHasChallenge(partition, role)
+}
+
+export function activate(partition: u32, role: i32, psk: usize): void {
+  let free = -1
+  for (let i = 0; i < ROWS; i++) {
+    const c = cacheRow(i)
+    if (load<u32>(c, 12) === 0) {
+      if (free < 0) free = i
+    } else if (load<u32>(c) === partition && load<u32>(c, 4) === <u32>role) {
+      free = i
+      break
+    }
+  }
+  if (free < 0) return
+  const c = cacheRow(free)
+  store<u32>(c, partition)
+  store<u32>(c, <u32>role, 4)
+  store<u32>(c, epochOf(partition), 8)
+  store<u32>(c, 1, 12)
+  memory.copy(c + 16, psk, 32)
+  saveActivation()
+}
+
+/** One role, or every role of the partition (role < 0). */
+export function deactivate(partition: u32, role: i32): void {
+  let changed = false
+  for (let i = 0; i < ROWS; i++) {
+    const c = cacheRow(i)
+    if (load<u32>(c, 12) === 0 || load<u32>(c) !== partition) continue
+    if (role >= 0 && load<u32>(c, 4) !== <u32>role) continue
+    wipe(c, <i32>ROW)
+    changed = true
+  }
+  if (changed) saveActivation()
+}
+
+/** Battery copy: n × {partition 4, role 4, epoch 4, KW(activation key, PSK) 40}. Durable with the next sync. */
+function saveActivation(): void {
+  let at: usize = 0
+  activationKey(serialBytes(), KEY)
+  for (let i = 0; i < ROWS; i++) {
+    const c = cacheRow(i)
+    if (load<u32>(c, 12) === 0 || partitionPolicy(load<u32>(c), POLICY_AUTO_ACTIVATION) === 0) continue
+    if (at + 52 > <usize>BATTERY_ACTIVATION_SIZE) break
+    store32be(SAVED + at, load<u32>(c))
+    store32be(SAVED + at + 4, load<u32>(c, 4))
+    store32be(SAVED + at + 8, load<u32>(c, 8))
+    kwWrap(KEY, 32, c + 16, 32, SAVED + at + 12)
+    at += 52
+  }
+  wipe(KEY, 32)
+  if (at === 0) battery_zeroize(BATTERY_ACTIVATION)
+  else battery_write(BATTERY_ACTIVATION, SAVED, <i32>at)
+  flash_sync()
+}
+
+/** The policy was switched: what it no longer allows is forgotten. */
+export function activationPolicyChanged(partition: u32): void {
+  if (partitionPolicy(partition, POLICY_ACTIVATION) === 0) deactivate(partition, -1)
+  else saveActivation()
+}
+
+/** Power-up: takes back what the battery kept. Rows that do not fit the partitions of today are dropped. */
+export function activationLoad(): void {
+  wipe(CACHE, ROWS * <i32>ROW)
+  const n = battery_read(BATTERY_ACTIVATION, SAVED, BATTERY_ACTIVATION_SIZE)
+  if (n <= 0) return
+  activationKey(serialBytes(), KEY)
+  let next = 0
+  for (let at: usize = 0; at + 52 <= <usize>n && next < ROWS; at += 52) {
+    const partition = load32be(SAVED + at)
+    const role = load32be(SAVED + at + 4)
+    if (partition > <u32>MAX_PARTITIONS || role > <u32>ROLE_CRYPTO_USER) continue
+    if (load32be(partitionRow(partition) + P_USED) === 0) continue
+    if (epochOf(partition) !== load32be(SAVED + at + 8)) continue
+    const c = cacheRow(next)
+    if (!kwUnwrap(KEY, 32, SAVED + at + 12, 40, c + 16)) continue
+    store<u32>(c, partition)
+    store<u32>(c, role, 4)
+    store<u32>(c, epochOf(partition), 8)
+    store<u32>(c, 1, 12)
+    next++
+  }
+  wipe(KEY, 32)
+}
+
+/** Zeroize and tamper. */
+export function activationClear(): void {
+  wipe(CACHE, ROWS * <i32>ROW)
+  battery_zeroize(BATTERY_ACTIVATION)
+}

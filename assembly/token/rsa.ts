@@ -1,0 +1,186 @@
+// RSA encodings (RFC 8017): EMSA-PKCS1-v1_5, EMSA-PSS, RSAES-OAEP. The raw operations are the accelerator's.
+
+import { PKA_OUT } from '../arena'
+import { HASH_SHA256, HASH_SHA384, hashFinal, hashInit, hashLength, hashUpdate } from '../crypto/sha2'
+import { ctEqual, store32be, wipe } from '../crypto/util'
+import { fresh } from './random'
+
+/** DigestInfo without the digest, RFC 8017 §9.2 note 1; the last byte but two of the hash's OID and the lengths differ. */
+const INFO_256: usize = memory.data<u8>([
+  0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20,
+])
+const INFO_384: usize = memory.data<u8>([
+  0x30, 0x41, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0x05, 0x00, 0x04, 0x30,
+])
+const INFO_512: usize = memory.data<u8>([
+  0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0x00, 0x04, 0x40,
+])
+const INFO_LENGTH: i32 = 19
+
+/** The encoded block, k bytes; 512 for RSA-4096. */
+export const BLOCK: usize = memory.data(512, 16)
+const DB: usize = memory.data(512, 16)
+const CTX: usize = memory.data(512, 16)
+const WORK: usize = memory.data(192, 16)
+
+export function wipeRsa(): void {
+  wipe(BLOCK, 512)
+  wipe(DB, 512)
+  wipe(WORK, 192)
+}
+
+function info(alg: i32): usize {
+  return alg === HASH_SHA256 ? INFO_256 : alg === HASH_SHA384 ? INFO_384 : INFO_512
+}
+
+export function digest(alg: i32, p: usize, n: i32, out: usize): void {
+  hashInit(CTX, alg)
+  hashUpdate(CTX, p, n)
+  hashFinal(CTX, out)
+}
+
+/** 00 01 FF… 00 ∥ data into BLOCK. False where the data is too long for the modulus. */
+export function encodePkcs1(data: usize, n: i32, k: i32): bool {
+  if (n > k - 11) return false
+  store<u8>(BLOCK, 0)
+  store<u8>(BLOCK + 1, 1)
+  memory.fill(BLOCK + 2, 0xff, k - n - 3)
+  store<u8>(BLOCK + <usize>(k - n - 1), 0)
+  memory.copy(BLOCK + <usize>(k - n), data, n)
+  return true
+}
+
+/** The same around DigestInfo and a digest that is hashed here. */
+export function encodePkcs1Hash(alg: i32, p: usize, n: i32, k: i32): bool {
+  memory.copy(WORK, info(alg), INFO_LENGTH)
+  digest(alg, p, n, WORK + <usize>INFO_LENGTH)
+  return encodePkcs1(WORK, INFO_LENGTH + hashLength(alg), k)
+}
+
+/** XORs MGF1(seed) over `n` bytes at `target`. */
+function mgf1(alg: i32, seed: usize, seedLength: i32, target: usize, n: i32): void {
+  const h = hashLength(alg)
+  const counter = WORK + 128
+  const mask = WORK + 64
+  for (let done = 0, i: u32 = 0; done < n; done += h, i++) {
+    store32be(counter, i)
+    hashInit(CTX, alg)
+    hashUpdate(CTX, seed, seedLength)
+    hashUpdate(CTX, counter, 4)
+    hashFinal(CTX, mask)
+    const take = min(n - done, h)
+    for (let j = 0; j < take; j++) {
+      const at = target + <usize>(done + j)
+      store<u8>(at, load<u8>(at) ^ load<u8>(mask + <usize>j))
+    }
+  }
+}
+
+/** H(00 × 8 ∥ digest ∥ salt) into `out`. */
+function pssHash(alg: i32, mHash: usize, salt: usize, saltLength: i32, out: usize): void {
+  hashInit(CTX, alg)
+  store<u64>(WORK + 136, 0)
+  hashUpdate(CTX, WORK + 136, 8)
+  hashUpdate(CTX, mHash, hashLength(alg))
+  hashUpdate(CTX, salt, saltLength)
+  hashFinal(CTX, out)
+}
+
+/** EMSA-PSS of a digest into BLOCK; the modulus has `bits` bits in k bytes. */
+export function encodePss(alg: i32, mHash: usize, saltLength: i32, k: i32, bits: i32): bool {
+  const h = hashLength(alg)
+  const emBits = bits - 1
+  const em = (emBits + 7) >> 3
+  if (em < h + saltLength + 2) return false
+  const block = BLOCK + <usize>(k - em)
+  memory.fill(BLOCK, 0, k)
+  const dbLength = em - h - 1
+  const salt = block + <usize>(dbLength - saltLength)
+  if (saltLength > 0 && !fresh(salt, saltLength)) return false
+  pssHash(alg, mHash, salt, saltLength, block + <usize>dbLength)
+  store<u8>(block + <usize>(dbLength - saltLength - 1), 1)
+  mgf1(alg, block + <usize>dbLength, h, block, dbLength)
+  const top: i32 = 0xff >> (8 * em - emBits)
+  store<u8>(block, load<u8>(block) & <u8>top)
+  store<u8>(block + <usize>(em - 1), 0xbc)
+  return true
+}
+
+/** Does the recovered block in PKA_OUT (k bytes) hold an EMSA-PSS of the digest? */
+export function checkPss(alg: i32, mHash: usize, saltLength: i32, k: i32, bits: i32): bool {
+  const h = hashLength(alg)
+  const emBits = bits - 1
+  const em = (emBits + 7) >> 3
+  if (em < h + saltLength + 2) return false
+  for (let i = 0; i < k - em; i++) if (load<u8>(PKA_OUT + <usize>i) !== 0) return false
+  const block = PKA_OUT + <usize>(k - em)
+  if (load<u8>(block + <usize>(em - 1)) !== 0xbc) return false
+  const dbLength = em - h - 1
+  const mask: i32 = 0xff >> (8 * em - emBits)
+  const top = <u8>mask
+  if ((load<u8>(block) & ~top) !== 0) return false
+  memory.copy(DB, block, dbLength)
+  mgf1(alg, block + <usize>dbLength, h, DB, dbLength)
+  store<u8>(DB, load<u8>(DB) & top)
+  const zeros = dbLength - saltLength - 1
+  for (let i = 0; i < zeros; i++) if (load<u8>(DB + <usize>i) !== 0) return false
+  if (load<u8>(DB + <usize>zeros) !== 1) return false
+  pssHash(alg, mHash, DB + <usize>(zeros + 1), saltLength, WORK)
+  return ctEqual(WORK, block + <usize>dbLength, h)
+}
+
+/** RSAES-OAEP with an empty label into BLOCK. */
+export function encodeOaep(alg: i32, message: usize, n: i32, k: i32): bool {
+  const h = hashLength(alg)
+  if (n > k - 2 * h - 2) return false
+  memory.fill(BLOCK, 0, k)
+  const seed = BLOCK + 1
+  const db = seed + <usize>h
+  const dbLength = k - h - 1
+  digest(alg, BLOCK, 0, db)
+  store<u8>(db + <usize>(dbLength - n - 1), 1)
+  memory.copy(db + <usize>(dbLength - n), message, n)
+  if (!fresh(seed, h)) return false
+  mgf1(alg, seed, h, db, dbLength)
+  mgf1(alg, db, dbLength, seed, h)
+  return true
+}
+
+let oaepStart: usize = 0
+
+/** Where `decodeOaep` found the message. */
+export function oaepMessage(): usize {
+  return oaepStart
+}
+
+/**
+ * Decodes the block in PKA_OUT; the message's length, or -1. One answer for every fault and no early exit, so that the caller learns
+ * nothing about which (RFC 8017 §7.1.2 note).
+ */
+export function decodeOaep(alg: i32, k: i32): i32 {
+  const h = hashLength(alg)
+  if (k < 2 * h + 2) return -1
+  memory.copy(BLOCK, PKA_OUT, k)
+  const seed = BLOCK + 1
+  const db = seed + <usize>h
+  const dbLength = k - h - 1
+  mgf1(alg, db, dbLength, seed, h)
+  mgf1(alg, seed, h, db, dbLength)
+  digest(alg, BLOCK, 0, WORK)
+  let wrong: u32 = <u32>load<u8>(BLOCK)
+  for (let i: usize = 0; i < <usize>h; i++) wrong |= <u32>(load<u8>(WORK + i) ^ load<u8>(db + i))
+  let looking: u32 = 1
+  let at: u32 = 0
+  for (let i = h; i < dbLength; i++) {
+    const b = <u32>load<u8>(db + <usize>i)
+    const isOne: u32 = ((b ^ 1) - 1) >>> 31
+    const isZero: u32 = (b - 1) >>> 31
+    at |= (0 - (looking & isOne)) & <u32>i
+    wrong |= looking & (isOne ^ 1) & (isZero ^ 1)
+    looking &= isOne ^ 1
+  }
+  wrong |= looking
+  if (wrong !== 0) return -1
+  oaepStart = db + <usize>(at + 1)
+  return dbLength - <i32>at - 1
+}

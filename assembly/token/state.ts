@@ -1,0 +1,290 @@
+// What the token is, and in which state: the manufacturing record in memory, the state word, and power-up (OBC-1 §6, §7).
+
+import {
+  KEY_FK,
+  KEY_GSK,
+  KEY_KEK,
+  KEY_MTK,
+  KEY_RPV,
+  KEY_RSK,
+  KEY_TUK,
+  SECRET,
+  wipeRootKeys,
+  wipeScratch,
+} from '../arena'
+import { battery_read, battery_write, flash_program, flash_read, flash_sync, mono_inc, split_read } from '../board'
+import { hmac } from '../crypto/hmac'
+import { kwUnwrap } from '../crypto/key-wrap'
+import { HASH_SHA384 } from '../crypto/sha2'
+import { ctEqual, load32be, load64be, store32be, wipe } from '../crypto/util'
+import { logBegin, logErase } from '../flash/log'
+import { mount } from '../flash/mount'
+import { SB, SB_GSK, superblockErase, superblockLoad } from '../flash/superblock'
+import {
+  AUTH_PED,
+  BATTERY_KEK,
+  BATTERY_MTK,
+  FLASH_FACTORY_SECTOR,
+  FLASH_SECTOR,
+  MODEL_BACKUP,
+  OBC_CERTIFICATE,
+  RC_MTK_ZEROIZED,
+  RC_OK,
+  RC_SELF_TEST_ECC,
+  RC_STORAGE_INTEGRITY,
+  RC_STORAGE_VERSION,
+  STATE_BLANK,
+  STATE_ERROR,
+  STATE_FUNCTIONAL,
+  STATE_TAMPERED,
+  STATE_ZEROIZED,
+} from '../protocol'
+import { deriveFactoryKey, deriveRootKeys } from './keys'
+import { ecPublic } from './pka'
+import { Profile, profileOf } from './profile'
+
+// Factory record, 1,028 bytes at the start of its sector.
+export const F_MAGIC: usize = 0
+export const F_LAYOUT: usize = 4
+export const F_SERIAL: usize = 8
+export const F_MODEL: usize = 16
+export const F_PROFILE: usize = 20
+export const F_AUTH: usize = 24
+export const F_MAX_PARTITIONS: usize = 28
+export const F_STORAGE: usize = 32
+export const F_PARTITION_BASE: usize = 40
+export const F_PARTITION_MULTIPLIER: usize = 44
+export const F_SPLIT_A: usize = 48
+export const F_HOC: usize = 80
+export const F_TWC: usize = 336
+export const F_HOK: usize = 592
+export const F_TUK: usize = 648
+export const F_MAC: usize = 976
+export const F_COMMIT: usize = 1024
+export const F_SIZE: i32 = 1028
+export const FACTORY_MAGIC: u32 = 0x4f424d31
+const FACTORY_LAYOUT: u32 = 1
+const COMMITTED: u32 = 0x5aa5c0de
+
+/** Remote PED vectors follow the record, each programmed once: "OBV1", KW(FK, vector) 56, commit word. */
+const VECTOR_FIRST: u32 = 4096
+const VECTOR_SIZE: u32 = 64
+const VECTOR_MAGIC: u32 = 0x4f425631
+
+export const FACTORY: usize = memory.data(1040, 16)
+const VECTOR: usize = memory.data(64, 16)
+const CHECK: usize = memory.data(128, 16)
+
+let tokenState: i32 = STATE_BLANK
+let errorCode: u32 = RC_OK
+let profileRow: usize = 0
+let vectorSlot: i32 = -1
+let vectorNext: u32 = 0
+
+export function state(): i32 {
+  return tokenState
+}
+
+export function stateError(): u32 {
+  return errorCode
+}
+
+export function setState(value: i32): void {
+  tokenState = value
+}
+
+/** Error state: keys are wiped, from now on status only. */
+export function fail(code: u32): void {
+  tokenState = STATE_ERROR
+  errorCode = code
+  wipeRootKeys()
+  wipeScratch()
+}
+
+export function profile(): Profile {
+  return changetype<Profile>(profileRow)
+}
+
+export function serialBytes(): usize {
+  return FACTORY + F_SERIAL
+}
+
+export function serial(): u64 {
+  return load64be(FACTORY + F_SERIAL)
+}
+
+export function model(): u32 {
+  return load32be(FACTORY + F_MODEL)
+}
+
+export function firmwareVersion(): u32 {
+  return load32be(FACTORY + F_PROFILE)
+}
+
+export function isPed(): bool {
+  return load<u8>(FACTORY + F_AUTH) === AUTH_PED
+}
+
+export function isBackup(): bool {
+  return model() === MODEL_BACKUP
+}
+
+export function maxPartitions(): u32 {
+  return load32be(FACTORY + F_MAX_PARTITIONS)
+}
+
+export function storage(): u64 {
+  return load64be(FACTORY + F_STORAGE)
+}
+
+export function hoc(): usize {
+  return FACTORY + F_HOC
+}
+
+export function twc(): usize {
+  return FACTORY + F_TWC
+}
+
+export function hasVector(): bool {
+  return vectorSlot >= 0
+}
+
+/** MTK = splitA xor splitB. False where a split is missing. */
+function rebuildMtk(): bool {
+  if (split_read(SECRET) !== 1) return false
+  for (let i: usize = 0; i < 32; i++) store<u8>(KEY_MTK + i, load<u8>(SECRET + i) ^ load<u8>(FACTORY + F_SPLIT_A + i))
+  wipe(SECRET, 32)
+  return true
+}
+
+/** The key pairs under FK survive zeroization and no superblock covers them: each must give the key its certificate names (OBC-1 §16, 6). */
+function checkPair(wrapped: usize, certificate: usize, out: usize): bool {
+  if (!kwUnwrap(KEY_FK, 32, wrapped, 56, out)) return false
+  return ecPublic(out, CHECK) && ctEqual(CHECK, certificate + 48, 97)
+}
+
+function loadVector(): void {
+  vectorSlot = -1
+  vectorNext = 0
+  const base = <u32>FLASH_FACTORY_SECTOR * <u32>FLASH_SECTOR + VECTOR_FIRST
+  while (VECTOR_FIRST + (vectorNext + 1) * VECTOR_SIZE <= <u32>FLASH_SECTOR) {
+    flash_read(base + vectorNext * VECTOR_SIZE, VECTOR, <i32>VECTOR_SIZE)
+    if (load32be(VECTOR) === 0xffffffff) break
+    const whole = load32be(VECTOR) === VECTOR_MAGIC && load32be(VECTOR + 60) === COMMITTED
+    if (whole && kwUnwrap(KEY_FK, 32, VECTOR + 4, 56, KEY_RPV)) vectorSlot = <i32>vectorNext
+    vectorNext++
+  }
+}
+
+/** Stores a wrapped vector (56 bytes), then makes the one before it unreadable. False = the sector is full. */
+export function storeVector(wrapped: usize): bool {
+  const base = <u32>FLASH_FACTORY_SECTOR * <u32>FLASH_SECTOR + VECTOR_FIRST
+  if (VECTOR_FIRST + (vectorNext + 1) * VECTOR_SIZE > <u32>FLASH_SECTOR) return false
+  store32be(VECTOR, VECTOR_MAGIC)
+  memory.copy(VECTOR + 4, wrapped, 56)
+  store32be(VECTOR + 60, COMMITTED)
+  flash_program(base + vectorNext * VECTOR_SIZE, VECTOR, 60)
+  flash_program(base + vectorNext * VECTOR_SIZE + 60, VECTOR + 60, 4)
+  const old = vectorSlot
+  vectorSlot = <i32>vectorNext
+  vectorNext++
+  if (old >= 0) killVector(old)
+  flash_sync()
+  return true
+}
+
+function killVector(slot: i32): void {
+  memory.fill(VECTOR, 0, VECTOR_SIZE)
+  const base = <u32>FLASH_FACTORY_SECTOR * <u32>FLASH_SECTOR + VECTOR_FIRST
+  flash_program(base + <u32>slot * VECTOR_SIZE + 4, VECTOR, <i32>VECTOR_SIZE - 4)
+}
+
+export function eraseVector(): void {
+  if (vectorSlot >= 0) {
+    killVector(vectorSlot)
+    vectorSlot = -1
+    flash_sync()
+  }
+  wipe(KEY_RPV, 48)
+}
+
+/** Reads the manufacturing record. False = the board is blank. */
+function readFactory(): bool {
+  flash_read(<u32>FLASH_FACTORY_SECTOR * <u32>FLASH_SECTOR, FACTORY, F_SIZE)
+  return load32be(FACTORY + F_COMMIT) === COMMITTED
+}
+
+/**
+ * Power-up after the self-tests: factory record, MTK, identity, then the store. Answers RC_OK in every state that is not an error.
+ */
+export function powerUp(): u32 {
+  wipeRootKeys()
+  errorCode = RC_OK
+  if (!readFactory()) {
+    memory.fill(FACTORY, 0, F_SIZE)
+    tokenState = STATE_BLANK
+    return RC_OK
+  }
+  if (load32be(FACTORY + F_MAGIC) !== FACTORY_MAGIC) return RC_STORAGE_INTEGRITY
+  if (load32be(FACTORY + F_LAYOUT) > FACTORY_LAYOUT) return RC_STORAGE_VERSION
+  profileRow = profileOf(firmwareVersion())
+  if (profileRow === 0) return RC_STORAGE_VERSION
+
+  if (battery_read(BATTERY_MTK, KEY_MTK, 32) !== 32) {
+    // A tamper destroyed it; both splits inside means that a restart brings it back (security model §8).
+    if (!rebuildMtk()) {
+      tokenState = STATE_TAMPERED
+      errorCode = RC_MTK_ZEROIZED
+      return RC_OK
+    }
+    battery_write(BATTERY_MTK, KEY_MTK, 32)
+    flash_sync()
+  }
+  deriveFactoryKey(serialBytes())
+  hmac(HASH_SHA384, KEY_FK, 32, FACTORY, <i32>F_MAC, CHECK)
+  if (!ctEqual(CHECK, FACTORY + F_MAC, 48)) return RC_STORAGE_INTEGRITY
+  const hokGood = checkPair(FACTORY + F_HOK, hoc(), KEY_TUK)
+  const tukGood = checkPair(FACTORY + F_TUK, twc(), KEY_TUK)
+  if (!hokGood || !tukGood) return RC_SELF_TEST_ECC
+  loadVector()
+
+  if (battery_read(BATTERY_KEK, KEY_KEK, 32) !== 32) {
+    // Zeroization destroyed the KEK; the ciphertext that is left goes now.
+    finishZeroize()
+    return RC_OK
+  }
+  deriveRootKeys(serialBytes())
+  const verdict = superblockLoad(serial())
+  if (verdict !== RC_OK) return verdict
+  if (!kwUnwrap(KEY_RSK, 32, SB + SB_GSK, 40, KEY_GSK)) return RC_STORAGE_INTEGRITY
+  const mounted = mount()
+  if (mounted !== RC_OK) return mounted
+  tokenState = STATE_FUNCTIONAL
+  return RC_OK
+}
+
+/** The part of zeroization that may be cut short and is then finished at the next power-up. */
+export function finishZeroize(): void {
+  wipe(KEY_KEK, 32)
+  wipe(KEY_RSK, 80)
+  wipe(KEY_GSK, 32)
+  superblockErase()
+  if (logBegin()) logErase()
+  mono_inc()
+  flash_sync()
+  tokenState = STATE_ZEROIZED
+}
+
+export function seal(record: usize): void {
+  store32be(record + F_MAGIC, FACTORY_MAGIC)
+  store32be(record + F_LAYOUT, FACTORY_LAYOUT)
+  hmac(HASH_SHA384, KEY_FK, 32, record, <i32>F_MAC, record + F_MAC)
+  store32be(record + F_COMMIT, COMMITTED)
+}
+
+/** The certificates lie one behind the other. */
+export function certificates(): usize {
+  return FACTORY + F_HOC
+}
+
+export const CERTIFICATES_SIZE: i32 = 2 * OBC_CERTIFICATE

@@ -1,0 +1,262 @@
+// From a template to the object in hand: header bits, defaults, and what each class must and may have (PKCS#11 2.40 §4).
+
+import { PLAIN } from '../arena'
+import { load32be } from '../crypto/util'
+import {
+  BIT_ALWAYS_SENSITIVE,
+  BIT_EXTRACTABLE,
+  BIT_LOCAL,
+  BIT_MODIFIABLE,
+  BIT_NEVER_EXTRACTABLE,
+  BIT_PRIVATE,
+  BIT_SENSITIVE,
+  BIT_TOKEN,
+  CKA_ALWAYS_SENSITIVE,
+  CKA_CERTIFICATE_TYPE,
+  CKA_CHECK_VALUE,
+  CKA_CLASS,
+  CKA_COEFFICIENT,
+  CKA_DECRYPT,
+  CKA_DERIVE,
+  CKA_EC_PARAMS,
+  CKA_EC_POINT,
+  CKA_ENCRYPT,
+  CKA_END_DATE,
+  CKA_EXTRACTABLE,
+  CKA_ID,
+  CKA_KEY_GEN_MECHANISM,
+  CKA_KEY_TYPE,
+  CKA_LABEL,
+  CKA_LOCAL,
+  CKA_MODIFIABLE,
+  CKA_MODULUS,
+  CKA_MODULUS_BITS,
+  CKA_NEVER_EXTRACTABLE,
+  CKA_OUID,
+  CKA_PRIME_1,
+  CKA_PRIVATE,
+  CKA_PRIVATE_EXPONENT,
+  CKA_PUBLIC_EXPONENT,
+  CKA_SENSITIVE,
+  CKA_SIGN,
+  CKA_START_DATE,
+  CKA_SUBJECT,
+  CKA_TOKEN,
+  CKA_TRUSTED,
+  CKA_UNWRAP,
+  CKA_VALUE,
+  CKA_VALUE_LEN,
+  CKA_VERIFY,
+  CKA_WRAP,
+  CKC_X_509,
+  CKK_AES,
+  CKK_EC,
+  CKK_GENERIC_SECRET,
+  CKK_RSA,
+  CKO_CERTIFICATE,
+  CKO_DATA,
+  CKO_PRIVATE_KEY,
+  CKO_PUBLIC_KEY,
+  CKO_SECRET_KEY,
+  RC_ATTRIBUTE_READ_ONLY,
+  RC_ATTRIBUTE_TYPE_INVALID,
+  RC_ATTRIBUTE_VALUE_INVALID,
+  RC_OK,
+  RC_TEMPLATE_INCOMPLETE,
+  RC_TEMPLATE_INCONSISTENT,
+  UNAVAILABLE,
+} from '../protocol'
+import {
+  boolOf,
+  find,
+  isUsage,
+  plainBegin,
+  plainFind,
+  plainPutBool,
+  plainPutUlong,
+  plainSize,
+  plainTake,
+  ulongOf,
+  valueLength,
+} from './attributes'
+import { objectBits, objectClass, objectKeyType, setBits, setObject } from './objects'
+
+/** Attributes that only the token sets. */
+function isTokens(type: u32): bool {
+  if (type === CKA_LOCAL || type === CKA_ALWAYS_SENSITIVE || type === CKA_NEVER_EXTRACTABLE) return true
+  return type === CKA_KEY_GEN_MECHANISM || type === CKA_OUID || type === CKA_TRUSTED
+}
+
+export function isKey(cls: u32): bool {
+  return cls === CKO_PUBLIC_KEY || cls === CKO_PRIVATE_KEY || cls === CKO_SECRET_KEY
+}
+
+export function isSecretClass(cls: u32): bool {
+  return cls === CKO_PRIVATE_KEY || cls === CKO_SECRET_KEY
+}
+
+/** Values that a sensitive or unextractable key never shows. */
+export function isSecretValue(cls: u32, type: u32): bool {
+  if (cls === CKO_SECRET_KEY) return type === CKA_VALUE
+  if (cls !== CKO_PRIVATE_KEY) return false
+  return (
+    type === CKA_VALUE || type === CKA_PRIVATE_EXPONENT || (type >= <u32>CKA_PRIME_1 && type <= <u32>CKA_COEFFICIENT)
+  )
+}
+
+function keyTypeFits(cls: u32, keyType: u32): bool {
+  if (cls === CKO_SECRET_KEY) return keyType === CKK_AES || keyType === CKK_GENERIC_SECRET
+  return keyType === CKK_RSA || keyType === CKK_EC
+}
+
+/**
+ * Begins the object in hand from a checked template: class (or `cls` where the command implies it), key type, bits, and every
+ * attribute of the list. `local` = made inside the token.
+ */
+export function objectFrom(list: usize, length: i32, cls: u32, keyType: u32, local: bool): u32 {
+  let at: u32 = 0
+  while (at < <u32>length) {
+    const type = load32be(list + at)
+    if (isTokens(type)) return RC_ATTRIBUTE_READ_ONLY
+    at += 8 + ((load32be(list + at + 4) + 3) & ~3)
+  }
+  const c = ulongOf(list, length, CKA_CLASS, cls)
+  if (c === UNAVAILABLE) return RC_TEMPLATE_INCOMPLETE
+  if (cls !== UNAVAILABLE && c !== cls) return RC_TEMPLATE_INCONSISTENT
+  if (c > <u32>CKO_SECRET_KEY) return RC_ATTRIBUTE_VALUE_INVALID
+  let k: u32 = UNAVAILABLE
+  if (isKey(c)) {
+    k = ulongOf(list, length, CKA_KEY_TYPE, keyType)
+    if (k === UNAVAILABLE) return RC_TEMPLATE_INCOMPLETE
+    if (keyType !== UNAVAILABLE && k !== keyType) return RC_TEMPLATE_INCONSISTENT
+    if (!keyTypeFits(c, k)) return RC_ATTRIBUTE_VALUE_INVALID
+  } else if (find(list, length, CKA_KEY_TYPE) !== 0) return RC_TEMPLATE_INCONSISTENT
+
+  const secret = isSecretClass(c)
+  let bits: u32 = 0
+  if (boolOf(list, length, CKA_TOKEN, false)) bits |= BIT_TOKEN
+  if (boolOf(list, length, CKA_PRIVATE, secret)) bits |= BIT_PRIVATE
+  if (boolOf(list, length, CKA_MODIFIABLE, true)) bits |= BIT_MODIFIABLE
+  if (secret) {
+    if (boolOf(list, length, CKA_SENSITIVE, true)) bits |= BIT_SENSITIVE
+    if (boolOf(list, length, CKA_EXTRACTABLE, c === CKO_SECRET_KEY)) bits |= BIT_EXTRACTABLE
+    if (local && (bits & BIT_SENSITIVE) !== 0) bits |= BIT_ALWAYS_SENSITIVE
+    if (local && (bits & BIT_EXTRACTABLE) === 0) bits |= BIT_NEVER_EXTRACTABLE
+  } else if (find(list, length, CKA_SENSITIVE) !== 0 || find(list, length, CKA_EXTRACTABLE) !== 0) {
+    return RC_TEMPLATE_INCONSISTENT
+  }
+  if (local) bits |= BIT_LOCAL
+  setObject(0, c, k, bits)
+  plainBegin()
+  return plainTake(list, length)
+}
+
+/** What a key of this kind is for, where the template says nothing. */
+function natural(type: u32): bool {
+  const rsa = objectKeyType === CKK_RSA
+  if (objectClass === CKO_PUBLIC_KEY) return type === CKA_VERIFY || (rsa && (type === CKA_ENCRYPT || type === CKA_WRAP))
+  if (objectClass === CKO_PRIVATE_KEY) {
+    return type === CKA_SIGN || (rsa ? type === CKA_DECRYPT || type === CKA_UNWRAP : type === CKA_DERIVE)
+  }
+  if (objectKeyType === CKK_AES) {
+    return type === CKA_ENCRYPT || type === CKA_DECRYPT || type === CKA_WRAP || type === CKA_UNWRAP
+  }
+  return type === CKA_SIGN || type === CKA_VERIFY || type === CKA_DERIVE
+}
+
+function usageFits(type: u32): bool {
+  if (objectClass === CKO_PUBLIC_KEY) {
+    return type === CKA_ENCRYPT || type === CKA_WRAP || type === CKA_VERIFY || type === CKA_DERIVE
+  }
+  if (objectClass === CKO_PRIVATE_KEY) {
+    return type === CKA_DECRYPT || type === CKA_UNWRAP || type === CKA_SIGN || type === CKA_DERIVE
+  }
+  return true
+}
+
+/** Every usage attribute of the class gets a value; one that the class does not have is refused. */
+function completeUsage(): u32 {
+  for (let type: u32 = CKA_ENCRYPT; type <= <u32>CKA_DERIVE; type++) {
+    if (!isUsage(type)) continue
+    if (!usageFits(type)) {
+      if (plainFind(type) !== 0) return RC_TEMPLATE_INCONSISTENT
+      continue
+    }
+    if (plainFind(type) === 0) {
+      const rc = plainPutBool(type, natural(type))
+      if (rc !== RC_OK) return rc
+    }
+  }
+  return RC_OK
+}
+
+function has(type: u32): bool {
+  return plainFind(type) !== 0 && valueLength() > 0
+}
+
+function completeSecretKey(): u32 {
+  if (!has(CKA_VALUE)) return RC_TEMPLATE_INCOMPLETE
+  const n = valueLength()
+  if (objectKeyType === CKK_AES && n !== 16 && n !== 24 && n !== 32) return RC_ATTRIBUTE_VALUE_INVALID
+  if (plainFind(CKA_CHECK_VALUE) !== 0) return RC_ATTRIBUTE_READ_ONLY
+  return plainPutUlong(CKA_VALUE_LEN, <u32>n)
+}
+
+function completePublicKey(): u32 {
+  if (objectKeyType === CKK_EC) return has(CKA_EC_PARAMS) && has(CKA_EC_POINT) ? RC_OK : RC_TEMPLATE_INCOMPLETE
+  if (!has(CKA_MODULUS) || !has(CKA_PUBLIC_EXPONENT)) return RC_TEMPLATE_INCOMPLETE
+  const p = plainFind(CKA_MODULUS)
+  const n = valueLength()
+  if (n < 128 || n > 512 || load<u8>(p) === 0) return RC_ATTRIBUTE_VALUE_INVALID
+  return plainPutUlong(CKA_MODULUS_BITS, <u32>(n * 8 - <i32>clz<u32>(load<u8>(p)) + 24))
+}
+
+function completePrivateKey(): u32 {
+  if (objectKeyType === CKK_EC) return has(CKA_EC_PARAMS) && has(CKA_VALUE) ? RC_OK : RC_TEMPLATE_INCOMPLETE
+  if (!has(CKA_MODULUS) || !has(CKA_PUBLIC_EXPONENT) || !has(CKA_PRIVATE_EXPONENT)) return RC_TEMPLATE_INCOMPLETE
+  for (let type: u32 = CKA_PRIME_1; type <= <u32>CKA_COEFFICIENT; type++) if (!has(type)) return RC_TEMPLATE_INCOMPLETE
+  return RC_OK
+}
+
+/** The object in hand is complete: required values are there and fit, the rest gets its default. */
+export function completeObject(mechanism: u32): u32 {
+  const c = objectClass
+  let rc: u32 = RC_OK
+  if (c === CKO_DATA) return RC_OK
+  if (c === CKO_CERTIFICATE) {
+    if (!has(CKA_VALUE)) return RC_TEMPLATE_INCOMPLETE
+    if (plainFind(CKA_CERTIFICATE_TYPE) === 0) return plainPutUlong(CKA_CERTIFICATE_TYPE, CKC_X_509)
+    return ulongOf(PLAIN, plainSize(), CKA_CERTIFICATE_TYPE, 1) === CKC_X_509 ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
+  }
+  rc = completeUsage()
+  if (rc === RC_OK) {
+    if (c === CKO_SECRET_KEY) rc = completeSecretKey()
+    else rc = c === CKO_PUBLIC_KEY ? completePublicKey() : completePrivateKey()
+  }
+  if (rc === RC_OK) rc = plainPutUlong(CKA_KEY_GEN_MECHANISM, mechanism)
+  return rc
+}
+
+/** What may still change on an object: label, id, subject, dates; sensitive only up, extractable only down; usage by policy. */
+export function changeAttribute(type: u32, value: usize, mayChangeUsage: bool): u32 {
+  const bits = objectBits
+  if ((bits & BIT_MODIFIABLE) === 0) return RC_ATTRIBUTE_READ_ONLY
+  if (type === CKA_SENSITIVE || type === CKA_EXTRACTABLE) {
+    if (!isSecretClass(objectClass)) return RC_ATTRIBUTE_TYPE_INVALID
+    const on = load<u8>(value) === 1
+    if (type === CKA_SENSITIVE) {
+      if (!on && (bits & BIT_SENSITIVE) !== 0) return RC_ATTRIBUTE_READ_ONLY
+      if (on) setBits(bits | BIT_SENSITIVE)
+    } else {
+      if (on && (bits & BIT_EXTRACTABLE) === 0) return RC_ATTRIBUTE_READ_ONLY
+      if (!on) setBits(bits & ~BIT_EXTRACTABLE)
+    }
+    return RC_OK
+  }
+
+  if (type === CKA_LABEL || type === CKA_SUBJECT || type === CKA_ID) return RC_OK
+  if (type === CKA_START_DATE || type === CKA_END_DATE) return RC_OK
+  if (type === CKA_VALUE && objectClass === CKO_DATA) return RC_OK
+  if (isUsage(type)) return mayChangeUsage && usageFits(type) ? RC_OK : RC_ATTRIBUTE_READ_ONLY
+  return RC_ATTRIBUTE_READ_ONLY
+}
