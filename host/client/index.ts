@@ -1,0 +1,37 @@
+export { type ChainOptions, TEST_ROOT, type TokenIdentity, verifyChain } from './certificate.js'
+export {
+  type CloneEnd,
+  type CloneOptions,
+  type CloneResult,
+  clone,
+  shareDomain,
+  stopsAtFirstFailure,
+} from './clone-job.js'
+export type { SourceBatch, SourceResult } from './cloning.js'
+export {
+  type Attribute,
+  attribute,
+  boolValue,
+  concat,
+  decode,
+  decodeAttributes,
+  decodeFrame,
+  encodeAttributes,
+  encodeFrame,
+  type Frame,
+  Reader,
+  textValue,
+  ulongValue,
+  Writer,
+} from './codec.js'
+export type { CommandPortOptions } from './command-port.js'
+export type { Mechanism, MechanismInfo } from './crypto.js'
+export { ChannelError, ClientError, ckrByName, ckrName, ckrOf, FrameError, reasonOf, TokenError } from './errors.js'
+export type { HsmInfo, InitSecrets, Policy } from './hsm.js'
+export type { AttributeAnswer, KeyPair, ObjectRow } from './objects.js'
+export type { PartitionInfo, PartitionRequest } from './partitions.js'
+export type { PedInfo } from './ped.js'
+export type { LoginResult, RoleInfo } from './roles.js'
+export type { PedConnector, Slot, SlotSource } from './slots.js'
+export { type FactoryRecord, type SessionInfo, TokenClient, type TokenStatus } from './token-client.js'
+export { type Transport, TransportError } from './transport.js'
