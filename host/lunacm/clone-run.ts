@@ -1,0 +1,52 @@
+import { type CloneEnd, clone } from '../client/index.js'
+import type { ClonePlan } from './clone-plan.js'
+import { CommandError, type Result } from './errors.js'
+import { literals } from './literals.js'
+import type { Output } from './output.js'
+
+/** What a run has moved. */
+export interface CloneOutcome {
+  readonly cloned: number
+  /** Of the first object that failed. */
+  readonly failure: Result | undefined
+}
+
+/** Says what will not be moved. */
+export function sayLeftOut(output: Output, plan: ClonePlan): void {
+  for (const [kind, count] of plan.skipped) output.say(literals.skipped, count, kind)
+  if (plan.already > 0) output.say(literals.alreadyThere, plan.already)
+}
+
+/** Runs the job and prints a line per object, with `sayCloned` for those that were stored. */
+export async function runClone(
+  output: Output,
+  source: CloneEnd,
+  target: CloneEnd,
+  plan: ClonePlan,
+  sayCloned: (handle: number, newHandle: number) => void,
+): Promise<CloneOutcome> {
+  const { profile } = await source.client.status()
+  let cloned = 0
+  let failure: Result | undefined
+  const handles = plan.rows.map((row) => row.handle)
+  for await (const { handle, ckr, code, newHandle } of clone(source, target, { handles, profile })) {
+    if (newHandle !== undefined) {
+      cloned++
+      sayCloned(handle, newHandle)
+    } else {
+      failure ??= { value: ckr, name: code }
+      output.say(literals.cloneFailed, handle, ckr, code)
+    }
+  }
+  return { cloned, failure }
+}
+
+/** Nothing was moved although something should have been: no summary, only the failure. */
+export function failIfNothing(outcome: CloneOutcome): void {
+  if (outcome.cloned === 0) failIfAny(outcome)
+}
+
+/** @throws CommandError with the first object's failure */
+export function failIfAny(outcome: CloneOutcome): void {
+  if (outcome.failure) throw new CommandError(outcome.failure)
+}

@@ -1,0 +1,25 @@
+import type { Command } from '../command.js'
+import { archiveCommands } from './archive.js'
+import { generalCommands } from './general.js'
+import { hsmCommands } from './hsm.js'
+import { partitionCommands } from './partition.js'
+import { partitionClone } from './partition-clone.js'
+import { partitionShowCommands } from './partition-show.js'
+import { pedCommands } from './ped.js'
+import { roleCommands } from './role.js'
+import { roleSecretCommands } from './role-secrets.js'
+import { slotCommands } from './slot.js'
+
+/** All commands, in the order the help lists them. */
+export const COMMANDS: readonly Command[] = [
+  ...slotCommands,
+  ...pedCommands,
+  ...roleCommands,
+  ...roleSecretCommands,
+  ...hsmCommands,
+  ...partitionCommands,
+  ...partitionShowCommands,
+  partitionClone,
+  ...archiveCommands,
+  ...generalCommands,
+]

@@ -1,0 +1,44 @@
+import type { OptionSpec } from '../command.js'
+
+// Options that several commands share.
+
+export const force: OptionSpec = { name: 'force', short: ['f'], kind: 'flag', help: 'Do not ask before destroying' }
+
+export function slotOption(required: boolean, help: string): OptionSpec {
+  return { name: 'slot', short: ['s'], kind: 'number', required, value: '<slot>', help }
+}
+
+export function passwordOption(help: string): OptionSpec {
+  return { name: 'password', short: ['p'], kind: 'text', secret: true, value: '<password>', help }
+}
+
+export const partitionOption: OptionSpec = {
+  name: 'partition',
+  short: ['par'],
+  kind: 'text',
+  required: true,
+  value: '<name>',
+  help: 'Name of the partition on the Backup HSM',
+}
+
+export const objectsOption: OptionSpec = {
+  name: 'objects',
+  short: ['o'],
+  kind: 'numbers',
+  value: '<handle,...>',
+  help: 'Only these objects; 0 = all',
+}
+
+export const domainOptions: readonly OptionSpec[] = [
+  { name: 'domain', short: ['d'], kind: 'text', secret: true, value: '<domain>', help: 'Cloning domain' },
+  { name: 'defaultdomain', short: ['def'], kind: 'flag', help: 'Use the default domain' },
+]
+
+export const roleOption: OptionSpec = {
+  name: 'name',
+  short: ['n'],
+  kind: 'words',
+  required: true,
+  value: '<role>',
+  help: 'Role: so, po, co, cu or the full name',
+}

@@ -1,0 +1,109 @@
+import { PROFILE_7_0_3, ROLE_AUTH_PASSWORD } from '../../../assembly/protocol.js'
+import type { Slot } from '../../client/index.js'
+import { type Command, type OptionSpec, word } from '../command.js'
+import { CommandError, HOST_RESULTS } from '../errors.js'
+import { literals, rendered, textOf } from '../literals.js'
+import { newSecretOption, secretOption } from '../login.js'
+import { findRole } from '../roles.js'
+import { force, passwordOption, roleOption } from './options.js'
+
+const group = word('role', 'ro')
+
+const init: Command = {
+  words: [group, word('init', 'in')],
+  options: [roleOption, passwordOption('Initial password; on PED-authenticated HSMs ignored')],
+  login: 'Partition SO for the Crypto Officer, Crypto Officer for the Crypto User',
+  help: 'Create a role and its first secret',
+  async run(context, args) {
+    const { role } = findRole(args.requiredText('name'))
+    const slot = await context.current()
+    const { handle } = await context.session(slot)
+    const ped = await context.isPedAuthenticated(slot)
+    const password = ped ? '' : await newSecretOption(context, 'password', args.text('password'))
+    if (ped) context.output.paragraph(literals.attendToPed)
+    await slot.client.roles.init(handle, role, password)
+  },
+}
+
+const changeOptions: readonly OptionSpec[] = [
+  roleOption,
+  { name: 'oldpw', short: ['old'], kind: 'text', secret: true, value: '<password>', help: 'The present password' },
+  { name: 'newpw', short: ['new'], kind: 'text', secret: true, value: '<password>', help: 'The new password' },
+  { name: 'prompt', short: ['p'], kind: 'flag', help: 'Ask for the challenge, as is done without it' },
+  force,
+]
+
+const changepw: Command = {
+  words: [group, word('changepw', 'cpw')],
+  options: changeOptions,
+  login: 'the role',
+  help: 'Change the secret of a role',
+  async run(context, args) {
+    const { role } = findRole(args.requiredText('name'))
+    const slot = await context.current()
+    const { handle, role: current } = await context.session(slot)
+    if (current === undefined) throw new CommandError(HOST_RESULTS.cancelled, rendered(literals.mustBeLoggedIn))
+    const ped = await context.isPedAuthenticated(slot)
+    const challenge = ped && (await hasChallenge(slot, handle, role))
+    if (ped && !challenge) {
+      if (args.has('prompt')) context.output.paragraph(literals.noSecondary)
+      context.output.paragraph(literals.attendToPed)
+      await slot.client.roles.changeSecret(handle, role, '', '')
+      return
+    }
+    if (challenge) await context.output.confirm(args.has('force'), literals.hasSecondary, 'secondary')
+    const oldSecret = await secretOption(context, 'oldpw', args.text('oldpw'))
+    const newSecret = await newSecretOption(context, 'newpw', args.text('newpw'))
+    await slot.client.roles.changeSecret(handle, role, oldSecret, newSecret)
+  },
+}
+
+/** A role with a challenge changes that, one without it changes its PED key. */
+async function hasChallenge(slot: Slot, session: number, role: number): Promise<boolean> {
+  const info = await slot.client.roles.info(session, role)
+  return info.hasChallenge || info.secondary === ROLE_AUTH_PASSWORD
+}
+
+const challengeOption: OptionSpec = {
+  name: 'challengesecret',
+  short: ['c'],
+  kind: 'text',
+  secret: true,
+  value: '<secret>',
+  help: 'The new challenge; left out on firmware 6 the HSM makes one and the PED shows it',
+}
+
+const createchallenge: Command = {
+  words: [group, word('createchallenge', 'crc')],
+  options: [roleOption, challengeOption],
+  login: 'Partition SO for the Crypto Officer, Crypto Officer for the Crypto User',
+  help: 'Give a role a challenge secret',
+  async run(context, args) {
+    const { output } = context
+    const { role } = findRole(args.requiredText('name'))
+    const slot = await context.current()
+    const { handle } = await context.session(slot)
+    const { profile } = await slot.client.status()
+    if (await context.isPedAuthenticated(slot)) output.paragraph(literals.attendToPed)
+    let challenge = args.text('challengesecret') ?? ''
+    if (challenge === '' && profile >= PROFILE_7_0_3) {
+      challenge = await output.newSecret([], textOf(literals.enterChallenge), textOf(literals.reenterChallenge))
+    }
+    await slot.client.roles.createChallenge(handle, role, challenge)
+  },
+}
+
+const deactivate: Command = {
+  words: [group, word('deactivate', 'd')],
+  options: [roleOption],
+  login: 'the role',
+  help: 'End the activation of a role',
+  async run(context, args) {
+    const { role } = findRole(args.requiredText('name'))
+    const slot = await context.current()
+    const { handle } = await context.session(slot)
+    await slot.client.roles.deactivate(handle, role)
+  },
+}
+
+export const roleSecretCommands: readonly Command[] = [init, changepw, createchallenge, deactivate]

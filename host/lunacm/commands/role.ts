@@ -1,0 +1,88 @@
+import { RC_USER_NOT_LOGGED_IN } from '../../../assembly/protocol.js'
+import { TokenError } from '../../client/index.js'
+import { type Command, word } from '../command.js'
+import { literals } from '../literals.js'
+import { credentials, secretOption } from '../login.js'
+import { phrases } from '../phrases.js'
+import { authenticationType, findRole, ROLE_NAMES } from '../roles.js'
+import { passwordOption, roleOption } from './options.js'
+
+const group = word('role', 'ro')
+
+const login: Command = {
+  words: [group, word('login', 'logi')],
+  options: [roleOption, passwordOption('Password or challenge of the role')],
+  help: 'Log in to the current slot',
+  async run(context, args) {
+    const { role } = findRole(args.requiredText('name'))
+    const slot = await context.current()
+    const { handle } = await context.session(slot)
+    const needs = await credentials(context, slot, handle, role)
+    const password = needs.password ? await secretOption(context, 'password', args.text('password')) : ''
+    if (needs.activated) context.output.paragraph(literals.activated)
+    if (needs.ped) context.output.paragraph(literals.attendToPed)
+    await slot.client.roles.login(handle, role, password)
+  },
+}
+
+const logout: Command = {
+  words: [group, word('logout', 'logo')],
+  options: [],
+  login: 'any role',
+  help: 'Log out of the current slot',
+  async run(context) {
+    const slot = await context.current()
+    const { handle, role } = await context.session(slot)
+    if (role === undefined) throw new TokenError(RC_USER_NOT_LOGGED_IN, 0)
+    await slot.client.roles.logout(handle)
+  },
+}
+
+const list: Command = {
+  words: [group, word('list', 'l')],
+  options: [],
+  help: 'List the roles of the current slot',
+  async run(context) {
+    const slot = await context.current()
+    const { handle, role: current } = await context.session(slot)
+    context.output.paragraph(literals.rolesOfSlot, slot.id)
+    context.output.gap()
+    for (const { role, name, short } of ROLE_NAMES) {
+      const info = await slot.client.roles.info(handle, role).catch(noSuchRole)
+      if (!info) continue
+      const known = info.initialized ? phrases.stateInitialized : phrases.stateNotInitialized
+      const state = role === current ? phrases.stateLoggedIn : known
+      context.output.say(literals.roleRow, name, short, state.text())
+    }
+  },
+}
+
+const show: Command = {
+  words: [group, word('show', 's')],
+  options: [roleOption],
+  help: 'Show the state of a role',
+  async run(context, args) {
+    const { output } = context
+    const { role, name } = findRole(args.requiredText('name'))
+    const slot = await context.current()
+    const { handle } = await context.session(slot)
+    const info = await slot.client.roles.info(handle, role)
+    output.paragraph(literals.stateOfRole, name)
+    if (!info.initialized) {
+      output.say(literals.roleNotInitialized)
+      return
+    }
+    output.say(literals.primaryAuth, authenticationType(info.primary))
+    output.say(literals.secondaryAuth, authenticationType(info.secondary))
+    output.say(literals.attemptsLeft, info.attempts)
+    if (info.activated) output.say(literals.roleActivated)
+    if (info.lockedOut) output.say(literals.roleLockedOut)
+  },
+}
+
+/** A partition does not have every role. */
+function noSuchRole(error: unknown): undefined {
+  if (!(error instanceof TokenError)) throw error
+}
+
+export const roleCommands: readonly Command[] = [login, logout, list, show]

@@ -1,0 +1,7 @@
+export { CommandError } from './errors.js'
+export { type Io, MASK } from './io.js'
+export { type Literal, literals, type Source } from './literals.js'
+export { PipeIo } from './pipe-io.js'
+export { mayRemember, Shell, type ShellOptions } from './shell.js'
+export type { Persona } from './slot-record.js'
+export { TerminalIo } from './terminal-io.js'

@@ -1,0 +1,66 @@
+import {
+  RC_USER_NOT_AUTHORIZED,
+  RC_USER_NOT_LOGGED_IN,
+  ROLE_AUTH_PASSWORD,
+  ROLE_CRYPTO_OFFICER,
+} from '../../assembly/protocol.js'
+import type { Slot } from '../client/index.js'
+import type { Context, OpenSession } from './context.js'
+import { CommandError, resultOf } from './errors.js'
+import { literals, rendered, textOf } from './literals.js'
+
+/** What a role needs to log in. */
+export interface Credentials {
+  /** The PED will be asked. */
+  readonly ped: boolean
+  /** A password, or on PED-authenticated HSMs the challenge, is needed. */
+  readonly password: boolean
+  readonly activated: boolean
+}
+
+/**
+ * What `role` needs on this session (luna-behaviour §3.4): the PED unless the role is activated, the challenge where it
+ * has one; on password-authenticated HSMs the password.
+ */
+export async function credentials(context: Context, slot: Slot, session: number, role: number): Promise<Credentials> {
+  if (!(await context.isPedAuthenticated(slot))) return { ped: false, password: true, activated: false }
+  const info = await slot.client.roles.info(session, role)
+  const password = info.hasChallenge || info.secondary === ROLE_AUTH_PASSWORD
+  return { ped: !info.activated, password, activated: info.activated }
+}
+
+/** The current slot with its Crypto Officer logged in. @throws CommandError CKR_USER_NOT_LOGGED_IN */
+export async function loggedInOfficer(context: Context): Promise<{ slot: Slot; session: OpenSession }> {
+  const slot = await context.current()
+  const session = await context.session(slot)
+  if (session.role === undefined) throw new CommandError(resultOf(RC_USER_NOT_LOGGED_IN))
+  if (session.role !== ROLE_CRYPTO_OFFICER) throw new CommandError(resultOf(RC_USER_NOT_AUTHORIZED))
+  return { slot, session }
+}
+
+/** The value of a secret option, asked for where it was left out. */
+export async function secretOption(context: Context, name: string, given: string | undefined): Promise<string> {
+  if (given !== undefined) return given
+  return context.output.secret(rendered(literals.notSupplied, name), textOf(literals.enterPassword))
+}
+
+/** The value of an option that sets a new password, asked for twice where it was left out. */
+export async function newSecretOption(context: Context, name: string, given: string | undefined): Promise<string> {
+  if (given !== undefined) return given
+  const announcement = rendered(literals.notSupplied, name)
+  return context.output.newSecret(announcement, textOf(literals.enterNewPassword), textOf(literals.reenterNewPassword))
+}
+
+/**
+ * The domain that `-defaultdomain`, or Enter at the question, stands for. Everybody knows it, so it keeps nobody out;
+ * the vendor's own is not published.
+ */
+const DEFAULT_DOMAIN = 'moonlet default domain'
+
+/** The domain of a new partition on a password-authenticated HSM. */
+export async function domainOption(context: Context, given: string | undefined, useDefault: boolean): Promise<string> {
+  if (given !== undefined || useDefault) return given || DEFAULT_DOMAIN
+  const announcement = rendered(literals.notSpecified, 'domain')
+  const [question, again] = [textOf(literals.enterDomain), textOf(literals.reenterDomain)]
+  return (await context.output.newSecret(announcement, question, again)) || DEFAULT_DOMAIN
+}
