@@ -1,4 +1,4 @@
-// Which objects a partition gives and takes: HSM policy 7, partition policies 0 and 4 (luna-behaviour §4.4).
+// Which objects a partition gives and takes: HSM policy 7, partition policies 0 and 4 (DESIGN.md "Behaviour").
 
 import {
   CKO_PRIVATE_KEY,

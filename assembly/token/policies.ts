@@ -46,7 +46,7 @@ const ON_OFF: u32 = 1
 const BOTH: u32 = 3
 
 // id, flags and default of generation 6, flags and default of generation 7, greatest value.
-// Sources: generation 6 from a K6 at 6.10.9, generation 7 from the secondary catalogue (luna-behaviour §4.2).
+// Sources: generation 6 from a K6 at 6.10.9, generation 7 from the secondary catalogue (DESIGN.md "Behaviour").
 const HSM: usize = memory.data<u32>(
   [
     0,
@@ -132,7 +132,7 @@ const HSM: usize = memory.data<u32>(
 )
 const HSM_COUNT: i32 = 13
 
-// luna-behaviour §4.4; policy 15 is off in generation 6, where a wrong challenge is documented to count (§3.2).
+// DESIGN.md "Behaviour"; policy 15 is off in generation 6, where a wrong challenge is documented to count.
 const PARTITION: usize = memory.data<u32>(
   [
     0,

@@ -1,4 +1,4 @@
-// Roles: making a secret, checking one, failure counters and locks, challenge and activation (luna-behaviour §3).
+// Roles: making a secret, checking one, failure counters and locks, challenge and activation (DESIGN.md "Behaviour").
 // A log-in succeeds exactly when KW of the partition storage key authenticates: no password hash is stored.
 
 import { PIN_KEY, PSK, ROLE_KEK, SECRET2 } from '../arena'

@@ -231,7 +231,7 @@ export function powerUp(): u32 {
   if (profileRow === 0) return RC_STORAGE_VERSION
 
   if (battery_read(BATTERY_MTK, KEY_MTK, 32) !== 32) {
-    // A tamper destroyed it; both splits inside means that a restart brings it back (security model §8).
+    // A tamper destroyed it; both splits inside means that a restart brings it back (DESIGN.md "Behaviour").
     if (!rebuildMtk()) {
       tokenState = STATE_TAMPERED
       errorCode = RC_MTK_ZEROIZED

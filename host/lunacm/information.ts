@@ -21,7 +21,7 @@ const SESSION_STATES: ReadonlyMap<number, Phrase> = new Map([
   [ROLE_CRYPTO_USER, phrases.userSession],
 ])
 
-/** `hsm showinfo`: the HSM as a whole (luna-behaviour §2.7 and §2.7a, as far as the token reports it). */
+/** `hsm showinfo`: the HSM as a whole (DESIGN.md "Behaviour", as far as the token reports it). */
 export async function hsmInformation(context: Context, slot: Slot): Promise<void> {
   const { output } = context
   const status = await slot.client.status()

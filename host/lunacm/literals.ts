@@ -75,7 +75,7 @@ const REASONS: Readonly<Record<string, string>> = {
 export const literals = {
   prompt: 'lunacm:> ',
 
-  // ---- frames (luna-behaviour 2.5) ----
+  // ---- frames (DESIGN.md "Behaviour") ----
   success: flush('S', () => 'Command Result : No Error'),
   errorInExecution: flush('R', (name: string) => `Error in execution: ${name}.`),
   errorResult: flush('R', (value: number, name: string) => `Command Result : ${hex(value)} (${name})`),

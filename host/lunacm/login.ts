@@ -19,7 +19,7 @@ export interface Credentials {
 }
 
 /**
- * What `role` needs on this session (luna-behaviour §3.4): the PED unless the role is activated, the challenge where it
+ * What `role` needs on this session (DESIGN.md "Behaviour"): the PED unless the role is activated, the challenge where it
  * has one; on password-authenticated HSMs the password.
  */
 export async function credentials(context: Context, slot: Slot, session: number, role: number): Promise<Credentials> {

@@ -18,7 +18,7 @@ const UNSIGNED = /^\d{1,10}$/
 const U32_MAX = 0xffffffff
 
 /**
- * Reads a line by the rules of luna-behaviour §2.1: exact long or short names, names of commands and options in any
+ * Reads a line by the rules of the real shell (DESIGN.md "Behaviour"): exact long or short names, names of commands and options in any
  * case, the dash before a known option name optional, `words` options run on to the next dash.
  * @throws CommandError CKR_ARGUMENTS_BAD with a line that says what is wrong and never repeats a secret
  */

@@ -12,7 +12,7 @@ function phrase<Args extends readonly unknown[]>(source: Source, text: (...args:
 
 type Authentication = 'PED' | 'PW'
 
-/** luna-behaviour §1.1 and §2.3; tags as in literals.ts. */
+/** DESIGN.md "Behaviour"; tags as in literals.ts. */
 export const phrases = {
   // ---- names of the fields of a record ----
   slotId: phrase('S', () => 'Slot Id'),

@@ -1,6 +1,6 @@
 import * as protocol from '../../assembly/protocol.js'
 
-/** How a listing calls a capability and the policy under it (luna-behaviour §4.2 and §4.4, mostly from memory). */
+/** How a listing calls a capability and the policy under it (DESIGN.md "Behaviour", mostly from memory). */
 export interface PolicyName {
   readonly capability: string
   readonly policy: string

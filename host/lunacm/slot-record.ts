@@ -37,7 +37,7 @@ export function firmwareVersion(profile: number): string {
   return [profile >>> 24, (profile >>> 16) & 0xff, (profile >>> 8) & 0xff].join('.')
 }
 
-/** The fields of one slot of the listing, in the persona's words (luna-behaviour §2.3). */
+/** The fields of one slot of the listing, in the persona's words (DESIGN.md "Behaviour"). */
 export async function slotRecord(slot: Slot, persona: Persona): Promise<Field[]> {
   const id: Field = [phrases.slotId.text(), String(slot.id)]
   try {
