@@ -8,6 +8,7 @@ import { targetsClear, targetsSweep } from './cloning/target'
 import { channelsClear } from './commands/channel'
 import { frameIsWhole, INBOX, OUTBOX, refuse, resume, serve } from './commands/dispatch'
 import { enforceLimits } from './commands/role'
+import { selfTestCorrupt } from './crypto/self-test'
 import { superblockCommit } from './flash/superblock'
 import { pedFrame, pedIsReady, pedQueued, pedReset, pedTake, pedTick } from './ped/prompts'
 import {
@@ -133,6 +134,11 @@ export function tick(): void {
   pedTick()
   sourcesSweep()
   targetsSweep()
+}
+
+/** Error injection: the self-test with this RC_SELF_TEST_ code fails until the next power-up; 0 undoes it. */
+export function inject(fault: u32): void {
+  selfTestCorrupt(<i32>fault)
 }
 
 /** Tamper line: may come at any moment, also while a command runs. */

@@ -12,7 +12,17 @@ import {
   wipeRootKeys,
   wipeScratch,
 } from '../arena'
-import { battery_read, battery_write, flash_program, flash_read, flash_sync, mono_inc, split_read } from '../board'
+import {
+  battery_read,
+  battery_write,
+  battery_zeroize,
+  flash_program,
+  flash_read,
+  flash_sync,
+  mono_inc,
+  split_read,
+  tamper_line,
+} from '../board'
 import { hmac } from '../crypto/hmac'
 import { kwUnwrap } from '../crypto/key-wrap'
 import { HASH_SHA384 } from '../crypto/sha2'
@@ -28,6 +38,7 @@ import {
   FLASH_SECTOR,
   MODEL_BACKUP,
   OBC_CERTIFICATE,
+  RC_HSM_TAMPERED,
   RC_MTK_ZEROIZED,
   RC_OK,
   RC_SELF_TEST_ECC,
@@ -230,6 +241,14 @@ export function powerUp(): u32 {
   profileRow = profileOf(firmwareVersion())
   if (profileRow === 0) return RC_STORAGE_VERSION
 
+  if (tamper_line() !== 0) {
+    // Nothing is rebuilt while the cause is still there.
+    battery_zeroize(BATTERY_MTK)
+    flash_sync()
+    tokenState = STATE_TAMPERED
+    errorCode = RC_HSM_TAMPERED
+    return RC_OK
+  }
   if (battery_read(BATTERY_MTK, KEY_MTK, 32) !== 32) {
     // A tamper destroyed it; both splits inside means that a restart brings it back (DESIGN.md "Behaviour").
     if (!rebuildMtk()) {

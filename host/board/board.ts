@@ -55,6 +55,7 @@ export class Board {
   #dead = false
   #tamperLine = 0
   #tampered = false
+  #selfTestFault = 0
   #jobs: Job[] = []
   #outputs: (() => void)[] = []
   #requests = new Map<number, Request>()
@@ -175,6 +176,17 @@ export class Board {
     else this.#do(() => firmware.tamper(cause))
   }
 
+  /** Makes one self-test fail, now and at every power-up, until undone: a RC_SELF_TEST_ code, 0 = none. */
+  injectSelfTestFault(code: number): void {
+    this.#selfTestFault = code
+    this.#firmware?.inject(code)
+  }
+
+  /** A copy of the firmware's whole memory, to look for what should not be in it; undefined while the board is off. */
+  memoryImage(): Uint8Array | undefined {
+    return this.#firmware?.image()
+  }
+
   // ---- the pump -----------------------------------------------------------------------------------------------------
 
   #do(job: Job): void {
@@ -279,6 +291,7 @@ export class Board {
     const firmware = this.image.instantiate((bytes) => boardImports(this.chips, lines, bytes))
     this.#firmware = firmware
     this.#dead = false
+    if (this.#selfTestFault !== 0) firmware.inject(this.#selfTestFault)
     this.#bootCode = firmware.boot()
     if (this.chips.memory.dirty) syncAlive(this.chips)
   }

@@ -17,6 +17,7 @@ type FirmwareExports = {
   readonly take: (port: number) => number
   readonly tick: () => void
   readonly tamper: (cause: number) => void
+  readonly inject?: (fault: number) => void
 }
 
 const FUNCTIONS = ['boot', 'inbox', 'deliver', 'service', 'outbox', 'take', 'tick', 'tamper'] as const
@@ -174,6 +175,17 @@ export class Firmware {
 
   tamper(cause: number): void {
     this.exports.tamper(cause)
+  }
+
+  /** Makes the self-test with this RC_SELF_TEST_ code fail in this instance. Throws FIRMWARE_INCOMPATIBLE where the firmware cannot. */
+  inject(fault: number): void {
+    if (!this.exports.inject) throw new BoardError('FIRMWARE_INCOMPATIBLE', 'the firmware has no error injection')
+    this.exports.inject(fault)
+  }
+
+  /** A copy of the whole memory. */
+  image(): Uint8Array {
+    return new Uint8Array(this.exports.memory.buffer).slice()
   }
 
   /** Overwrites the whole memory; the instance must not be used afterwards (OBC-1 §10, rule 5). */
