@@ -1,0 +1,35 @@
+export type PedErrorCode =
+  /** The PED already serves an HSM. */
+  | 'PED_IN_USE'
+  /** A frame on the PED cable is not as SPEC.md §5 says, or does not open. */
+  | 'PED_FRAME_INVALID'
+  /** A request with the number of an earlier one. */
+  | 'PED_FRAME_REPLAYED'
+  /** A key file is damaged or not a key file. */
+  | 'PED_KEY_INVALID'
+  /** A key file was written by a newer version. */
+  | 'PED_KEY_VERSION'
+  /** The person gave up, the time is over, the HSM gave up or went away: how a question can end without an answer. */
+  | 'PED_CANCELLED'
+  | 'PED_TIMEOUT'
+  | 'PED_GIVEN_UP'
+  | 'PED_KEY_NOT_FOUND'
+  | 'PED_KEY_EXISTS'
+  | 'PED_KEY_NAME_INVALID'
+  | 'OPERATOR_RULES_INVALID'
+  /** The person at the terminal pressed Ctrl-C. */
+  | 'PED_TERMINAL_INTERRUPTED'
+  /** The terminal is gone: nobody can be asked. */
+  | 'PED_TERMINAL_CLOSED'
+
+/** Everything that goes wrong in this room; `code` is stable, the message is for people and holds no secret. */
+export class PedError extends Error {
+  override readonly name = 'PedError'
+  constructor(
+    readonly code: PedErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+  }
+}

@@ -1,0 +1,21 @@
+export { type BoxEntry, PedKeyBox } from './box.js'
+export { type PedClock, realPedClock } from './clock.js'
+export { defaultRules, KEY_NAMES, type KeyNames } from './default-rules.js'
+export { PedError, type PedErrorCode } from './errors.js'
+export type { PedEvent } from './events.js'
+export { PED_COLOURS, type PedColour } from './kinds.js'
+export { type Operator, type PedAction, type PedPrompt, type PedQuestion, promptText } from './operator.js'
+export { checkOperatorRules, type OperatorRule, readOperatorRules } from './operator-rules.js'
+export { type PersonTerminal, TerminalOperator } from './operator-terminal.js'
+export { Ped, type PedOptions } from './ped.js'
+export {
+  blankPedKey,
+  decodePedKey,
+  encodePedKey,
+  type PedKey,
+  type PedKeyContent,
+  readPedKey,
+  writePedKey,
+} from './ped-key.js'
+export { RuleOperator, type RuleOperatorOptions } from './rule-operator.js'
+export { StreamTerminal } from './stream-terminal.js'

@@ -1,0 +1,93 @@
+import type { BoxEntry, PedKeyBox } from './box.js'
+import { PedError } from './errors.js'
+import { pedKind } from './kinds.js'
+import type { Operator, PedAction, PedPrompt } from './operator.js'
+import { LCD_COLUMNS } from './screen.js'
+
+/** The terminal that the person sits at. */
+export interface PersonTerminal {
+  print(line: string): void
+  /**
+   * Asks one question; a masked answer is never echoed.
+   * @throws PedError PED_TERMINAL_INTERRUPTED (Ctrl-C), PED_TERMINAL_CLOSED; the signal's reason once it is aborted
+   */
+  ask(question: string, options: { readonly masked: boolean; readonly signal: AbortSignal }): Promise<string>
+}
+
+const WALK_AWAY = 'w'
+const GIVE_UP = 'c'
+const OTHERS = `${GIVE_UP} = cancel, ${WALK_AWAY} = do nothing`
+
+/** A person at a terminal: sees the PED's display and the keys of the box, chooses a key, types a PIN without echo. */
+export class TerminalOperator implements Operator {
+  readonly #terminal: PersonTerminal
+  readonly #box: PedKeyBox
+
+  constructor({ terminal, box }: { terminal: PersonTerminal; box: PedKeyBox }) {
+    this.#terminal = terminal
+    this.#box = box
+  }
+
+  async answer(prompt: PedPrompt, signal: AbortSignal): Promise<PedAction> {
+    this.#showDisplay(prompt.lines)
+    try {
+      return await this.#answer(prompt, signal)
+    } catch (error) {
+      if (error instanceof PedError && error.code === 'PED_TERMINAL_INTERRUPTED') return { action: 'cancel' }
+      if (error instanceof PedError && error.code === 'PED_TERMINAL_CLOSED') return { action: 'no-key' }
+      throw error
+    }
+  }
+
+  #answer({ question, attempt }: PedPrompt, signal: AbortSignal): Promise<PedAction> {
+    switch (question) {
+      case 'reuse':
+      case 'overwrite':
+      case 'duplicate':
+        return this.#choose(`y = yes, n = no, ${OTHERS}`, { y: { action: 'yes' }, n: { action: 'no' } }, signal)
+      case 'show':
+        return this.#choose(`Enter = done, ${OTHERS}`, { '': { action: 'enter' } }, signal)
+      case 'key':
+        return this.#chooseKey(attempt, signal)
+      default:
+        return this.#typePin(signal)
+    }
+  }
+
+  #showDisplay(lines: readonly string[]): void {
+    const edge = `+${'-'.repeat(LCD_COLUMNS + 2)}+`
+    this.#terminal.print(edge)
+    for (const line of lines) this.#terminal.print(`| ${line.padEnd(LCD_COLUMNS)} |`)
+    this.#terminal.print(edge)
+  }
+
+  async #choose(hint: string, choices: Readonly<Record<string, PedAction>>, signal: AbortSignal): Promise<PedAction> {
+    const all = new Map<string, PedAction>(Object.entries(choices))
+    all.set(GIVE_UP, { action: 'cancel' }).set(WALK_AWAY, { action: 'no-key' })
+    for (;;) {
+      const typed = await this.#terminal.ask(`PED (${hint}): `, { masked: false, signal })
+      const action = all.get(typed.trim().toLowerCase())
+      if (action) return action
+    }
+  }
+
+  async #chooseKey(attempt: number, signal: AbortSignal): Promise<PedAction> {
+    if (attempt > 0) this.#terminal.print('That key does not do.')
+    const keys = await this.#box.list()
+    for (const [i, key] of keys.entries()) this.#terminal.print(`  ${i + 1}  ${describe(key)}`)
+    const numbered = keys.map(({ name }, i): [string, PedAction] => [String(i + 1), { action: 'key', key: name }])
+    const named = keys.map(({ name }): [string, PedAction] => [name.toLowerCase(), { action: 'key', key: name }])
+    return this.#choose(`number or name of a key, ${OTHERS}`, Object.fromEntries([...numbered, ...named]), signal)
+  }
+
+  async #typePin(signal: AbortSignal): Promise<PedAction> {
+    const pin = await this.#terminal.ask('PED PIN (Enter alone = none): ', { masked: true, signal })
+    return pin === '' ? { action: 'enter' } : { action: 'enter', pin }
+  }
+}
+
+function describe({ name, colour, label, kind, pin, fault }: BoxEntry): string {
+  if (fault) return `${name}: not readable (${fault})`
+  const content = kind === undefined ? 'blank' : (pedKind(kind)?.title ?? 'unknown')
+  return `${name}: ${colour}, ${content}${pin ? ', with a PIN' : ''}${label ? `, "${label}"` : ''}`
+}

@@ -1,0 +1,58 @@
+import type { PedKind } from './kinds.js'
+
+export const LCD_LINES = 8
+export const LCD_COLUMNS = 23
+
+const SLOT = 'SLOT 01'
+
+/** Text from elsewhere, such as a partition label: only what the display has, so that no label steers a terminal. */
+export const displayable = (text: string) => text.replace(/[^\x20-\x7e]/gu, '?')
+
+/** Exactly LCD_LINES lines, each cut at LCD_COLUMNS. */
+export function lcd(lines: readonly string[]): string[] {
+  return Array.from({ length: LCD_LINES }, (_, i) => displayable(lines[i] ?? '').slice(0, LCD_COLUMNS))
+}
+
+export const idle = (remote: boolean) => [remote ? 'Remote PED mode' : 'SCP mode', 'Awaiting command...']
+export const notConnected = ['PED', 'Not connected']
+
+/** What one request of the HSM is about. */
+export interface Topic {
+  readonly kind: PedKind
+  readonly making: boolean
+  /** Whose secret, as the HSM says. */
+  readonly subject: string
+}
+
+const heading = ({ kind, making, subject }: Topic) => [
+  SLOT,
+  making ? kind.making : kind.reading,
+  ...(subject ? [subject] : []),
+]
+
+export const insertKey = (topic: Topic) => [
+  ...heading(topic),
+  'Insert a',
+  topic.kind.title,
+  `PED Key (${topic.kind.colour}).`,
+  'Press ENTER.',
+]
+export const reuse = (topic: Topic) => [...heading(topic), 'Would you like to', 'reuse an existing', 'keyset? (Y/N)']
+export const overwrite = (topic: Topic, found: PedKind) => [
+  ...heading(topic),
+  '**** WARNING!! ****',
+  'This PED Key is for',
+  found.title,
+  'Overwrite? (YES/NO)',
+]
+export const enterPin = (topic: Topic) => [...heading(topic), 'Enter PED PIN:']
+export const newPin = (topic: Topic) => [...heading(topic), 'Enter new PED PIN:']
+export const confirmPin = (topic: Topic) => [...heading(topic), 'Confirm new PED PIN:']
+export const duplicate = (topic: Topic) => [...heading(topic), 'Are you duplicating', 'this keyset? (Y/N)']
+
+/** Lines for a text that the HSM wants read, or undefined where it does not fit on the display. */
+export function show(text: string): string[] | undefined {
+  const rows = displayable(text).match(new RegExp(`.{1,${LCD_COLUMNS}}`, 'g')) ?? []
+  const lines = [SLOT, ...rows, 'Press ENTER.']
+  return lines.length <= LCD_LINES ? lines : undefined
+}

@@ -1,0 +1,7 @@
+import { suite } from 'uvu'
+
+const test = suite('sample')
+test('never lets go', () => {
+  for (;;);
+})
+test.run()

@@ -1,0 +1,7 @@
+import { suite } from 'uvu'
+
+const test = suite('sample')
+test('dies', () => {
+  process.kill(process.pid, 'SIGKILL')
+})
+test.run()

@@ -1,0 +1,5 @@
+import { suite } from 'uvu'
+
+const test = suite('sample')
+test('waits for nobody', () => new Promise<void>(() => undefined))
+test.run()
