@@ -25,7 +25,10 @@ import {
   SERVICE_PED,
   STATE_FUNCTIONAL,
 } from './protocol'
+import { mechanismTableBegin } from './token/mechanisms'
 import { sessionObjectsClear } from './token/objects'
+import { policyTableBegin } from './token/policy-table'
+import { profileTableBegin } from './token/profile'
 import { randomBegin } from './token/random'
 import { activationLoad } from './token/roles'
 import { selfTest } from './token/self-test'
@@ -47,6 +50,9 @@ export function boot(): u32 {
   pedLength = 0
   answerLength = 0
   pedAnswerLength = 0
+  profileTableBegin()
+  policyTableBegin()
+  mechanismTableBegin()
   sessionsClear()
   sessionObjectsClear(0, true)
   sourcesClear()

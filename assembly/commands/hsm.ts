@@ -55,12 +55,12 @@ import {
   checkHsmPolicy,
   hsmCapability,
   hsmPolicy,
-  hsmPolicyCount,
   hsmPolicyDefaults,
   hsmPolicyFlags,
   hsmPolicyId,
   setHsmPolicy,
 } from '../token/policies'
+import { hsmPolicyCount } from '../token/policy-table'
 import { fresh, random } from '../token/random'
 import { attemptsLeft, roleFlags, roleSet } from '../token/roles'
 import {

@@ -73,11 +73,11 @@ import {
   checkPartitionPolicy,
   partitionCapability,
   partitionPolicy,
-  partitionPolicyCount,
   partitionPolicyFlags,
   partitionPolicyId,
   setPartitionPolicy,
 } from '../token/policies'
+import { partitionPolicyCount } from '../token/policy-table'
 import { activationPolicyChanged, roleSet } from '../token/roles'
 import { isBackup, isPed, state, storage } from '../token/state'
 import { here, hereIsAdmin, myRole, needSo, needWritingOfficer } from './context'

@@ -49,141 +49,63 @@ const CRYPT: u32 = 0x300
 const SIGNING: u32 = 0x2800
 const WRAPPING: u32 = 0x60000
 
-/** mechanism, least and greatest key size (bits for RSA and EC, bytes else), flags. */
-const TABLE: usize = memory.data<u32>(
-  [
-    CKM_RSA_PKCS_KEY_PAIR_GEN,
-    2048,
-    4096,
-    GENERATE_PAIR,
-    CKM_RSA_PKCS,
-    1024,
-    4096,
-    SIGNING,
-    CKM_RSA_PKCS_OAEP,
-    1024,
-    4096,
-    0x60300,
-    CKM_RSA_PKCS_PSS,
-    1024,
-    4096,
-    SIGNING,
-    CKM_SHA256_RSA_PKCS,
-    1024,
-    4096,
-    SIGNING,
-    CKM_SHA384_RSA_PKCS,
-    1024,
-    4096,
-    SIGNING,
-    CKM_SHA512_RSA_PKCS,
-    1024,
-    4096,
-    SIGNING,
-    CKM_SHA256_RSA_PKCS_PSS,
-    1024,
-    4096,
-    SIGNING,
-    CKM_SHA384_RSA_PKCS_PSS,
-    1024,
-    4096,
-    SIGNING,
-    CKM_SHA512_RSA_PKCS_PSS,
-    1024,
-    4096,
-    SIGNING,
-    CKM_SHA256_HMAC,
-    1,
-    512,
-    SIGNING,
-    CKM_SHA384_HMAC,
-    1,
-    512,
-    SIGNING,
-    CKM_SHA512_HMAC,
-    1,
-    512,
-    SIGNING,
-    CKM_GENERIC_SECRET_KEY_GEN,
-    1,
-    512,
-    GENERATE,
-    CKM_EC_KEY_PAIR_GEN,
-    256,
-    521,
-    GENERATE_PAIR,
-    CKM_ECDSA,
-    256,
-    521,
-    SIGNING,
-    CKM_ECDSA_SHA256,
-    256,
-    521,
-    SIGNING,
-    CKM_ECDSA_SHA384,
-    256,
-    521,
-    SIGNING,
-    CKM_ECDSA_SHA512,
-    256,
-    521,
-    SIGNING,
-    CKM_AES_KEY_GEN,
-    16,
-    32,
-    GENERATE,
-    CKM_AES_ECB,
-    16,
-    32,
-    CRYPT,
-    CKM_AES_CBC,
-    16,
-    32,
-    CRYPT,
-    CKM_AES_CBC_PAD,
-    16,
-    32,
-    0x60300,
-    CKM_AES_CTR,
-    16,
-    32,
-    CRYPT,
-    CKM_AES_GCM,
-    16,
-    32,
-    CRYPT,
-    CKM_AES_KEY_WRAP,
-    16,
-    32,
-    WRAPPING,
-    CKM_AES_KEY_WRAP_KWP,
-    16,
-    32,
-    WRAPPING,
-    CKM_LUNA_AES_KW,
-    16,
-    32,
-    WRAPPING,
-    CKM_LUNA_AES_KWP,
-    16,
-    32,
-    WRAPPING,
-  ],
-  16,
-)
-const COUNT: i32 = 29
+const TABLE: usize = memory.data(1024, 16)
+let count: i32 = 0
 
 export function mechanismCount(): i32 {
-  return COUNT
+  return count
 }
 
-/** Row i: four native numbers. */
+/** Row i, four native numbers: mechanism, least and greatest key size (bits for RSA and EC, bytes else), flags. */
 export function mechanismRow(i: i32): usize {
   return TABLE + <usize>i * 16
 }
 
+function row(mechanism: u32, least: u32, greatest: u32, flags: u32): void {
+  const r = mechanismRow(count)
+  store<u32>(r, mechanism)
+  store<u32>(r, least, 4)
+  store<u32>(r, greatest, 8)
+  store<u32>(r, flags, 12)
+  count++
+}
+
+/** Power-up: writes the table. */
+export function mechanismTableBegin(): void {
+  count = 0
+  row(CKM_RSA_PKCS_KEY_PAIR_GEN, 2048, 4096, GENERATE_PAIR)
+  row(CKM_RSA_PKCS, 1024, 4096, SIGNING)
+  row(CKM_RSA_PKCS_OAEP, 1024, 4096, CRYPT | WRAPPING)
+  row(CKM_RSA_PKCS_PSS, 1024, 4096, SIGNING)
+  row(CKM_SHA256_RSA_PKCS, 1024, 4096, SIGNING)
+  row(CKM_SHA384_RSA_PKCS, 1024, 4096, SIGNING)
+  row(CKM_SHA512_RSA_PKCS, 1024, 4096, SIGNING)
+  row(CKM_SHA256_RSA_PKCS_PSS, 1024, 4096, SIGNING)
+  row(CKM_SHA384_RSA_PKCS_PSS, 1024, 4096, SIGNING)
+  row(CKM_SHA512_RSA_PKCS_PSS, 1024, 4096, SIGNING)
+  row(CKM_SHA256_HMAC, 1, 512, SIGNING)
+  row(CKM_SHA384_HMAC, 1, 512, SIGNING)
+  row(CKM_SHA512_HMAC, 1, 512, SIGNING)
+  row(CKM_GENERIC_SECRET_KEY_GEN, 1, 512, GENERATE)
+  row(CKM_EC_KEY_PAIR_GEN, 256, 521, GENERATE_PAIR)
+  row(CKM_ECDSA, 256, 521, SIGNING)
+  row(CKM_ECDSA_SHA256, 256, 521, SIGNING)
+  row(CKM_ECDSA_SHA384, 256, 521, SIGNING)
+  row(CKM_ECDSA_SHA512, 256, 521, SIGNING)
+  row(CKM_AES_KEY_GEN, 16, 32, GENERATE)
+  row(CKM_AES_ECB, 16, 32, CRYPT)
+  row(CKM_AES_CBC, 16, 32, CRYPT)
+  row(CKM_AES_CBC_PAD, 16, 32, CRYPT | WRAPPING)
+  row(CKM_AES_CTR, 16, 32, CRYPT)
+  row(CKM_AES_GCM, 16, 32, CRYPT)
+  row(CKM_AES_KEY_WRAP, 16, 32, WRAPPING)
+  row(CKM_AES_KEY_WRAP_KWP, 16, 32, WRAPPING)
+  row(CKM_LUNA_AES_KW, 16, 32, WRAPPING)
+  row(CKM_LUNA_AES_KWP, 16, 32, WRAPPING)
+}
+
 function flagsOf(mechanism: u32): u32 {
-  for (let i = 0; i < COUNT; i++) if (load<u32>(mechanismRow(i)) === mechanism) return load<u32>(mechanismRow(i), 12)
+  for (let i = 0; i < count; i++) if (load<u32>(mechanismRow(i)) === mechanism) return load<u32>(mechanismRow(i), 12)
   return 0
 }
 

@@ -29,279 +29,11 @@ import {
   RC_POLICY_ID_INVALID,
   RC_POLICY_VALUE_INVALID,
 } from '../protocol'
+import { hsmPolicyCount, hsmPolicyRow, Policy, partitionPolicyCount, partitionPolicyRow } from './policy-table'
 import { isPed, maxPartitions, model, profile, storage } from './state'
 
-@unmanaged
-class Policy {
-  id: u32
-  flags6: u32
-  default6: u32
-  flags7: u32
-  default7: u32
-  most: u32
-}
-
-const ROW: usize = 24
-const ON_OFF: u32 = 1
-const BOTH: u32 = 3
-
-// id, flags and default of generation 6, flags and default of generation 7, greatest value.
-// Sources: generation 6 from a K6 at 6.10.9, generation 7 from the secondary catalogue (DESIGN.md "Behaviour").
-const HSM: usize = memory.data<u32>(
-  [
-    0,
-    8,
-    0,
-    8,
-    0,
-    ON_OFF,
-    1,
-    8,
-    0,
-    8,
-    0,
-    ON_OFF,
-    6,
-    BOTH,
-    0,
-    BOTH,
-    0,
-    ON_OFF,
-    7,
-    BOTH,
-    1,
-    BOTH,
-    1,
-    ON_OFF,
-    9,
-    8,
-    0,
-    8,
-    0,
-    ON_OFF,
-    12,
-    BOTH,
-    1,
-    BOTH,
-    1,
-    ON_OFF,
-    15,
-    BOTH,
-    1,
-    BOTH,
-    0,
-    ON_OFF,
-    16,
-    0,
-    1,
-    0,
-    1,
-    ON_OFF,
-    21,
-    0,
-    0,
-    0,
-    1,
-    ON_OFF,
-    22,
-    BOTH,
-    1,
-    BOTH,
-    1,
-    ON_OFF,
-    25,
-    8,
-    0,
-    8,
-    0,
-    ON_OFF,
-    27,
-    12,
-    0,
-    12,
-    0,
-    0xffffffff,
-    33,
-    12,
-    0,
-    12,
-    0,
-    100,
-  ],
-  16,
-)
-const HSM_COUNT: i32 = 13
-
-// DESIGN.md "Behaviour"; policy 15 is off in generation 6, where a wrong challenge is documented to count.
-const PARTITION: usize = memory.data<u32>(
-  [
-    0,
-    1,
-    1,
-    1,
-    1,
-    ON_OFF,
-    1,
-    1,
-    0,
-    1,
-    0,
-    ON_OFF,
-    2,
-    0,
-    1,
-    0,
-    1,
-    ON_OFF,
-    3,
-    8,
-    0,
-    8,
-    0,
-    ON_OFF,
-    4,
-    1,
-    1,
-    1,
-    1,
-    ON_OFF,
-    5,
-    1,
-    1,
-    1,
-    1,
-    ON_OFF,
-    6,
-    0,
-    1,
-    0,
-    1,
-    ON_OFF,
-    7,
-    8,
-    0,
-    8,
-    0,
-    ON_OFF,
-    10,
-    1,
-    1,
-    1,
-    1,
-    ON_OFF,
-    11,
-    1,
-    1,
-    1,
-    1,
-    ON_OFF,
-    15,
-    1,
-    0,
-    1,
-    1,
-    ON_OFF,
-    16,
-    1,
-    1,
-    1,
-    1,
-    ON_OFF,
-    17,
-    0,
-    1,
-    0,
-    1,
-    ON_OFF,
-    18,
-    1,
-    1,
-    1,
-    1,
-    ON_OFF,
-    20,
-    4,
-    10,
-    4,
-    10,
-    10,
-    21,
-    0,
-    1,
-    0,
-    1,
-    ON_OFF,
-    22,
-    0,
-    0,
-    0,
-    0,
-    ON_OFF,
-    23,
-    0,
-    0,
-    0,
-    0,
-    ON_OFF,
-    25,
-    4,
-    248,
-    4,
-    248,
-    248,
-    26,
-    4,
-    255,
-    4,
-    255,
-    255,
-    28,
-    1,
-    1,
-    1,
-    1,
-    ON_OFF,
-    29,
-    1,
-    1,
-    1,
-    1,
-    ON_OFF,
-    33,
-    1,
-    1,
-    1,
-    1,
-    ON_OFF,
-    34,
-    1,
-    1,
-    1,
-    1,
-    ON_OFF,
-  ],
-  16,
-)
-const PARTITION_COUNT: i32 = 24
-
-export function hsmPolicyCount(): i32 {
-  return HSM_COUNT
-}
-
-export function partitionPolicyCount(): i32 {
-  return PARTITION_COUNT
-}
-
-function hsmRow(i: i32): Policy {
-  return changetype<Policy>(HSM + <usize>i * ROW)
-}
-
-function partitionPolicyRow(i: i32): Policy {
-  return changetype<Policy>(PARTITION + <usize>i * ROW)
-}
-
 export function hsmPolicyId(i: i32): u32 {
-  return hsmRow(i).id
+  return hsmPolicyRow(i).id
 }
 
 export function partitionPolicyId(i: i32): u32 {
@@ -313,7 +45,7 @@ function flagsOf(row: Policy): u32 {
 }
 
 export function hsmPolicyFlags(i: i32): u32 {
-  return flagsOf(hsmRow(i))
+  return flagsOf(hsmPolicyRow(i))
 }
 
 export function partitionPolicyFlags(i: i32): u32 {
@@ -325,7 +57,7 @@ export function partitionPolicyFlags(i: i32): u32 {
 
 /** What the hardware allows, given by the model and the manufacturing record. */
 export function hsmCapability(i: i32): u32 {
-  const id = hsmRow(i).id
+  const id = hsmPolicyRow(i).id
   if (id === HSM_POLICY_PIN_AUTH) return isPed() ? 0 : 1
   if (id === HSM_POLICY_PED_AUTH) return isPed() ? 1 : 0
   if (id === HSM_POLICY_REMOTE_PED) return isPed() ? 1 : 0
@@ -354,8 +86,8 @@ export function partitionPolicy(partition: u32, id: u32): u32 {
 }
 
 export function hsmPolicyDefaults(): void {
-  for (let i = 0; i < HSM_COUNT; i++) {
-    const row = hsmRow(i)
+  for (let i = 0; i < hsmPolicyCount(); i++) {
+    const row = hsmPolicyRow(i)
     let value = profile().generation >= 7 ? row.default7 : row.default6
     if ((flagsOf(row) & POLICY_FIXED) !== 0) value = hsmCapability(i)
     store32be(SB + SB_POLICIES + ((<usize>row.id) << 2), value)
@@ -363,7 +95,7 @@ export function hsmPolicyDefaults(): void {
 }
 
 export function partitionPolicyDefaults(partition: u32): void {
-  for (let i = 0; i < PARTITION_COUNT; i++) {
+  for (let i = 0; i < partitionPolicyCount(); i++) {
     const row = partitionPolicyRow(i)
     let value = profile().generation >= 7 ? row.default7 : row.default6
     // A partition is never less restrictive than its HSM.
@@ -392,8 +124,8 @@ export function changeIsDestructive(): bool {
 
 /** May the HSM policy be set to this value? */
 export function checkHsmPolicy(id: u32, value: u32): u32 {
-  for (let i = 0; i < HSM_COUNT; i++) {
-    const row = hsmRow(i)
+  for (let i = 0; i < hsmPolicyCount(); i++) {
+    const row = hsmPolicyRow(i)
     if (row.id !== id) continue
     const flags = flagsOf(row)
     if ((flags & POLICY_FIXED) !== 0 || hsmCapability(i) === 0) return RC_CONFIG_CHANGE_ILLEGAL
@@ -406,7 +138,7 @@ export function checkHsmPolicy(id: u32, value: u32): u32 {
 
 /** May the partition policy be set to this value? */
 export function checkPartitionPolicy(partition: u32, id: u32, value: u32): u32 {
-  for (let i = 0; i < PARTITION_COUNT; i++) {
+  for (let i = 0; i < partitionPolicyCount(); i++) {
     const row = partitionPolicyRow(i)
     if (row.id !== id) continue
     const flags = partitionPolicyFlags(i)

@@ -20,48 +20,47 @@ export class Profile {
 }
 
 const ROW: usize = 32
-const COUNT: i32 = 4
-const TABLE: usize = memory.data<u32>(
-  [
-    PROFILE_6_27_0,
-    6,
-    19,
-    0,
-    0,
-    600,
-    1,
-    0,
-    PROFILE_6_28_0,
-    6,
-    19,
-    0,
-    0,
-    600,
-    1,
-    0,
-    PROFILE_7_0_3,
-    7,
-    45,
-    2,
-    1,
-    600,
-    1,
-    1,
-    PROFILE_7_7_1,
-    7,
-    45,
-    2,
-    1,
-    600,
-    1,
-    1,
-  ],
-  16,
-)
+const TABLE: usize = memory.data(256, 16)
+let count: i32 = 0
+
+function generation6(version: u32): void {
+  const p = changetype<Profile>(TABLE + <usize>count * ROW)
+  count++
+  p.version = version
+  p.generation = 6
+  p.firstHandle = 19
+  p.partitionSoLock = LOCK_TIMED
+  p.officerLock = LOCK_TIMED
+  p.lockSeconds = 600
+  p.maxDomains = 1
+  p.wrapExcludesClone = 0
+}
+
+function generation7(version: u32): void {
+  const p = changetype<Profile>(TABLE + <usize>count * ROW)
+  count++
+  p.version = version
+  p.generation = 7
+  p.firstHandle = 45
+  p.partitionSoLock = LOCK_ZEROIZES
+  p.officerLock = LOCK_UNTIL_RESET
+  p.lockSeconds = 600
+  p.maxDomains = 1
+  p.wrapExcludesClone = 1
+}
+
+/** Power-up: writes the table. */
+export function profileTableBegin(): void {
+  count = 0
+  generation6(PROFILE_6_27_0)
+  generation6(PROFILE_6_28_0)
+  generation7(PROFILE_7_0_3)
+  generation7(PROFILE_7_7_1)
+}
 
 /** The profile's row, or 0 where no such firmware is known. */
 export function profileOf(version: u32): usize {
-  for (let i = 0; i < COUNT; i++) {
+  for (let i = 0; i < count; i++) {
     const row = TABLE + <usize>i * ROW
     if (changetype<Profile>(row).version === version) return row
   }
