@@ -9,7 +9,7 @@ import { channelsClear } from './commands/channel'
 import { frameIsWhole, INBOX, OUTBOX, refuse, resume, serve } from './commands/dispatch'
 import { enforceLimits } from './commands/role'
 import { selfTestCorrupt } from './crypto/self-test'
-import { superblockCommit } from './flash/superblock'
+import { superblockCommit, superblockFreeze } from './flash/superblock'
 import { pedFrame, pedIsReady, pedQueued, pedReset, pedTake, pedTick } from './ped/prompts'
 import {
   FRAME_HEADER,
@@ -50,6 +50,7 @@ export function boot(): u32 {
   pedLength = 0
   answerLength = 0
   pedAnswerLength = 0
+  superblockFreeze(false)
   profileTableBegin()
   policyTableBegin()
   mechanismTableBegin()

@@ -180,6 +180,8 @@ export function serve(length: i32): i32 {
   if (rc === RC_OK) {
     readBegin(body, bodyLength)
     rc = run(command)
+    // A tamper may come while a command runs: whatever it found out was made with keys that are gone.
+    if (state() === STATE_TAMPERED && command !== CMD_STATUS) rc = RC_HSM_TAMPERED
   }
   if (rc === RC_PARKED) {
     rc = park(body, bodyLength, sealed, channel, counter)
@@ -229,6 +231,7 @@ export function resume(): i32 {
     pedResume(true)
     rc = run(command)
     pedResume(false)
+    if (state() === STATE_TAMPERED) rc = RC_HSM_TAMPERED
   }
   if (rc === RC_PARKED) {
     wipeScratch()

@@ -175,8 +175,20 @@ export function superblockNew(serial: u64): void {
   memory.fill(DIRTY, 1, 128)
 }
 
+let frozen: bool = false
+
+/** A tamper wiped the keys while a command runs: from here on nothing may be committed, or it would be sealed with zeros. */
+export function superblockFreeze(on: bool): void {
+  frozen = on
+}
+
+export function superblockIsFrozen(): bool {
+  return frozen
+}
+
 /** Program the superblock with the next sequence, then step the counter (OBC-1 §6.2 "Order of every change"). */
 export function superblockCommit(): void {
+  if (frozen) return
   let top: u32 = 0
   for (let id: u32 = 0; id <= <u32>MAX_PARTITIONS; id++) {
     if (load32be(partitionRow(id) + P_USED) === 0) continue

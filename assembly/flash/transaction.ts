@@ -22,7 +22,7 @@ import {
   sectorStart,
   sectorUsed,
 } from './log'
-import { superblockCommit } from './superblock'
+import { superblockCommit, superblockIsFrozen } from './superblock'
 
 /** Records one transaction can add or end: a whole cloning batch and then some. */
 export const TX_MAX: i32 = 2048
@@ -97,6 +97,7 @@ export function txEnd(offset: u32, length: u32): void {
 }
 
 export function txCommit(): void {
+  if (superblockIsFrozen()) return
   for (let i = 0; i < added; i++) {
     logCommit(load<u32>(ADDED + ((<usize>i) << 3)), load<u32>(ADDED + ((<usize>i) << 3), 4))
   }

@@ -31,6 +31,7 @@ import {
   SB,
   SB_EPOCH,
   superblockCommit,
+  superblockIsFrozen,
 } from '../flash/superblock'
 import {
   ADMIN_PARTITION,
@@ -230,6 +231,7 @@ export function dropObjects(id: u32): void {
 
 /** Makes a change of the superblock durable, then what it dropped unreadable. A cut in between is finished at the next boot. */
 export function commitChange(): void {
+  if (superblockIsFrozen()) return
   superblockCommit()
   for (let i = 0; i < doomed; i++) {
     const offset = load<u32>(DOOMED + ((<usize>i) << 3))

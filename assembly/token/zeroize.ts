@@ -3,6 +3,7 @@
 import { wipeRootKeys, wipeScratch } from '../arena'
 import { battery_zeroize, flash_sync } from '../board'
 import { directoryClear } from '../flash/directory'
+import { superblockFreeze } from '../flash/superblock'
 import { BATTERY_KEK, BATTERY_MTK, STATE_TAMPERED } from '../protocol'
 import { sessionObjectsClear } from './objects'
 import { activationClear } from './roles'
@@ -25,6 +26,7 @@ export function zeroize(): void {
 
 /** The tamper line: the MTK goes, and with it everything that lies in memory. A restart brings the MTK back from its splits. */
 export function tamperNow(): void {
+  superblockFreeze(true)
   wipeRootKeys()
   wipeScratch()
   battery_zeroize(BATTERY_MTK)
