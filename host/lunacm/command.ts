@@ -1,43 +1,9 @@
 import type { Args } from './args.js'
+import type { CommandSpec } from './command-spec.js'
 import type { Context } from './context.js'
 
-/** How an option's value is read. `words` runs on to the next word that starts with a dash. */
-export type OptionKind = 'flag' | 'number' | 'numbers' | 'text' | 'words'
+export * from './command-spec.js'
 
-export interface OptionSpec {
-  readonly name: string
-  /** Other spellings, the documented short name first. */
-  readonly short?: readonly string[]
-  readonly kind: OptionKind
-  readonly required?: boolean
-  /** Its value is never printed. */
-  readonly secret?: boolean
-  /** Placeholder of the value in the syntax help. */
-  readonly value?: string
-  readonly help: string
-}
-
-/** A word of a command and its one short name. */
-export interface Word {
-  readonly long: string
-  readonly short?: string
-}
-
-export interface Command {
-  readonly words: readonly Word[]
-  readonly options: readonly OptionSpec[]
-  /** Who must be logged in, for the help. */
-  readonly login?: string
-  readonly help: string
+export interface Command extends CommandSpec {
   run(context: Context, args: Args): Promise<void>
-}
-
-/** `word('partition', 'par')`. */
-export function word(long: string, short?: string): Word {
-  return short === undefined ? { long } : { long, short }
-}
-
-/** The long names: `partition archive backup`. */
-export function commandName(command: Command): string {
-  return command.words.map((one) => one.long).join(' ')
 }

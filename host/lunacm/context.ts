@@ -1,6 +1,6 @@
 import { AUTH_PED, RC_SESSION_HANDLE_INVALID, RC_SLOT_ID_INVALID } from '../../assembly/protocol.js'
 import { type Slot, type SlotSource, type TokenClient, TokenError } from '../client/index.js'
-import type { Command } from './command.js'
+import type { CommandSpec } from './command-spec.js'
 import { refusal } from './errors.js'
 import { literals } from './literals.js'
 import type { Output } from './output.js'
@@ -17,7 +17,7 @@ export interface ContextOptions {
   readonly slots: SlotSource
   readonly persona: Persona
   readonly output: Output
-  readonly commands: readonly Command[]
+  readonly commands: readonly CommandSpec[]
   readonly firstSlot?: number | undefined
 }
 
@@ -25,7 +25,7 @@ export interface ContextOptions {
 export class Context {
   readonly persona: Persona
   readonly output: Output
-  readonly commands: readonly Command[]
+  readonly commands: readonly CommandSpec[]
   /** `exit` was typed. */
   leaving = false
   readonly #slots: SlotSource

@@ -124,7 +124,7 @@ async function askSecrets(
   return { so, user, domain }
 }
 
-/** The stages of DESIGN.md "Behaviour" What they have made stays when a later one fails, as on the real device. */
+/** The stages of DESIGN.md "Behaviour". What they have made stays when a later one fails, as on the real device. */
 async function openContainer(
   context: Context,
   visit: Visit,
