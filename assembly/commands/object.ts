@@ -3,7 +3,7 @@
 import { PKA_IN, PKA_OUT, PLAIN, SECRET, SECRET2 } from '../arena'
 import { cloneVerdict } from '../cloning/rules'
 import { load32be, store32be, wipe } from '../crypto/util'
-import { firstOf, ouidOf, row } from '../flash/directory'
+import { bucketHead, OUID_BUCKETS, ouidOf, row } from '../flash/directory'
 import { txBegin, txBeginDeleting, txCommit } from '../flash/transaction'
 import {
   BIT_ALWAYS_SENSITIVE,
@@ -235,66 +235,89 @@ function writeRow(handle: u32, ouid: usize, cls: u32, keyType: u32, bits: u32, s
   write32(clone)
 }
 
-/** Token objects in handle order, then the client's session objects. The cursor is the last handle seen. */
+/** Rows of one bucket that a cursor can tell apart. */
+const CHAIN: u32 = 256
+
+/**
+ * Token objects in the order of the OUID index, then the client's session objects. A cursor is 1 + bucket × CHAIN + place in the
+ * bucket; behind the last bucket the place is that of a session object.
+ */
 function list(): u32 {
   const cursor = read32()
   const limit = read16()
   const template = readBytes()
   const length = readLength()
   if (!readDone()) return RC_FRAME_MALFORMED
+  if (cursor > OUID_BUCKETS * CHAIN + CHAIN) return RC_ARGUMENTS_BAD
   const rc = checkTemplate(template, length)
   if (rc !== RC_OK) return rc
-  const partition = here()
-  const user = iAmUser()
   const next = writePosition()
   write32(0)
   const count = writePosition()
   write16(0)
-  let n: u32 = 0
-  let last: u32 = 0
-
-  let i = firstOf(partition)
-  while (i !== 0) {
-    const r = row(i)
-    i = r.next
-    if (r.handle <= cursor || !mayList(r, user) || ruledOut(r.objectClass, r.keyType, template, length)) continue
-    if (n >= limit || writeRoom() < ROW_SIZE + SEALED_OVERHEAD) return finishList(next, count, n, last)
-    if (length > 0) {
-      const opened = openObject(access(), partition, r.handle)
-      if (opened !== RC_OK) return opened
-      if (!matches(template, length)) continue
-    }
-    writeRow(r.handle, ouidOf(r), r.objectClass, r.keyType, r.bits, r.length, cloneVerdict(partition, r.objectClass))
-    last = r.handle
-    n++
+  rows = 0
+  listFault = RC_OK
+  const start: u32 = cursor === 0 ? 0 : cursor - 1
+  let stopped: u32 = 0
+  if (start < OUID_BUCKETS * CHAIN) stopped = listToken(start, limit, template, length)
+  if (stopped === 0) {
+    const from: u32 = start < OUID_BUCKETS * CHAIN ? 0 : start - OUID_BUCKETS * CHAIN
+    stopped = listSession(from, limit, template, length)
   }
-  for (let s = 0; s < sessionObjectCount(); s++) {
-    const handle = sessionObjectAt(s, access(), partition)
-    if (handle === 0 || handle <= cursor) continue
-    if (openObject(access(), partition, handle) !== RC_OK) continue
-    if ((objectBits & BIT_PRIVATE) !== 0 && !user) continue
-    if (!matches(template, length)) continue
-    if (n >= limit || writeRoom() < ROW_SIZE + SEALED_OVERHEAD) return finishList(next, count, n, last)
-    writeRow(
-      handle,
-      OBJECT_OUID,
-      objectClass,
-      objectKeyType,
-      objectBits,
-      recordLength(plainSize()),
-      RC_OBJECT_HANDLE_INVALID,
-    )
-    last = handle
-    n++
-  }
-  return finishList(next, count, n, 0)
+  if (listFault !== RC_OK) return listFault
+  store32be(next, stopped)
+  store<u8>(count, <u8>(rows >>> 8))
+  store<u8>(count + 1, <u8>rows)
+  return RC_OK
 }
 
-function finishList(next: usize, count: usize, n: u32, cursor: u32): u32 {
-  store32be(next, cursor)
-  store<u8>(count, <u8>(n >>> 8))
-  store<u8>(count + 1, <u8>n)
-  return RC_OK
+let rows: u32 = 0
+let listFault: u32 = RC_OK
+
+function pageIsFull(limit: u32): bool {
+  return rows >= limit || writeRoom() < ROW_SIZE + SEALED_OVERHEAD
+}
+
+/** The cursor to go on at, 0 = all buckets are done. */
+function listToken(start: u32, limit: u32, template: usize, length: i32): u32 {
+  const partition = here()
+  const user = iAmUser()
+  let place = start % CHAIN
+  for (let bucket = start / CHAIN; bucket < OUID_BUCKETS; bucket++) {
+    let i = bucketHead(bucket)
+    for (let skip: u32 = 0; skip < place && i !== 0; skip++) i = row(i).nextByOuid
+    for (; i !== 0; i = row(i).nextByOuid, place++) {
+      const r = row(i)
+      if (r.partition !== partition || !mayList(r, user)) continue
+      if (ruledOut(r.objectClass, r.keyType, template, length)) continue
+      if (pageIsFull(limit)) return 1 + bucket * CHAIN + place
+      if (length > 0) {
+        listFault = openObject(access(), partition, r.handle)
+        if (listFault !== RC_OK) return 0
+        if (!matches(template, length)) continue
+      }
+      writeRow(r.handle, ouidOf(r), r.objectClass, r.keyType, r.bits, r.length, cloneVerdict(partition, r.objectClass))
+      rows++
+    }
+    place = 0
+  }
+  return 0
+}
+
+function listSession(from: u32, limit: u32, template: usize, length: i32): u32 {
+  const partition = here()
+  const user = iAmUser()
+  for (let s = <i32>from; s < sessionObjectCount(); s++) {
+    const handle = sessionObjectAt(s, access(), partition)
+    if (handle === 0 || openObject(access(), partition, handle) !== RC_OK) continue
+    if ((objectBits & BIT_PRIVATE) !== 0 && !user) continue
+    if (!matches(template, length)) continue
+    if (pageIsFull(limit)) return 1 + OUID_BUCKETS * CHAIN + <u32>s
+    const size = recordLength(plainSize())
+    writeRow(handle, OBJECT_OUID, objectClass, objectKeyType, objectBits, size, RC_OBJECT_HANDLE_INVALID)
+    rows++
+  }
+  return 0
 }
 
 // ---- making -----------------------------------------------------------------------------------------------------------

@@ -103,6 +103,14 @@ export function findOuid(partition: u32, ouid: usize): u32 {
   return 0
 }
 
+/** Buckets of the OUID index: the firmware's own order of objects, which nobody can read anything into. */
+export const OUID_BUCKETS: u32 = 65536
+
+/** Index of the first row in a bucket; the others follow by `nextByOuid`. 0 = empty. */
+export function bucketHead(bucket: u32): u32 {
+  return load<u32>(BY_OUID + ((<usize>bucket) << 2))
+}
+
 export function firstOf(partition: u32): u32 {
   return load<u32>(HEAD + ((<usize>partition) << 2))
 }
