@@ -37,6 +37,12 @@ const TAIL: usize = memory.data(512, 16)
 let freeRow: u32 = 0
 let usedRows: u32 = 0
 let count: u32 = 0
+/** Differs from token to token, so that the same objects stand in another order on each. */
+let salt: u32 = 0
+
+export function directorySalt(value: u32): void {
+  salt = value
+}
 
 export function row(index: u32): Row {
   return changetype<Row>(ROWS + <usize>index * ROW)
@@ -74,7 +80,7 @@ function handleBucket(partition: u32, handle: u32): usize {
 }
 
 function ouidBucket(partition: u32, a: u32, b: u32, c: u32): usize {
-  const mixed: u32 = (a ^ rotl<u32>(b, 11) ^ rotl<u32>(c, 22) ^ (partition * 0x85ebca6b)) * 0x9e3779b1
+  const mixed: u32 = (a ^ rotl<u32>(b, 11) ^ rotl<u32>(c, 22) ^ ((partition + salt) * 0x85ebca6b)) * 0x9e3779b1
   return BY_OUID + <usize>(mixed >>> 16) * 4
 }
 

@@ -3,7 +3,7 @@
 import { flash_read } from '../board'
 import { ctEqual, load32be, load64be, store32be, store64be } from '../crypto/util'
 import { FLASH_LOG, FLASH_SECTOR, MAX_PARTITIONS, RC_OK, RC_STORAGE_INTEGRITY } from '../protocol'
-import { directoryClear, findHandle, firstOf, insertRow, removeRow, row, tagOf } from './directory'
+import { directoryClear, directorySalt, findHandle, firstOf, insertRow, removeRow, row, tagOf } from './directory'
 import {
   addLive,
   logBegin,
@@ -27,6 +27,8 @@ import {
   P_USED,
   P_USED_BYTES,
   partitionRow,
+  SB,
+  SB_SERIAL,
   sequence,
 } from './superblock'
 
@@ -168,6 +170,7 @@ function clean(): void {
 /** RC_OK, or RC_STORAGE_INTEGRITY where the records are not those of the superblock. */
 export function mount(): u32 {
   directoryClear()
+  directorySalt(load32be(SB + SB_SERIAL + 4))
   if (!logBegin()) return RC_STORAGE_INTEGRITY
   if (!readLog() || !verify()) return RC_STORAGE_INTEGRITY
   clean()
