@@ -186,10 +186,16 @@ export function logKill(offset: u32, length: u32): void {
   flash_program(offset + length - 4, ZERO, 4)
 }
 
-/** True where `length` more bytes fit without touching the reserve. */
+/** True where `length` more bytes fit without touching the reserve, which a sector opened for tombstones belongs to. */
 export function logHasRoom(length: u32): bool {
   const wanted = <i32>(length / (<u32>FLASH_SECTOR >> 1)) + 1
-  return fits(length) || freeCount - RESERVE >= wanted
+  return (fits(length) && freeCount >= RESERVE) || freeCount - RESERVE >= wanted
+}
+
+/** Bytes that can be programmed before a sector has to be erased. */
+export function logRoom(): u32 {
+  const inOpen: u32 = open >= 0 ? <u32>FLASH_SECTOR - word(USED, open) : 0
+  return <u32>freeCount * <u32>FLASH_SECTOR + inOpen
 }
 
 /** The closed sector worth cleaning most, or -1 where none would give room back. */

@@ -213,9 +213,11 @@ export function superblockCommit(): void {
 export function superblockErase(): void {
   memory.fill(SB, 0, CAPACITY)
   for (let s = 0; s < 2 * FLASH_SUPERBLOCK_SECTORS; s++) {
-    flash_read((<u32>FLASH_SUPERBLOCK_A + <u32>s) * <u32>FLASH_SECTOR, CANDIDATE, 16)
+    flash_read((<u32>FLASH_SUPERBLOCK_A + <u32>s) * <u32>FLASH_SECTOR, CANDIDATE, FLASH_SECTOR)
     let blank = true
-    for (let i: usize = 0; i < 16; i++) if (load<u8>(CANDIDATE + i) !== 0xff) blank = false
+    for (let i: usize = 0; i < <usize>FLASH_SECTOR; i += 8) {
+      if (load<u64>(CANDIDATE + i) !== 0xffffffffffffffff) blank = false
+    }
     if (!blank) flash_erase(FLASH_SUPERBLOCK_A + s)
   }
 }

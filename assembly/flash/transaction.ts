@@ -15,6 +15,7 @@ import {
   logKill,
   logMove,
   logReclaim,
+  logRoom,
   logVictim,
   RECORD_MAGIC,
   RECORD_MIN,
@@ -56,14 +57,24 @@ function reclaim(sector: i32): void {
   logReclaim(sector)
 }
 
+/** So many sectors cleaned in vain: large records do not pack any tighter. */
+const FRUITLESS_MAX: i32 = 4
+
 /** Makes sure that `bytes` of new records fit. RC_HSM_STORAGE_FULL where cleaning up cannot make the room. */
 export function txBegin(bytes: u32): u32 {
   added = 0
   ended = 0
+  let best = logRoom()
+  let fruitless = 0
   while (!logHasRoom(bytes)) {
     const victim = logVictim()
-    if (victim < 0) return RC_HSM_STORAGE_FULL
+    if (victim < 0 || fruitless === FRUITLESS_MAX) return RC_HSM_STORAGE_FULL
     reclaim(victim)
+    fruitless++
+    if (logRoom() > best) {
+      best = logRoom()
+      fruitless = 0
+    }
   }
   return RC_OK
 }
