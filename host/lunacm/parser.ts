@@ -1,5 +1,5 @@
 import { Args, type OptionValue } from './args.js'
-import { type Command, commandName, type OptionSpec } from './command.js'
+import { type Command, type CommandSpec, commandName, type OptionSpec } from './command.js'
 import { badLine } from './errors.js'
 import { MASK } from './io.js'
 import { literals } from './literals.js'
@@ -52,7 +52,7 @@ export function hasSecret(line: string, commands: readonly Command[]): boolean {
 }
 
 /** All commands whose words start with these, for the help. */
-export function commandsUnder(words: readonly string[], commands: readonly Command[]): Command[] {
+export function commandsUnder<C extends CommandSpec>(words: readonly string[], commands: readonly C[]): C[] {
   const tokens = words.map((text) => ({ text, quoted: false, start: 0, end: 0 }))
   return commands.filter((command) => matched(tokens, command) === Math.min(tokens.length, command.words.length))
 }
@@ -65,7 +65,7 @@ function findCommand(tokens: readonly Token[], commands: readonly Command[]) {
 }
 
 /** How many of the command's words the line starts with. */
-function matched(tokens: readonly Token[], command: Command): number {
+function matched(tokens: readonly Token[], command: CommandSpec): number {
   const stop = command.words.findIndex(({ long, short }, index) => {
     const token = tokens[index]
     const typed = token && !token.quoted ? token.text.toLowerCase() : ''

@@ -1,4 +1,4 @@
-import { type Command, commandName, type OptionSpec, type Word, word } from '../command.js'
+import { type Command, type CommandSpec, commandName, type OptionSpec, type Word, word } from '../command.js'
 import { badLine } from '../errors.js'
 import { literals } from '../literals.js'
 import type { Output } from '../output.js'
@@ -36,7 +36,7 @@ const exit: Command = {
 const quit: Command = { ...exit, words: [word('quit', 'q')] }
 
 /** The syntax of one command. */
-export function sayHelp(output: Output, command: Command): void {
+export function sayHelp(output: Output, command: CommandSpec): void {
   output.paragraph(literals.detail, command.help)
   const options = command.options.map((option) => (option.required ? usage(option) : `[${usage(option)}]`))
   output.paragraph(literals.syntax, [commandName(command), ...options].join(' '))

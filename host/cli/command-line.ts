@@ -1,0 +1,42 @@
+import { homedir } from 'node:os'
+import { isAbsolute, join, resolve } from 'node:path'
+import type { ParseArgsConfig } from 'node:util'
+
+/** The line was typed wrong: exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+  readonly code = 'USAGE'
+}
+
+/** What every command takes. */
+export const COMMON_OPTIONS = {
+  state: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+  debug: { type: 'boolean' },
+} as const satisfies ParseArgsConfig['options']
+
+/** Runs node's `parseArgs`. @throws UsageError where the line is not as the options say */
+export function readArguments<Result>(read: () => Result): Result {
+  try {
+    return read()
+  } catch (cause) {
+    if (!(cause instanceof TypeError && 'code' in cause && String(cause.code).startsWith('ERR_PARSE_ARGS'))) throw cause
+    // Node's own message goes on about positional arguments.
+    throw new UsageError(cause.message.replace(/\. To specify a positional.*$/s, ''), { cause })
+  }
+}
+
+/** @throws UsageError */
+export function refusePositionals(positionals: readonly string[]): void {
+  const [first] = positionals
+  if (first !== undefined) throw new UsageError(`Unexpected argument '${first}'`)
+}
+
+/** `--state DIR`, or the folder of the XDG base directory specification. */
+export function stateFolder(option: string | undefined, env: NodeJS.ProcessEnv): string {
+  if (option === '') throw new UsageError("Option '--state' needs a folder")
+  if (option !== undefined) return resolve(option)
+  const base = env.XDG_STATE_HOME
+  // The specification wants relative paths ignored.
+  return join(base !== undefined && isAbsolute(base) ? base : join(homedir(), '.local', 'state'), 'moonlet')
+}

@@ -1,0 +1,83 @@
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { LabError, type ObjectProof, PROFILES, runDemo, writeProof } from '../../lab/index.js'
+import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder, UsageError } from '../command-line.js'
+import type { CliCommand } from '../program.js'
+import { passphrases, readFiles } from './import.js'
+
+/** In the package, beside dist. */
+const FIXTURES = fileURLToPath(new URL('../../../../fixtures/keys', import.meta.url))
+
+export const demo: CliCommand = {
+  name: 'demo',
+  summary: 'Back up, restore and prove, from beginning to end',
+  help: `Usage: moonlet demo [options]
+
+Makes a lab, imports keys into a Network HSM, backs its partition up to a Backup
+HSM, restores the backup to a second Network HSM, and compares every restored
+object with the file it came from: private keys by signatures that the original
+public key verifies, secret keys by use, all else byte by byte.
+
+The two LunaCM sessions and the comparison are on standard output, the rest on
+standard error. The last line is 'verified: N of N restored objects match'; the
+exit code is 0 only where all do.
+
+Options:
+  --import PATH           your own keys instead of the package's test keys: a
+                          file or a folder, may be given again
+  --proof DIR             write NAME.msg, NAME.sig and NAME.pub.pem for every
+                          private key, signed by the restored one, to check with
+                          openssl dgst -sha256 -verify NAME.pub.pem \\
+                            -signature NAME.sig NAME.msg
+  --passphrase-file FILE  passphrase of encrypted keys; asked for at a terminal
+  --profile VERSION       firmware to emulate: ${Object.keys(PROFILES).join(', ')}
+  --state DIR             keep the lab in this folder (default: a temporary one)
+  --debug                 show the stack of an error
+  -h, --help              show this help
+`,
+  async run(args, io) {
+    const { values, positionals } = readArguments(() =>
+      parseArgs({
+        args: [...args],
+        options: {
+          ...COMMON_OPTIONS,
+          import: { type: 'string', multiple: true },
+          proof: { type: 'string' },
+          'passphrase-file': { type: 'string' },
+          profile: { type: 'string' },
+        },
+        allowPositionals: true,
+      }),
+    )
+    if (values.help) {
+      io.stdout.write(this.help)
+      return 0
+    }
+    refusePositionals(positionals)
+    if (values.proof === '') throw new UsageError("Option '--proof' needs a folder")
+    const ask = passphrases(values['passphrase-file'], io)
+    const items = await readFiles(values.import ?? [FIXTURES], ask, (error) => {
+      throw error
+    })
+    if (items.length === 0) throw new LabError('IMPORT_READ', 'there is nothing to import')
+    const proofs = await runDemo(items, {
+      stateDir: values.state === undefined ? undefined : stateFolder(values.state, io.env),
+      profile: values.profile,
+      transcript: io.stdout,
+      onProgress: (line) => io.stderr.write(`${line}\n`),
+      signal: io.signal,
+    })
+    if (values.proof !== undefined) {
+      const names = await writeProof(values.proof, proofs)
+      io.stderr.write(`${names.length} signatures written to ${values.proof}\n`)
+    }
+    for (const proof of proofs) io.stdout.write(`${proofLine(proof)}\n`)
+    const matching = proofs.filter(({ matches }) => matches).length
+    io.stdout.write(`verified: ${matching} of ${proofs.length} restored objects match\n`)
+    return matching === proofs.length ? 0 : 1
+  },
+}
+
+function proofLine({ object: { kind, label }, matches, how }: ObjectProof): string {
+  return `${matches ? 'ok    ' : 'FAILED'} ${kind.padEnd(12)} ${label.padEnd(20)} ${how}`
+}

@@ -1,0 +1,77 @@
+import { parseArgs } from 'node:util'
+import { DEFAULT_CHALLENGE, initLab, type LabFile, PROFILES, standardPlan } from '../../lab/index.js'
+import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder } from '../command-line.js'
+import type { CliCommand } from '../program.js'
+import { slotLines } from '../views.js'
+
+const NOTICE = `Moonlet is a test instrument: it is no safe place for real keys.
+It is not affiliated with the maker of Luna HSMs.
+`
+
+export const init: CliCommand = {
+  name: 'init',
+  summary: 'Make a lab: HSMs, PED keys and a workstation',
+  help: `Usage: moonlet init [options]
+
+Makes a lab in the state folder, with the work of its administrators done:
+
+  - a Network HSM, serial number 500409, with the partition SA52_P1 in slot 1:
+    initialized, activated, its Crypto Officer ready to log in;
+  - a Backup HSM, serial number 700101, in the last slot;
+  - a box of PED keys as files: blue, black, gray, red and orange;
+  - operator.json, the rules by which a scripted person answers the PED.
+
+Options:
+  --state DIR         state folder (default: $XDG_STATE_HOME/moonlet, or
+                      ~/.local/state/moonlet); it must not exist, or be empty
+  --pcie              a PCIe HSM as well: partition PCI_P1 in slot 2, its own
+                      administration in slot 103
+  --profile VERSION   firmware to emulate: ${Object.keys(PROFILES).join(', ')} (default: 6.27.0)
+  --challenge SECRET  the Crypto Officers' challenge (default: ${DEFAULT_CHALLENGE})
+  --debug             show the stack of an error
+  -h, --help          show this help
+`,
+  async run(args, io) {
+    const { values, positionals } = readArguments(() =>
+      parseArgs({
+        args: [...args],
+        options: {
+          ...COMMON_OPTIONS,
+          pcie: { type: 'boolean' },
+          profile: { type: 'string' },
+          challenge: { type: 'string' },
+        },
+        allowPositionals: true,
+      }),
+    )
+    if (values.help) {
+      io.stdout.write(this.help)
+      return 0
+    }
+    refusePositionals(positionals)
+    const stateDir = stateFolder(values.state, io.env)
+    const { pcie, profile, challenge } = values
+    const plan = standardPlan({ ...(profile === undefined ? {} : { profile }), ...(pcie ? { pcie } : {}) })
+    io.stderr.write(NOTICE)
+    const file = await initLab(stateDir, plan, {
+      challenge,
+      signal: io.signal,
+      onProgress: (line) => io.stderr.write(`${line}\n`),
+    })
+    io.stdout.write(summary(stateDir, file))
+    return 0
+  },
+}
+
+function summary(stateDir: string, file: LabFile): string {
+  const [view] = file.views
+  return `
+A lab is ready in ${stateDir}
+
+${view ? slotLines(view).join('\n') : ''}
+
+The Crypto Officers' challenge is ${file.challenge?.secret ?? ''}
+
+Put keys in with 'moonlet import --slot 1 FILE...', then work with 'lunacm'.
+`
+}

@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs'
+import { Readable } from 'node:stream'
+import { parseArgs } from 'node:util'
+import {
+  LabError,
+  type LabOptions,
+  SharedTerminal,
+  StreamTerminal,
+  type UseLabOptions,
+  useLab,
+} from '../../lab/index.js'
+import { type Io, mayRemember, PipeIo, Shell, TerminalIo } from '../../lunacm/index.js'
+import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder, UsageError } from '../command-line.js'
+import { openLog } from '../frame-log.js'
+import type { CliCommand, CliIo } from '../program.js'
+
+export const lunacm: CliCommand = {
+  name: 'lunacm',
+  summary: 'The LunaCM shell at a workstation of the lab',
+  help: `Usage: lunacm [options]
+       moonlet lunacm [options]
+
+At a terminal: the LunaCM shell, with history and arrows. Otherwise it takes its
+commands from standard input, one per line; the line after a command that asks
+something is the answer. Type 'help' in the shell for its commands.
+
+Options:
+  -f, --file FILE     take the commands from a file
+  --view NAME         the workstation to work at (default: the lab's first;
+                      'moonlet status' lists them)
+  --rules FILE        operator rules for the PED, looked at before the lab's own
+  --by-hand           leave the lab's own rules out: you are the one at the PED
+  --local-ped HSM     plug the PED into this HSM's own connector
+  --log FILE          append every frame on every cable, in hexadecimal
+  --state DIR         state folder of the lab
+  --debug             show the stack of an error
+  -h, --help          show this help
+
+The exit code is 0, or 1 where a command failed.
+
+Example:
+  printf 'slot list\\nexit\\n' | lunacm
+`,
+  async run(args, io) {
+    const { values, positionals } = readArguments(() =>
+      parseArgs({
+        args: [...args],
+        options: {
+          ...COMMON_OPTIONS,
+          file: { type: 'string', short: 'f' },
+          view: { type: 'string' },
+          rules: { type: 'string' },
+          'by-hand': { type: 'boolean' },
+          'local-ped': { type: 'string' },
+          log: { type: 'string' },
+        },
+        allowPositionals: true,
+      }),
+    )
+    if (values.help) {
+      io.stdout.write(this.help)
+      return 0
+    }
+    refusePositionals(positionals)
+    if (values.file === '') throw new UsageError("Option '--file' needs a file")
+    const commands = values.file === undefined ? undefined : readCommands(values.file)
+    const log = openLog(values.log)
+    try {
+      return await work(stateFolder(values.state, io.env), takeSeat(io, commands), {
+        view: values.view,
+        rules: values.rules,
+        byHand: values['by-hand'],
+        localPed: values['local-ped'],
+        recorder: log.recorder,
+        signal: io.signal,
+      })
+    } finally {
+      log.close()
+    }
+  },
+}
+
+/** Where the shell's lines come from, and the person at the PED if there is one. */
+interface Seat {
+  readonly io: Io
+  readonly person: LabOptions['person']
+}
+
+async function work(stateDir: string, { io, person }: Seat, options: UseLabOptions): Promise<number> {
+  try {
+    return await useLab(stateDir, { ...options, person }, async (lab) => {
+      const { firstSlot, persona } = lab.view
+      return new Shell({ slots: lab, persona, io, ...(firstSlot === undefined ? {} : { firstSlot }) }).run()
+    })
+  } finally {
+    io.close()
+  }
+}
+
+function readCommands(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new LabError('LAB_IO', `the commands in ${path} cannot be read`, { cause })
+  }
+}
+
+function takeSeat({ stdin, stdout, stderr }: CliIo, commands: string | undefined): Seat {
+  if (commands !== undefined) {
+    const person = stdin.isTTY && stderr.isTTY ? new StreamTerminal(stdin, stderr, true) : undefined
+    return { io: new PipeIo(Readable.from([commands]), stdout), person }
+  }
+  if (!stdin.isTTY || !stdout.isTTY) return { io: new PipeIo(stdin, stdout), person: undefined }
+  const terminal = new SharedTerminal(new TerminalIo(stdin, stdout, mayRemember))
+  return { io: terminal, person: terminal.person }
+}

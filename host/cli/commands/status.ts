@@ -1,0 +1,67 @@
+import { parseArgs } from 'node:util'
+import { type HsmStatus, type KeyStatus, type LabFile, labStatus, useLab } from '../../lab/index.js'
+import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder } from '../command-line.js'
+import type { CliCommand } from '../program.js'
+import { slotLines } from '../views.js'
+
+export const status: CliCommand = {
+  name: 'status',
+  summary: 'Show what is in the lab',
+  help: `Usage: moonlet status [options]
+
+Shows the HSMs of the lab with their partitions, the workstations with their
+slots, and the PED with its keys. Switches the HSMs on for it; changes nothing.
+
+Options:
+  --state DIR    state folder of the lab
+  --debug        show the stack of an error
+  -h, --help     show this help
+`,
+  async run(args, io) {
+    const { values, positionals } = readArguments(() =>
+      parseArgs({ args: [...args], options: COMMON_OPTIONS, allowPositionals: true }),
+    )
+    if (values.help) {
+      io.stdout.write(this.help)
+      return 0
+    }
+    refusePositionals(positionals)
+    const stateDir = stateFolder(values.state, io.env)
+    const lines = await useLab(stateDir, { all: true, signal: io.signal }, async (lab) => {
+      const { hsms, keys } = await labStatus(lab)
+      return [`Lab in ${stateDir}, made by ${lab.file.madeBy}`, ...hsms.flatMap(hsmLines), ...fileLines(lab.file, keys)]
+    })
+    io.stdout.write(`${lines.join('\n')}\n`)
+    return 0
+  },
+}
+
+/** Client generation of each persona. */
+const CLIENTS = { A: '6.3', B: '7.0' } as const
+
+const KINDS = { network: 'Network HSM', pcie: 'PCIe HSM', backup: 'Backup HSM' } as const
+
+function hsmLines({ name, kind, label, serial, profile, state, partitions }: HsmStatus): string[] {
+  return [
+    '',
+    `${KINDS[kind]} "${name}": serial number ${serial}, label ${label || '-'}, firmware ${profile}, ${state}`,
+    ...partitions.map(
+      (one) =>
+        `  partition ${one.label || '-'}: serial number ${one.serial}, ${one.objects} objects, ${one.used} of ${one.total} bytes used, Crypto Officer: ${one.officer ?? 'none'}`,
+    ),
+  ]
+}
+
+function fileLines({ views, ped, challenge }: LabFile, keys: readonly KeyStatus[]): string[] {
+  return [
+    ...views.flatMap((view) => [
+      '',
+      `Workstation "${view.name}" (LunaCM ${CLIENTS[view.persona]})`,
+      ...slotLines(view),
+    ]),
+    '',
+    `PED: answers at ${ped.addresses.join(', ')}, port ${ped.port}`,
+    ...keys.map(({ name, label, state }) => `  ${name.padEnd(18)} ${state.padEnd(13)} ${label}`.trimEnd()),
+    ...(challenge ? ['', `Crypto Officers' challenge, as it was made: ${challenge.secret}`] : []),
+  ]
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+import { UsageError } from './command-line.js'
+import { demo } from './commands/demo.js'
+import { importKeys } from './commands/import.js'
+import { init } from './commands/init.js'
+import { lunacm } from './commands/lunacm.js'
+import { status } from './commands/status.js'
+import { version } from './commands/version.js'
+import { type CliCommand, runProgram } from './program.js'
+
+const COMMANDS: readonly CliCommand[] = [init, demo, importKeys, lunacm, status, version]
+
+const HELP = `Usage: moonlet COMMAND [options]
+
+A Luna-style HSM lab in software: emulated token firmware on boards of their
+own, the cables between them, and the programs at the other end.
+
+Commands:
+${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\n')}
+  help       Show this help, or that of a command
+
+'moonlet COMMAND --help' says more. To begin: 'moonlet demo', or 'moonlet init'
+and then 'lunacm'.
+`
+
+/** @throws UsageError */
+function find(name: string): CliCommand {
+  const command = COMMANDS.find((one) => one.name === name)
+  if (!command) throw new UsageError(`There is no command '${name}'`)
+  return command
+}
+
+await runProgram('moonlet', process.argv.slice(2), async ([name, ...rest], io) => {
+  if (name === undefined) throw new UsageError('A command is missing')
+  if (name === 'help' || name === '--help' || name === '-h') {
+    const [about] = rest
+    io.stdout.write(about === undefined ? HELP : find(about).help)
+    return 0
+  }
+  return (name === '--version' ? version : find(name)).run(rest, io)
+})

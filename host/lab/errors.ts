@@ -1,0 +1,53 @@
+export type LabErrorCode =
+  /** There is no lab in the state folder. */
+  | 'LAB_MISSING'
+  /** The folder holds a lab, or something else, already. */
+  | 'LAB_EXISTS'
+  /** The lab was made by a newer version. */
+  | 'LAB_STATE_NEWER'
+  /** lab.json is not as SPEC.md says; the message has the path of what is wrong. */
+  | 'LAB_FILE_INVALID'
+  | 'LAB_IO'
+  | 'LAB_VIEW_UNKNOWN'
+  | 'LAB_HSM_UNKNOWN'
+  | 'LAB_SLOT_UNKNOWN'
+  | 'LAB_OPTION_INVALID'
+  /** Ctrl-C, or whoever asked for the work gave it up. */
+  | 'LAB_CANCELLED'
+  /** No PED answers at that address; the name is the one a shell shows. */
+  | 'CKR_UNABLE_TO_CONNECT'
+  /** The PED serves another HSM. */
+  | 'PED_IN_USE'
+  | 'IMPORT_READ'
+  /** The file is none that `import` understands, or is damaged. */
+  | 'IMPORT_FORMAT'
+  /** A key of a kind or size that the firmware does not take. */
+  | 'IMPORT_UNSUPPORTED'
+  /** The passphrase is wrong or missing. */
+  | 'IMPORT_PASSPHRASE'
+  /** The token refused an object. */
+  | 'IMPORT_REFUSED'
+  | 'DEMO_FAILED'
+
+/** Everything that goes wrong in this room; `code` is stable, the message is for people and holds no secret. */
+export class LabError extends Error {
+  override readonly name = 'LabError'
+  constructor(
+    readonly code: LabErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+  }
+}
+
+/** The words of whatever was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}
+
+/** The `code` of an error, such as ENOENT or CKR_PIN_INCORRECT; undefined where it has none. */
+export function codeOf(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error) || !('code' in thrown)) return undefined
+  return typeof thrown.code === 'string' ? thrown.code : undefined
+}

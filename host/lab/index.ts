@@ -1,0 +1,30 @@
+export { firmwareInfo } from '../board/index.js'
+export { StreamTerminal } from '../ped/index.js'
+export { type DemoOptions, runDemo } from './demo.js'
+export { LabError, type LabErrorCode } from './errors.js'
+export { Hsm } from './hsm.js'
+export { type ImportedObject, type ImportOptions, importItems } from './import.js'
+export { findKeyFiles, type KeyFileOptions, readKeyFile } from './key-files.js'
+export type { CertificateItem, KeyItem, PrivateKeyItem, SecretKeyItem } from './key-items.js'
+export { Lab, type LabOptions } from './lab.js'
+export {
+  ADMIN_SLOT,
+  LAB_FILE,
+  LAB_FORMAT,
+  type LabFile,
+  type LabHsm,
+  type LabSlot,
+  type LabView,
+  parseLabFile,
+  readLabFile,
+  writeLabFile,
+} from './lab-file.js'
+export { asOfficer } from './officer.js'
+export { KEYS, labRules } from './ped-keys.js'
+export { demoPlan, type LabPlan, PROFILES, standardPlan } from './plan.js'
+export { type ObjectProof, proveRestored, writeProof } from './proof.js'
+export type { RecordedFrame, Recorder } from './recorder.js'
+export { DEFAULT_CHALLENGE, initLab, type SetupOptions } from './setup.js'
+export { SharedTerminal } from './shared-terminal.js'
+export { type HsmStatus, type KeyStatus, type LabStatus, labStatus, type PartitionStatus } from './status.js'
+export { type UseLabOptions, useLab } from './use-lab.js'

@@ -1,0 +1,219 @@
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { codeOf, LabError, messageOf } from './errors.js'
+import { type Check, fail, listOf, object, oneOf, optional, text, textLike, wholeNumber } from './json-check.js'
+
+/** Version of lab.json. */
+export const LAB_FORMAT = 1
+export const LAB_FILE = 'lab.json'
+
+/** `partition` of a slot that shows the HSM itself: a Backup HSM, or the HSM SO's slot of a PCIe HSM. */
+export const ADMIN_SLOT = 'admin'
+
+export type HsmKind = 'network' | 'pcie' | 'backup'
+
+/** One HSM: a board in a folder of its own. */
+export interface LabHsm {
+  readonly name: string
+  readonly kind: HsmKind
+  /** Folder of the board, below the state folder. */
+  readonly folder: string
+  /** Firmware version that the HSM was manufactured as, such as 6.27.0. */
+  readonly profile: string
+  readonly auth: 'ped' | 'password'
+}
+
+/** What one slot of a workstation shows. */
+export interface LabSlot {
+  readonly slot: number
+  /** Name of the HSM. */
+  readonly hsm: string
+  /** Serial number of the partition, which outlives its label; or ADMIN_SLOT. */
+  readonly partition: string
+}
+
+/** What one workstation sees, and which client generation runs there. */
+export interface LabView {
+  readonly name: string
+  readonly persona: 'A' | 'B'
+  readonly slots: readonly LabSlot[]
+  /** The slot that a shell starts in. */
+  readonly firstSlot?: number | undefined
+}
+
+/** The one PED. */
+export interface LabPed {
+  /** Hosts at which its server answers `ped connect`. */
+  readonly addresses: readonly string[]
+  readonly port: number
+  /** Folder of PED keys, below the state folder. */
+  readonly keys: string
+  /** File of operator rules, below the state folder. */
+  readonly rules: string
+}
+
+/** The Crypto Officer's challenge as the lab was made, for people who play with it. */
+export interface LabChallenge {
+  readonly secret: string
+  readonly remark: string
+}
+
+export interface LabFile {
+  readonly format: number
+  /** Program and version. */
+  readonly madeBy: string
+  readonly hsms: readonly LabHsm[]
+  readonly views: readonly LabView[]
+  readonly ped: LabPed
+  readonly challenge?: LabChallenge | undefined
+}
+
+const name = textLike(/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/, 'a name: letters, digits, dot, dash and underscore')
+/** A name in a folder of ours: no path leads out of the state folder. */
+const inside = textLike(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'the name of a file or folder inside the state folder')
+const partition = textLike(/^(admin|[1-9][0-9]{0,19})$/, `a partition's serial number, or "${ADMIN_SLOT}"`)
+const slotNumber = wholeNumber(0, 0xffff)
+
+const checkLab: Check<LabFile> = object({
+  format: wholeNumber(1, LAB_FORMAT),
+  madeBy: text,
+  hsms: listOf(
+    object({
+      name,
+      kind: oneOf('network', 'pcie', 'backup'),
+      folder: inside,
+      profile: textLike(/^\d+\.\d+\.\d+$/, 'a firmware version such as 6.27.0'),
+      auth: oneOf('ped', 'password'),
+    }),
+  ),
+  views: listOf(
+    object({
+      name,
+      persona: oneOf('A', 'B'),
+      slots: listOf(object({ slot: slotNumber, hsm: text, partition })),
+      firstSlot: optional(slotNumber),
+    }),
+  ),
+  ped: object({
+    addresses: listOf(text),
+    port: wholeNumber(1, 0xffff),
+    keys: inside,
+    rules: inside,
+  }),
+  challenge: optional(object({ secret: text, remark: text })),
+})
+
+function refuseRepeated(values: readonly (string | number)[], path: (index: number) => string): void {
+  values.forEach((value, index) => {
+    if (values.indexOf(value) !== index) fail(path(index), `is there twice: ${value}`)
+  })
+}
+
+/** What no field alone can tell. */
+function checkReferences({ hsms, views }: LabFile): void {
+  if (views.length === 0) fail('views', 'must hold at least one view')
+  refuseRepeated(
+    hsms.map((hsm) => hsm.name),
+    (index) => `hsms[${index}].name`,
+  )
+  refuseRepeated(
+    hsms.map((hsm) => hsm.folder),
+    (index) => `hsms[${index}].folder`,
+  )
+  refuseRepeated(
+    views.map((view) => view.name),
+    (index) => `views[${index}].name`,
+  )
+  for (const [index, view] of views.entries()) checkView(view, `views[${index}]`, hsms)
+}
+
+function checkView({ slots, firstSlot }: LabView, path: string, hsms: readonly LabHsm[]): void {
+  refuseRepeated(
+    slots.map(({ slot }) => slot),
+    (index) => `${path}.slots[${index}].slot`,
+  )
+  for (const [index, slot] of slots.entries()) {
+    const at = `${path}.slots[${index}]`
+    const kind = hsms.find((hsm) => hsm.name === slot.hsm)?.kind ?? fail(`${at}.hsm`, `names no HSM of this lab`)
+    const admin = slot.partition === ADMIN_SLOT
+    if (kind === 'network' && admin) {
+      fail(`${at}.partition`, 'must be a serial number: no client sees a Network HSM itself')
+    }
+    if (kind === 'backup' && !admin) fail(`${at}.partition`, `must be "${ADMIN_SLOT}": a Backup HSM is one slot`)
+  }
+  if (firstSlot !== undefined && !slots.some(({ slot }) => slot === firstSlot)) {
+    fail(`${path}.firstSlot`, 'is not a slot of this view')
+  }
+}
+
+/** The number a document begins with, before anything else in it is believed. */
+function formatOf(value: unknown): unknown {
+  return typeof value === 'object' && value !== null && 'format' in value ? value.format : undefined
+}
+
+/**
+ * Reads the text of a lab file; `source` names it in errors.
+ * @throws LabError LAB_STATE_NEWER, or LAB_FILE_INVALID with the path of what is wrong
+ */
+export function parseLabFile(content: string, source: string): LabFile {
+  let value: unknown
+  try {
+    value = JSON.parse(content)
+  } catch (cause) {
+    throw new LabError('LAB_FILE_INVALID', `${source} is not JSON`, { cause })
+  }
+  const format = formatOf(value)
+  if (typeof format === 'number' && format > LAB_FORMAT) {
+    const madeBy = typeof value === 'object' && value !== null && 'madeBy' in value ? value.madeBy : undefined
+    throw new LabError(
+      'LAB_STATE_NEWER',
+      `${source} has format ${format}, made by ${typeof madeBy === 'string' ? madeBy : 'a newer version'}; this version reads formats up to ${LAB_FORMAT}`,
+    )
+  }
+  try {
+    const file = checkLab(value, '')
+    checkReferences(file)
+    return file
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error
+    throw new LabError(error.code, `${source}: ${error.message}`)
+  }
+}
+
+/** @throws LabError LAB_MISSING, LAB_STATE_NEWER, LAB_FILE_INVALID, LAB_IO */
+export function readLabFile(stateDir: string): LabFile {
+  const path = join(stateDir, LAB_FILE)
+  let content: string
+  try {
+    content = readFileSync(path, 'utf8')
+  } catch (cause) {
+    const code = codeOf(cause)
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      throw new LabError('LAB_MISSING', `there is no lab in ${stateDir}: run \`moonlet init\``, { cause })
+    }
+    throw new LabError('LAB_IO', `${path} cannot be read: ${messageOf(cause)}`, { cause })
+  }
+  return parseLabFile(content, path)
+}
+
+/** Writes the file whole or not at all. @throws LabError LAB_IO */
+export function writeLabFile(stateDir: string, file: LabFile): void {
+  const path = join(stateDir, LAB_FILE)
+  try {
+    writeFileSync(`${path}.new`, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600, flush: true })
+    renameSync(`${path}.new`, path)
+    syncFolder(dirname(path))
+  } catch (cause) {
+    throw new LabError('LAB_IO', `${path} cannot be written: ${messageOf(cause)}`, { cause })
+  }
+}
+
+/** Makes names in a folder durable. */
+export function syncFolder(dir: string): void {
+  const fd = openSync(dir, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}

@@ -1,0 +1,41 @@
+import { AUTH_PED, ROLE_CRYPTO_OFFICER } from '../../assembly/protocol.js'
+import type { CloneEnd } from '../client/index.js'
+import type { Lab } from './lab.js'
+
+/**
+ * Works on a slot's partition as its Crypto Officer, who is logged out again. Where the role is not activated its black
+ * key is needed as well: the lab's PED is plugged into the HSM for the time of the log-in.
+ * @param secret the challenge, or on password-authenticated HSMs the password
+ * @throws LabError LAB_SLOT_UNKNOWN, PED_IN_USE; TokenError, such as CKR_PIN_INCORRECT
+ */
+export async function asOfficer<Result>(
+  lab: Lab,
+  slotId: number,
+  secret: string,
+  work: (end: CloneEnd) => Promise<Result>,
+): Promise<Result> {
+  const slot = await lab.slot(slotId)
+  const { client, partition } = slot
+  const session = await client.openSession(partition)
+  try {
+    const { auth } = await client.status()
+    const { activated } = await client.roles.info(session, ROLE_CRYPTO_OFFICER)
+    const login = () => client.roles.login(session, ROLE_CRYPTO_OFFICER, secret)
+    if (auth === AUTH_PED && !activated) await withPed(lab, lab.hsmOf(slot).name, login)
+    else await login()
+    return await work({ client, session })
+  } finally {
+    // The log-in ends with the last session of this client on the partition.
+    await client.closeSession(session).catch(() => undefined)
+  }
+}
+
+async function withPed(lab: Lab, name: string, work: () => Promise<unknown>): Promise<void> {
+  const { token } = lab.hsm(name)
+  lab.desk.plugLocal(name, token)
+  try {
+    await work()
+  } finally {
+    lab.desk.unplug(name, token, 'local')
+  }
+}

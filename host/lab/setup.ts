@@ -1,0 +1,216 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import {
+  ADMIN_PARTITION,
+  AUTH_PED,
+  CHALLENGE_MAX,
+  PASSWORD_MIN,
+  POLICY_ACTIVATION,
+  POLICY_AUTO_ACTIVATION,
+  ROLE_CRYPTO_OFFICER,
+  ROLE_PARTITION_SO,
+  ROLE_SO,
+} from '../../assembly/protocol.js'
+import { createBoardFolder, FolderLock, firmwareInfo, manufacture } from '../board/index.js'
+import type { TokenClient } from '../client/index.js'
+import { RuleOperator } from '../ped/index.js'
+import { codeOf, LabError, messageOf } from './errors.js'
+import { type BoardSettings, Hsm } from './hsm.js'
+import { ADMIN_SLOT, LAB_FILE, LAB_FORMAT, type LabFile, type LabPed, syncFolder, writeLabFile } from './lab-file.js'
+import { PedDesk } from './ped-desk.js'
+import { fillKeyBox, labRules } from './ped-keys.js'
+import { type LabPlan, PARTITION_SIZE, type PlannedHsm, PROFILES } from './plan.js'
+import type { Recorder } from './recorder.js'
+
+/** Challenge of the Crypto Officers unless another is asked for. */
+export const DEFAULT_CHALLENGE = 'Crypto0fficer'
+const REMARK =
+  'A lab secret: what moonlet init gave the Crypto Officers as their challenge. Not updated by role changepw.'
+
+/** The addresses of the seed page, and this computer. */
+const PED: LabPed = {
+  addresses: ['192.20.10.190', '192.20.10.189', '127.0.0.1', 'localhost'],
+  port: 1503,
+  keys: 'ped-keys',
+  rules: 'operator.json',
+}
+
+export interface SetupOptions {
+  readonly challenge?: string | undefined
+  /** Called with a line for each step. */
+  readonly onProgress?: ((line: string) => void) | undefined
+  /** Aborting it ends the work; nothing of the lab stays. */
+  readonly signal?: AbortSignal | undefined
+  readonly boards?: BoardSettings | undefined
+  readonly recorder?: Recorder | undefined
+}
+
+/**
+ * Makes a lab: boards, PED keys, and all that its administrators do before anybody can back up. It appears in the state
+ * folder whole or not at all.
+ * @throws LabError LAB_OPTION_INVALID, LAB_EXISTS, LAB_CANCELLED, LAB_IO; BoardError STATE_LOCKED where another process makes one there;
+ * TokenError where the firmware refuses a step
+ */
+export async function initLab(stateDir: string, plan: LabPlan, options: SetupOptions = {}): Promise<LabFile> {
+  checkChallenge(options.challenge)
+  const target = resolve(stateDir)
+  await refuseExisting(target)
+  // Always the same name: what an init that was killed has left there is found by the next one, and taken away.
+  const building = join(dirname(target), `.${basename(target)}.moonlet-init`)
+  await asIo(building, () => mkdir(building, { recursive: true, mode: 0o700 }))
+  const lock = await FolderLock.acquire(building)
+  try {
+    await asIo(building, () => empty(building))
+    const file = await build(building, plan, options)
+    await lock.release()
+    await refuseExisting(target)
+    await asIo(target, async () => {
+      if (existsSync(target)) await rmdir(target)
+      await rename(building, target)
+      syncFolder(dirname(target))
+    })
+    return file
+  } catch (error) {
+    await lock.release()
+    await rm(building, { recursive: true, force: true })
+    throw error
+  }
+}
+
+function checkChallenge(challenge: string | undefined): void {
+  if (challenge === undefined) return
+  const length = Buffer.byteLength(challenge)
+  if (length < PASSWORD_MIN || length > CHALLENGE_MAX) {
+    throw new LabError('LAB_OPTION_INVALID', `a challenge has ${PASSWORD_MIN} to ${CHALLENGE_MAX} bytes`)
+  }
+}
+
+async function refuseExisting(target: string): Promise<void> {
+  if (!existsSync(target)) return
+  const names = await asIo(target, () => readdir(target))
+  if (names.includes(LAB_FILE)) throw new LabError('LAB_EXISTS', `there is a lab in ${target} already`)
+  if (names.length > 0) throw new LabError('LAB_EXISTS', `${target} is not empty, and holds no lab`)
+}
+
+async function empty(dir: string): Promise<void> {
+  for (const name of await readdir(dir)) {
+    if (name !== 'lock') await rm(join(dir, name), { recursive: true, force: true })
+  }
+}
+
+async function asIo<Value>(path: string, work: () => Promise<Value>): Promise<Value> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (codeOf(cause) === undefined) throw cause
+    throw new LabError('LAB_IO', `${path} cannot be made: ${messageOf(cause)}`, { cause })
+  }
+}
+
+async function build(dir: string, plan: LabPlan, options: SetupOptions): Promise<LabFile> {
+  const madeBy = `moonlet ${firmwareInfo().version}`
+  const secret = options.challenge ?? DEFAULT_CHALLENGE
+  await mkdir(join(dir, PED.keys), { mode: 0o700 })
+  const box = await fillKeyBox(join(dir, PED.keys))
+  const rules = labRules(keyHolders(plan))
+  await writeFile(join(dir, PED.rules), `${JSON.stringify(rules, null, 2)}\n`, { mode: 0o600 })
+  const desk = new PedDesk({ ...PED, box, operator: new RuleOperator({ rules, box }), recorder: options.recorder })
+  const serials = new Map<string, string>()
+  for (const planned of plan.hsms) {
+    const partition = await makeHsm(dir, planned, desk, secret, options)
+    if (partition !== undefined) serials.set(planned.name, String(partition))
+  }
+  const file: LabFile = {
+    format: LAB_FORMAT,
+    madeBy,
+    hsms: plan.hsms.map(({ name, kind, record }) => ({
+      name,
+      kind,
+      folder: folderOf(name),
+      profile: Object.keys(PROFILES).find((known) => PROFILES[known] === record.profile) ?? '',
+      auth: record.auth === AUTH_PED ? 'ped' : 'password',
+    })),
+    views: plan.views.map(({ name, persona, slots }) => ({
+      name,
+      persona,
+      slots: slots.map(({ slot, hsm, shows }) => ({
+        slot,
+        hsm,
+        // Of an HSM without a partition only the HSM itself can be shown.
+        partition: (shows === ADMIN_SLOT ? undefined : serials.get(hsm)) ?? ADMIN_SLOT,
+      })),
+    })),
+    ped: PED,
+    challenge: { secret, remark: REMARK },
+  }
+  stopIfAborted(options)
+  writeLabFile(dir, file)
+  return file
+}
+
+const folderOf = (hsm: string): string => `hsm-${hsm}`
+
+function keyHolders({ hsms }: LabPlan): { hsms: string[]; backups: string[]; partitions: string[] } {
+  const labels = (backup: boolean) =>
+    hsms.filter(({ kind }) => (kind === 'backup') === backup).map(({ label }) => label)
+  const partitions = hsms.flatMap(({ partition }) => (partition === undefined ? [] : [partition]))
+  return { hsms: labels(false), backups: labels(true), partitions }
+}
+
+function stopIfAborted({ signal }: SetupOptions): void {
+  if (signal?.aborted) throw new LabError('LAB_CANCELLED', 'given up: no lab was made')
+}
+
+/** Makes one HSM and answers the serial number of its partition, if it has one. */
+async function makeHsm(
+  dir: string,
+  planned: PlannedHsm,
+  desk: PedDesk,
+  challenge: string,
+  options: SetupOptions,
+): Promise<bigint | undefined> {
+  const { name, kind, label, record, flashSize, partition } = planned
+  const say = (text: string) => {
+    stopIfAborted(options)
+    options.onProgress?.(`${name}: ${text}`)
+  }
+  say(`a ${kind === 'backup' ? 'Backup' : kind === 'pcie' ? 'PCIe' : 'Network'} HSM, serial number ${record.serial}`)
+  const board = join(dir, folderOf(name))
+  createBoardFolder(board, { flashSize })
+  const hsm = await Hsm.start({ name, kind, dir: board, settings: options.boards, recorder: options.recorder })
+  try {
+    await manufacture(hsm.token, record)
+    desk.plugLocal(name, hsm.token)
+    const { console: client } = hsm
+    say(`hsm init, label ${label}`)
+    const fresh = await client.openSession(ADMIN_PARTITION)
+    await client.hsm.init(fresh, { label })
+    const admin = await client.openSession(ADMIN_PARTITION)
+    await client.roles.login(admin, ROLE_SO)
+    say('ped vector init')
+    await client.ped.initVector(admin)
+    if (partition === undefined) return undefined
+    say(`partition ${partition}: init, activation, Crypto Officer`)
+    const { id, serial } = await client.partitions.create(admin, { legacy: false, label: '', size: PARTITION_SIZE })
+    await makePartition(client, id, partition, challenge)
+    return serial
+  } finally {
+    desk.unplug(name, hsm.token, 'local')
+    await hsm.close()
+  }
+}
+
+/** What a Partition SO does, and the Crypto Officer's first log-in, which activates the role. */
+async function makePartition(client: TokenClient, id: number, label: string, challenge: string): Promise<void> {
+  await client.partitions.init(await client.openSession(id), { label })
+  const session = await client.openSession(id)
+  await client.roles.login(session, ROLE_PARTITION_SO)
+  await client.partitions.setPolicy(session, id, POLICY_ACTIVATION, 1)
+  await client.partitions.setPolicy(session, id, POLICY_AUTO_ACTIVATION, 1)
+  await client.roles.init(session, ROLE_CRYPTO_OFFICER)
+  await client.roles.createChallenge(session, ROLE_CRYPTO_OFFICER, challenge)
+  await client.roles.logout(session)
+  await client.roles.login(session, ROLE_CRYPTO_OFFICER, challenge)
+  await client.roles.logout(session)
+}

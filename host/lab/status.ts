@@ -1,0 +1,113 @@
+import {
+  AUTH_PED,
+  ROLE_CRYPTO_OFFICER,
+  STATE_BLANK,
+  STATE_ERROR,
+  STATE_FUNCTIONAL,
+  STATE_TAMPERED,
+} from '../../assembly/protocol.js'
+import { type PartitionInfo, reasonOf, type TokenClient, TokenError, type TokenStatus } from '../client/index.js'
+import { type BoxEntry, PED_COLOURS } from '../ped/index.js'
+import type { Lab } from './lab.js'
+import type { HsmKind } from './lab-file.js'
+
+export interface PartitionStatus {
+  readonly label: string
+  readonly serial: bigint
+  readonly objects: number
+  /** Bytes. */
+  readonly used: bigint
+  readonly total: bigint
+  /** What the Crypto Officer's next log-in needs; undefined where there is no Crypto Officer. */
+  readonly officer: 'activated' | 'needs the PED' | 'password' | undefined
+}
+
+export interface HsmStatus {
+  readonly name: string
+  readonly kind: HsmKind
+  readonly label: string
+  readonly serial: bigint
+  readonly profile: string
+  /** `OK`, or what is wrong. */
+  readonly state: string
+  readonly partitions: readonly PartitionStatus[]
+}
+
+export interface KeyStatus {
+  readonly name: string
+  readonly label: string
+  readonly state: 'blank' | 'written' | 'not readable'
+}
+
+/** What `moonlet status` shows. */
+export interface LabStatus {
+  readonly hsms: readonly HsmStatus[]
+  readonly keys: readonly KeyStatus[]
+}
+
+/** Asks all HSMs of a lab that was opened with all of them. Nobody logs in, nothing changes. */
+export async function labStatus(lab: Lab): Promise<LabStatus> {
+  const hsms = lab.file.hsms.map(async ({ name, kind, profile }): Promise<HsmStatus> => {
+    const { console: client } = lab.hsm(name)
+    const status = await client.status()
+    const { label, serial } = status
+    return {
+      name,
+      kind,
+      label,
+      serial,
+      profile,
+      state: stateOf(status),
+      partitions: await partitionsOf(client, status),
+    }
+  })
+  const entries = await lab.desk.box.list()
+  const order = (entry: BoxEntry): number => PED_COLOURS.indexOf(entry.colour)
+  return {
+    hsms: await Promise.all(hsms),
+    keys: entries.sort((a, b) => order(a) - order(b)).map(keyStatus),
+  }
+}
+
+function stateOf({ state, error }: TokenStatus): string {
+  if (state === STATE_FUNCTIONAL) return 'OK'
+  if (state === STATE_ERROR) return `error state: ${reasonOf(error)}`
+  if (state === STATE_TAMPERED) return 'tampered'
+  return state === STATE_BLANK ? 'not initialized' : 'zeroized'
+}
+
+function keyStatus({ name, label, kind, fault }: BoxEntry): KeyStatus {
+  return { name, label, state: fault ? 'not readable' : kind === undefined ? 'blank' : 'written' }
+}
+
+/** In its error state an HSM answers for its status only. */
+async function partitionsOf(client: TokenClient, { auth, state }: TokenStatus): Promise<PartitionStatus[]> {
+  if (state !== STATE_FUNCTIONAL) return []
+  const infos = await client.partitions.list()
+  return Promise.all(
+    infos.map(async (info) => {
+      const { label, serial, objects, used, total } = info
+      return { label, serial, objects, used, total, officer: await officerOf(client, auth, info) }
+    }),
+  )
+}
+
+async function officerOf(
+  client: TokenClient,
+  auth: number,
+  { id }: PartitionInfo,
+): Promise<PartitionStatus['officer']> {
+  const session = await client.openSession(id, { readWrite: false })
+  try {
+    const { initialized, activated } = await client.roles.info(session, ROLE_CRYPTO_OFFICER)
+    if (!initialized) return undefined
+    if (auth !== AUTH_PED) return 'password'
+    return activated ? 'activated' : 'needs the PED'
+  } catch (error) {
+    // A partition that is not initialized has no roles.
+    if (error instanceof TokenError) return undefined
+    throw error
+  } finally {
+    await client.closeSession(session)
+  }
+}
