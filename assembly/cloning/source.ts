@@ -72,6 +72,8 @@ import { cloneVerdict } from './rules'
 
 const HELLO_SENT: u32 = 1
 const ESTABLISHED: u32 = 2
+/** Idle for too long: wiped, but its client is still told so. */
+const EXPIRED: u32 = 3
 /** A source seals one batch ahead of the results. */
 const AHEAD: u32 = 2
 const MAX_OBJECTS: u32 = 1048576
@@ -133,11 +135,22 @@ function isExpired(s: Session): bool {
   return uptime() - s.touched >= OBC_IDLE_TIMEOUT
 }
 
+function expire(s: Session): void {
+  const partition = s.partition
+  const access = s.access
+  wipeSession(s)
+  s.state = EXPIRED
+  s.partition = partition
+  s.access = access
+}
+
 /** Ends the sessions whose Crypto Officer is gone or that were idle for too long. */
 export function sourcesSweep(): void {
   for (let i = 0; i < COUNT; i++) {
     const s = row(i)
-    if (s.state !== 0 && (roleOf(s.access, s.partition) !== ROLE_CRYPTO_OFFICER || isExpired(s))) wipeSession(s)
+    if (s.state === 0) continue
+    if (roleOf(s.access, s.partition) !== ROLE_CRYPTO_OFFICER) wipeSession(s)
+    else if (s.state !== EXPIRED && isExpired(s)) expire(s)
   }
 }
 
@@ -145,10 +158,7 @@ export function sourcesSweep(): void {
 function take(access: u64, partition: u32, state: u32): u32 {
   const s = find(partition)
   if (base(s) === 0 || s.access !== access) return RC_CLONE_SESSION_INVALID
-  if (isExpired(s)) {
-    wipeSession(s)
-    return RC_NEGOTIATION_EXPIRED
-  }
+  if (s.state === EXPIRED || isExpired(s)) return failed(s, RC_NEGOTIATION_EXPIRED)
   if (s.state !== state) return failed(s, RC_NEGOTIATION_INVALID)
   s.touched = uptime()
   return RC_OK
@@ -167,7 +177,7 @@ export function sourceInit(access: u64, partition: u32, out: usize): u32 {
   if (verdict !== RC_OK) return verdict
   if (domainCount(partition) === 0) return RC_CLONING_PARAMETER_MISSING
   let i = 0
-  while (i < COUNT && row(i).state !== 0) i++
+  while (i < COUNT && row(i).state !== 0 && row(i).state !== EXPIRED) i++
   if (i === COUNT) return RC_DEVICE_MEMORY
   const s = row(i)
   const m1 = base(s) + M1

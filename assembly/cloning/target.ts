@@ -75,6 +75,8 @@ import { CLOSE_SIZE, closeWrite } from './source'
 
 const REPLIED: u32 = 1
 const ESTABLISHED: u32 = 2
+/** Idle for too long: wiped, but its client is still told so. */
+const EXPIRED: u32 = 3
 const MAX_OBJECTS: u32 = 1048576
 const MAX_DOMAINS: i32 = 3
 const FIRST: u32 = 1
@@ -135,11 +137,22 @@ function isExpired(s: Session): bool {
   return uptime() - s.touched >= OBC_IDLE_TIMEOUT
 }
 
+function expire(s: Session): void {
+  const partition = s.partition
+  const access = s.access
+  wipeSession(s)
+  s.state = EXPIRED
+  s.partition = partition
+  s.access = access
+}
+
 /** Ends the sessions whose Crypto Officer is gone or that were idle for too long. */
 export function targetsSweep(): void {
   for (let i = 0; i < COUNT; i++) {
     const s = row(i)
-    if (s.state !== 0 && (roleOf(s.access, s.partition) !== ROLE_CRYPTO_OFFICER || isExpired(s))) wipeSession(s)
+    if (s.state === 0) continue
+    if (roleOf(s.access, s.partition) !== ROLE_CRYPTO_OFFICER) wipeSession(s)
+    else if (s.state !== EXPIRED && isExpired(s)) expire(s)
   }
 }
 
@@ -151,7 +164,7 @@ function failed(s: Session, rc: u32): u32 {
 function take(access: u64, partition: u32): u32 {
   const s = find(partition)
   if (base(s) === 0 || s.access !== access) return RC_CLONE_SESSION_INVALID
-  if (isExpired(s)) return failed(s, RC_NEGOTIATION_EXPIRED)
+  if (s.state === EXPIRED || isExpired(s)) return failed(s, RC_NEGOTIATION_EXPIRED)
   s.touched = uptime()
   return RC_OK
 }
@@ -180,7 +193,7 @@ export function targetInit(access: u64, partition: u32, m1: usize, length: i32, 
   if ((load32be(peer + ID_FLAGS) & OBC_TOKEN_PED) !== <u32>(isPed() ? OBC_TOKEN_PED : 0))
     return RC_OPERATION_NOT_ALLOWED
   let i = 0
-  while (i < COUNT && row(i).state !== 0) i++
+  while (i < COUNT && row(i).state !== 0 && row(i).state !== EXPIRED) i++
   if (i === COUNT) return RC_DEVICE_MEMORY
   const s = row(i)
 

@@ -12,8 +12,11 @@ export const RECORD_COMMITTED: u32 = 0x5aa5c0de
 export const RECORD_MIN: u32 = 128
 /** The largest record: a sector without its header. */
 export const RECORD_MAX: u32 = <u32>FLASH_SECTOR - SECTOR_HEADER
-/** Free sectors kept back, so that deleting and cleaning up never fail for want of room. */
-const RESERVE: i32 = 3
+/**
+ * Free sectors kept back, so that deleting and cleaning up never fail for want of room: the tombstones of the longest list of objects
+ * to destroy fill two and a bit, and cleaning needs one.
+ */
+const RESERVE: i32 = 4
 
 const MAX_SECTORS: i32 = 8192
 const FREE: u8 = 0

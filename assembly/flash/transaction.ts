@@ -57,6 +57,9 @@ function reclaim(sector: i32): void {
   logReclaim(sector)
 }
 
+/** Tombstones that a fresh sector holds. */
+const TOMBSTONES: i32 = (FLASH_SECTOR - <i32>SECTOR_HEADER) / <i32>RECORD_MIN
+
 /** So many sectors cleaned in vain: large records do not pack any tighter. */
 const FRUITLESS_MAX: i32 = 4
 
@@ -83,7 +86,8 @@ export function txBegin(bytes: u32): u32 {
 export function txBeginDeleting(count: i32): u32 {
   const rc = txBegin(<u32>count * RECORD_MIN)
   if (rc === RC_OK) return rc
-  return logFree() * (FLASH_SECTOR / <i32>RECORD_MIN - 1) > count + FLASH_SECTOR / <i32>RECORD_MIN ? RC_OK : rc
+  // One sector stays free for cleaning.
+  return (logFree() - 1) * TOMBSTONES >= count ? RC_OK : rc
 }
 
 export function txIsFull(): bool {
