@@ -3,7 +3,15 @@
 import { KDF_OUT, KEY_TUK, SECRET, SHARED } from '../arena'
 import { kdf } from '../crypto/kdf'
 import { load16be, load32be, load64be, store16be, store32be, wipe } from '../crypto/util'
-import { HSM_POLICY_NON_FIPS, OBC_TOKEN_BACKUP, OBC_TOKEN_FIPS, OBC_TOKEN_PED } from '../protocol'
+import {
+  HSM_POLICY_NON_FIPS,
+  OBC_TOKEN_BACKUP,
+  OBC_TOKEN_FIPS,
+  OBC_TOKEN_PED,
+  RC_NEGOTIATION_INVALID,
+  RC_NEGOTIATION_NO_ROOTS,
+  RC_OK,
+} from '../protocol'
 import { certifiedKey } from '../token/certificate'
 import { macBegin, macEnd, macPart } from '../token/digest'
 import { domainKey } from '../token/keys'
@@ -136,10 +144,11 @@ export function samePlace(identity: usize, partition: u32): bool {
   return load64be(identity) === load64be(serialBytes()) && load32be(identity + ID_PARTITION) === partition
 }
 
-/** Ze and Zs into SHARED. False where a point is not valid. */
-export function agree(ephemeral: usize, peerEphemeral: usize, identity: usize): bool {
+/** Ze and Zs into SHARED. RC_OK, or whose point is none: the certified one is the chain's fault, the ephemeral one the hello's. */
+export function agree(ephemeral: usize, peerEphemeral: usize, identity: usize): u32 {
   const peerKey = certifiedKey(identity + ID_CERTIFICATES + 256)
-  return ecdh(ephemeral, peerEphemeral, SHARED) && ecdh(KEY_TUK, peerKey, SHARED + 48)
+  if (!ecdh(KEY_TUK, peerKey, SHARED + 48)) return RC_NEGOTIATION_NO_ROOTS
+  return ecdh(ephemeral, peerEphemeral, SHARED) ? RC_OK : RC_NEGOTIATION_INVALID
 }
 
 /** KM of one own domain into `out` (176 bytes), from Ze and Zs in SHARED. */

@@ -211,7 +211,7 @@ export function sourceHello(access: u64, partition: u32, m2: usize, length: i32)
   hashEnd(TH)
   const agreed = agree(base(s) + EPH, m2 + M2_EPH, peer)
   wipe(base(s) + EPH, 48)
-  if (!agreed) return failed(s, RC_NEGOTIATION_INVALID)
+  if (agreed !== RC_OK) return failed(s, agreed)
 
   // Every pair is compared, whatever was found before.
   const me = m1Identity(m1, M1_SIZE)

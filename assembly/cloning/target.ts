@@ -30,7 +30,7 @@ import {
   RC_TEMPLATE_INCONSISTENT,
   ROLE_CRYPTO_OFFICER,
 } from '../protocol'
-import { listHasHeaderAttribute, listIsWellFormed, plainSize } from '../token/attributes'
+import { listHasHeaderAttribute, listIsWellFormed, plainSize, valuesFit } from '../token/attributes'
 import { chainIsGood } from '../token/certificate'
 import { hash384, hashBegin, hashEnd, hashPart, macBegin, macEnd, macPart } from '../token/digest'
 import { addObject, objectBits, objectClass, objectHandle } from '../token/objects'
@@ -39,6 +39,7 @@ import { ecGenerate } from '../token/pka'
 import { fresh } from '../token/random'
 import { roleOf, storageKeyOf } from '../token/sessions'
 import { isPed } from '../token/state'
+import { objectIsSound } from '../token/template'
 import { batchMac, envelopeOpen, envelopesFit } from './envelope'
 import {
   agree,
@@ -206,8 +207,9 @@ export function targetInit(access: u64, partition: u32, m1: usize, length: i32, 
   hashPart(m1, length)
   hashPart(out, M2_CORE)
   hashEnd(TH)
-  if (!agree(ephemeral, m1 + M1_EPH, peer)) return RC_NEGOTIATION_INVALID
+  const agreed = agree(ephemeral, m1 + M1_EPH, peer)
   wipe(ephemeral, 48)
+  if (agreed !== RC_OK) return agreed
   const me = out + M2_IDENTITY
   for (let j = 0; j < domains; j++) {
     const km = base(s) + KM + <usize>(j * KM_SIZE)
@@ -290,7 +292,9 @@ function store1(s: Session, psk: usize, envelope: usize): u32 {
   if (verdict !== RC_OK) return verdict
   if (!listIsWellFormed(PLAIN, plainSize()) || listHasHeaderAttribute(PLAIN, plainSize()))
     return RC_TEMPLATE_INCONSISTENT
-  return addObject(s.partition, psk)
+  if (!valuesFit(PLAIN, plainSize())) return RC_ATTRIBUTE_VALUE_INVALID
+  const sound = objectIsSound()
+  return sound === RC_OK ? addObject(s.partition, psk) : sound
 }
 
 function writeResult(at: usize, seq: u32, rc: u32): void {

@@ -278,6 +278,7 @@ function verify(): u32 {
   if (rc !== RC_OK) return rc
   if (isHmac(mechanism)) {
     if (objectClass !== CKO_SECRET_KEY) return RC_KEY_TYPE_INCONSISTENT
+    if (parameterLength !== 0) return RC_MECHANISM_PARAM_INVALID
     const alg = hashOf(mechanism)
     if (signatureLength !== hashLength(alg)) return RC_SIGNATURE_LEN_RANGE
     const value = plainFind(CKA_VALUE)
@@ -303,6 +304,7 @@ function verify(): u32 {
 
 function verifyEcdsa(signature: usize, length: i32): u32 {
   if (objectKeyType !== CKK_EC) return RC_KEY_TYPE_INCONSISTENT
+  if (parameterLength !== 0) return RC_MECHANISM_PARAM_INVALID
   const n = digestOfData(hashOf(mechanism))
   if (n === 0) return RC_DATA_LEN_RANGE
   const params = plainFind(CKA_EC_PARAMS)
@@ -473,7 +475,7 @@ function encryptOaep(): u32 {
   return RC_OK
 }
 
-/** Opens an OAEP message with the private key in hand; its length, or minus the place of the fault. */
+/** Opens an OAEP message with the private key in hand; its length, or -1 whatever the fault. */
 function openOaep(): i32 {
   const alg = oaepHash()
   if (alg === 0 || dataLength !== modulusLength() || !rsaPrivate(data)) return -1

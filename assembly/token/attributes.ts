@@ -95,20 +95,28 @@ export function listHasHeaderAttribute(list: usize, length: i32): bool {
   return false
 }
 
+/** Booleans and numbers of a well-formed list have their sizes; of unknown types nothing is known. */
+export function valuesFit(list: usize, length: i32): bool {
+  let at: u32 = 0
+  while (at < <u32>length) {
+    const size = load32be(list + at + 4)
+    const kind = attributeKind(load32be(list + at))
+    if (kind === KIND_BOOL && (size !== 1 || load<u8>(list + at + 8) > 1)) return false
+    if (kind === KIND_ULONG && size !== 4) return false
+    at += 8 + padded(size)
+  }
+  return true
+}
+
 /** A template from the command port: well formed, known types, values of the right size. */
 export function checkTemplate(list: usize, length: i32): u32 {
   if (!listIsWellFormed(list, length)) return RC_TEMPLATE_INCONSISTENT
   let at: u32 = 0
   while (at < <u32>length) {
-    const type = load32be(list + at)
-    const size = load32be(list + at + 4)
-    const kind = attributeKind(type)
-    if (kind === KIND_UNKNOWN) return RC_ATTRIBUTE_TYPE_INVALID
-    if (kind === KIND_BOOL && (size !== 1 || load<u8>(list + at + 8) > 1)) return RC_ATTRIBUTE_VALUE_INVALID
-    if (kind === KIND_ULONG && size !== 4) return RC_ATTRIBUTE_VALUE_INVALID
-    at += 8 + padded(size)
+    if (attributeKind(load32be(list + at)) === KIND_UNKNOWN) return RC_ATTRIBUTE_TYPE_INVALID
+    at += 8 + padded(load32be(list + at + 4))
   }
-  return RC_OK
+  return valuesFit(list, length) ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
 }
 
 let foundLength: i32 = 0

@@ -1,6 +1,7 @@
 // From a template to the object in hand: header bits, defaults, and what each class must and may have (PKCS#11 2.40 §4).
 
 import { PLAIN } from '../arena'
+import { aesKeyLengthValid } from '../crypto/aes'
 import { load32be } from '../crypto/util'
 import {
   BIT_ALWAYS_SENSITIVE,
@@ -79,7 +80,9 @@ import {
   ulongOf,
   valueLength,
 } from './attributes'
+import { curveOf } from './curves'
 import { objectBits, objectClass, objectKeyType, setBits, setObject } from './objects'
+import { curveLength } from './pka'
 
 /** Attributes that only the token sets. */
 function isTokens(type: u32): bool {
@@ -194,28 +197,82 @@ function has(type: u32): bool {
   return plainFind(type) !== 0 && valueLength() > 0
 }
 
-function completeSecretKey(): u32 {
-  if (!has(CKA_VALUE)) return RC_TEMPLATE_INCOMPLETE
-  const n = valueLength()
-  if (objectKeyType === CKK_AES && n !== 16 && n !== 24 && n !== 32) return RC_ATTRIBUTE_VALUE_INVALID
-  if (plainFind(CKA_CHECK_VALUE) !== 0) return RC_ATTRIBUTE_READ_ONLY
-  return plainPutUlong(CKA_VALUE_LEN, <u32>n)
-}
+// ---- keys that can be computed with -----------------------------------------------------------------------------------
 
-function completePublicKey(): u32 {
-  if (objectKeyType === CKK_EC) return has(CKA_EC_PARAMS) && has(CKA_EC_POINT) ? RC_OK : RC_TEMPLATE_INCOMPLETE
-  if (!has(CKA_MODULUS) || !has(CKA_PUBLIC_EXPONENT)) return RC_TEMPLATE_INCOMPLETE
+/** Bytes of the numbers of an RSA key. */
+const RSA_LEAST: i32 = 128
+const RSA_MOST: i32 = 512
+
+function modulusIsSound(): bool {
   const p = plainFind(CKA_MODULUS)
-  const n = valueLength()
-  if (n < 128 || n > 512 || load<u8>(p) === 0) return RC_ATTRIBUTE_VALUE_INVALID
-  return plainPutUlong(CKA_MODULUS_BITS, <u32>(n * 8 - <i32>clz<u32>(load<u8>(p)) + 24))
+  return valueLength() >= RSA_LEAST && valueLength() <= RSA_MOST && load<u8>(p) !== 0
 }
 
-function completePrivateKey(): u32 {
-  if (objectKeyType === CKK_EC) return has(CKA_EC_PARAMS) && has(CKA_VALUE) ? RC_OK : RC_TEMPLATE_INCOMPLETE
-  if (!has(CKA_MODULUS) || !has(CKA_PUBLIC_EXPONENT) || !has(CKA_PRIVATE_EXPONENT)) return RC_TEMPLATE_INCOMPLETE
-  for (let type: u32 = CKA_PRIME_1; type <= <u32>CKA_COEFFICIENT; type++) if (!has(type)) return RC_TEMPLATE_INCOMPLETE
-  return RC_OK
+function rsaIsSound(): u32 {
+  if (!has(CKA_MODULUS) || !has(CKA_PUBLIC_EXPONENT)) return RC_TEMPLATE_INCOMPLETE
+  let fits = valueLength() <= RSA_MOST
+  if (objectClass === CKO_PRIVATE_KEY) {
+    if (!has(CKA_PRIVATE_EXPONENT)) return RC_TEMPLATE_INCOMPLETE
+    fits = fits && valueLength() <= RSA_MOST
+    for (let type: u32 = CKA_PRIME_1; type <= <u32>CKA_COEFFICIENT; type++) {
+      if (!has(type)) return RC_TEMPLATE_INCOMPLETE
+      fits = fits && valueLength() <= RSA_MOST
+    }
+  }
+  return fits && modulusIsSound() ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
+}
+
+/** `04 ∥ X ∥ Y`, in a DER OCTET STRING or, as some clients have it, without. */
+function pointIsSound(L: i32): bool {
+  let p = plainFind(CKA_EC_POINT)
+  const n = valueLength()
+  const point = 1 + 2 * L
+  const head = n - point
+  if (head !== 0) {
+    if (head !== (point > 127 ? 3 : 2) || load<u8>(p) !== 4) return false
+    if (load<u8>(p + <usize>(head - 1)) !== <u8>point || (head === 3 && load<u8>(p + 1) !== 0x81)) return false
+    p += <usize>head
+  }
+  return load<u8>(p) === 4
+}
+
+function ecIsSound(): u32 {
+  const isPrivate = objectClass === CKO_PRIVATE_KEY
+  if (!has(CKA_EC_PARAMS)) return RC_TEMPLATE_INCOMPLETE
+  const params = plainFind(CKA_EC_PARAMS)
+  const curve = curveOf(params, valueLength())
+  if (!has(isPrivate ? CKA_VALUE : CKA_EC_POINT)) return RC_TEMPLATE_INCOMPLETE
+  const L = curveLength(curve)
+  const fits = curve !== 0 && (isPrivate ? valueLength() === L : pointIsSound(L))
+  return fits ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
+}
+
+function secretIsSound(): u32 {
+  if (!has(CKA_VALUE)) return RC_TEMPLATE_INCOMPLETE
+  return objectKeyType !== CKK_AES || aesKeyLengthValid(valueLength()) ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
+}
+
+/** What the object in hand is made of, wherever it came from, is of sizes that every command can work with. */
+export function objectIsSound(): u32 {
+  if (!isKey(objectClass)) return objectKeyType === UNAVAILABLE ? RC_OK : RC_TEMPLATE_INCONSISTENT
+  if (!keyTypeFits(objectClass, objectKeyType)) return RC_ATTRIBUTE_VALUE_INVALID
+  if (objectClass === CKO_SECRET_KEY) return secretIsSound()
+  return objectKeyType === CKK_RSA ? rsaIsSound() : ecIsSound()
+}
+
+/** What follows from the values of a sound key. */
+function completeKey(mechanism: u32): u32 {
+  let rc: u32 = RC_OK
+  if (objectClass === CKO_SECRET_KEY) {
+    if (plainFind(CKA_CHECK_VALUE) !== 0) return RC_ATTRIBUTE_READ_ONLY
+    plainFind(CKA_VALUE)
+    rc = plainPutUlong(CKA_VALUE_LEN, <u32>valueLength())
+  } else if (objectClass === CKO_PUBLIC_KEY && objectKeyType === CKK_RSA) {
+    const p = plainFind(CKA_MODULUS)
+    const n = valueLength()
+    rc = plainPutUlong(CKA_MODULUS_BITS, <u32>(n * 8 - <i32>clz<u32>(load<u8>(p)) + 24))
+  }
+  return rc === RC_OK ? plainPutUlong(CKA_KEY_GEN_MECHANISM, mechanism) : rc
 }
 
 /** The object in hand is complete: required values are there and fit, the rest gets its default. */
@@ -229,12 +286,8 @@ export function completeObject(mechanism: u32): u32 {
     return ulongOf(PLAIN, plainSize(), CKA_CERTIFICATE_TYPE, 1) === CKC_X_509 ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
   }
   rc = completeUsage()
-  if (rc === RC_OK) {
-    if (c === CKO_SECRET_KEY) rc = completeSecretKey()
-    else rc = c === CKO_PUBLIC_KEY ? completePublicKey() : completePrivateKey()
-  }
-  if (rc === RC_OK) rc = plainPutUlong(CKA_KEY_GEN_MECHANISM, mechanism)
-  return rc
+  if (rc === RC_OK) rc = objectIsSound()
+  return rc === RC_OK ? completeKey(mechanism) : rc
 }
 
 /** What may still change on an object: label, id, subject, dates; sensitive only up, extractable only down; usage by policy. */
