@@ -26,7 +26,8 @@ Options:
                       ~/.local/state/moonlet); it must not exist, or be empty
   --pcie              a PCIe HSM as well: partition PCI_P1 in slot 2, its own
                       administration in slot 103
-  --profile VERSION   firmware to emulate: ${Object.keys(PROFILES).join(', ')} (default: 6.27.0)
+  --profile VERSION   firmware to emulate (default: 6.27.0):
+                      ${Object.keys(PROFILES).join(', ')}
   --challenge SECRET  the Crypto Officers' challenge (default: ${DEFAULT_CHALLENGE})
   --debug             show the stack of an error
   -h, --help          show this help

@@ -1,0 +1,124 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { FIXTURES, lunacm, moonlet, Running, temporaryFolder } from './support.js'
+
+const test = suite('lunacm command line')
+
+const CHALLENGE = 'Crypto0fficer'
+const state = join(temporaryFolder(), 'state')
+const inLab = (...args: string[]) => ['--state', state, ...args]
+
+test.before(async () => {
+  const { code, stderr } = await moonlet(['init', '--state', state, '--pcie'])
+  assert.is(code, 0, stderr)
+})
+
+test('commands on standard input, as scripts in the field give them', async () => {
+  const { code, stdout, stderr } = await lunacm(inLab(), { input: 'par si\nexit\n' })
+  assert.is(code, 0, stderr)
+  assert.is(stderr, '')
+  assert.match(stdout, /^LunaCM V6\.3\.0/)
+  assert.match(stdout, 'lunacm:> par si')
+  assert.match(stdout, 'SA52_P1')
+  assert.match(stdout, 'HSM Status ->           OK')
+  assert.match(stdout, 'Command Result : No Error')
+  assert.match(stdout, /lunacm:> exit\n$/)
+})
+
+test('a question takes the next line, and what is typed there is never shown', async () => {
+  const { code, stdout } = await lunacm(inLab(), { input: `role login -name Crypto Officer\n${CHALLENGE}\npar con\n` })
+  assert.is(code, 0, stdout)
+  assert.match(stdout, '        Enter the password: *******\n')
+  assert.match(stdout, 'User is activated, PED is not required.')
+  assert.not.match(stdout, CHALLENGE)
+})
+
+test('commands from a file; the exit code tells of the one that failed, the others are run', async () => {
+  const file = join(temporaryFolder(), 'commands')
+  writeFileSync(file, 'slot set slot 9\nslot list\n')
+  const { code, stdout } = await lunacm(inLab('-f', file))
+  assert.is(code, 1)
+  assert.match(stdout, 'Command Result : 0x3 (CKR_SLOT_ID_INVALID)')
+  assert.match(stdout, /lunacm:> slot list[\s\S]*Command Result : No Error/)
+  const missing = await lunacm(inLab('-f', join(file, 'nowhere')))
+  assert.is(missing.code, 1)
+  assert.match(missing.stderr, 'lunacm: LAB_IO: the commands in')
+})
+
+test('bad lines each get their frame and change nothing', async () => {
+  const lines = [
+    'dance',
+    'slot dance',
+    'slot list -dance',
+    'slot set -slot two',
+    'partition archive backup -slot 3 -partition X',
+    'role login -name nobody',
+    'partition archive restore -slot 1 -partition X',
+    'partition archive list -slot 99',
+  ]
+  const { code, stdout } = await lunacm(inLab(), { input: `${lines.join('\n')}\n` })
+  assert.is(code, 1)
+  const results = stdout.split('\n').filter((line) => line.startsWith('Command Result'))
+  assert.is(results.length, lines.length)
+  assert.not.ok(results.includes('Command Result : No Error'))
+})
+
+test('another view is another client generation', async () => {
+  const { stdout } = await lunacm(inLab('--view', 'lunacm-7'), { input: 'exit\n' })
+  assert.match(stdout, /^LunaCM v7\.0\.0\./)
+  const unknown = await lunacm(inLab('--view', 'lunacm-9'))
+  assert.is(unknown.code, 1)
+  assert.match(unknown.stderr, 'LAB_VIEW_UNKNOWN')
+})
+
+test('operator rules, the PED at a connector, and the log of all frames', async () => {
+  const log = join(temporaryFolder(), 'frames')
+  const rules = join(FIXTURES, 'operator', 'cancels.json')
+  const input = 'slot set slot 103\nrole login -name so\nrole login -name so\n'
+  const { stdout } = await lunacm(inLab('--rules', rules, '--local-ped', 'pcie', '--log', log), { input })
+  const results = stdout.split('\n').filter((line) => line.startsWith('Command Result'))
+  assert.equal(results.slice(1), ['Command Result : 0x50 (CKR_FUNCTION_CANCELED)', 'Command Result : No Error'])
+  const lines = readFileSync(log, 'utf8').trimEnd().split('\n')
+  for (const line of lines) assert.match(line, /^(console|ntls|pcie|usb|ped):[a-z]+ [<>] ([0-9a-f]{2})+$/)
+  assert.ok(lines.some((line) => line.startsWith('ped:pcie < 4d504431')))
+  const bad = await lunacm(inLab('--log', join(log, 'x')))
+  assert.is(bad.code, 1)
+  assert.match(bad.stderr, 'LAB_IO')
+})
+
+test('a wrong file of rules is refused before anything starts', async () => {
+  const rules = join(temporaryFolder(), 'rules.json')
+  writeFileSync(rules, '[{ "prompt": "x", "action": "dance" }]')
+  const { code, stdout, stderr } = await lunacm(inLab('--rules', rules))
+  assert.is(code, 1)
+  assert.is(stdout, '')
+  assert.match(stderr, 'OPERATOR_RULES_INVALID')
+  assert.match(stderr, 'rules[0].action')
+})
+
+test('a second process is told who has the lab; the first goes on, and ends when it is told to', async () => {
+  const first = new Running('lunacm', inLab())
+  await first.sees('Current Slot Id')
+  for (const second of [await lunacm(inLab()), await moonlet(['status', '--state', state])]) {
+    assert.is(second.code, 1)
+    assert.match(second.stderr, `STATE_LOCKED: state folder ${state} is in use by process ${first.child.pid}`)
+  }
+  first.child.stdin.write('slot list\nexit\n')
+  // Standard input stays open: the shell ends all the same.
+  const { code, stdout } = await first.result
+  assert.is(code, 0)
+  assert.match(stdout, 'Command Result : No Error')
+  assert.is((await moonlet(['status', '--state', state])).code, 0)
+})
+
+test('a lab that was killed opens again at once', async () => {
+  const first = new Running('lunacm', inLab())
+  await first.sees('Current Slot Id')
+  first.child.kill('SIGKILL')
+  assert.is((await first.result).signal, 'SIGKILL')
+  assert.is((await lunacm(inLab(), { input: 'slot list\n' })).code, 0)
+})
+
+test.run()
