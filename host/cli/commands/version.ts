@@ -8,7 +8,8 @@ export const version: CliCommand = {
   summary: 'Print the version, and the hash of the firmware',
   help: `Usage: moonlet version
 
-Prints the version of Moonlet and the SHA-384 of its firmware, dist/firmware.wasm.
+Prints the version of Moonlet and the SHA-384 of its firmware,
+dist/firmware.wasm.
 Builds are reproducible: the same sources give the same hash.
 `,
   async run(args, io) {
