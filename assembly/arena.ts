@@ -37,6 +37,27 @@ export const PKA_OUT_SIZE: i32 = 3072
 export const PLAIN: usize = memory.data(65536, 16)
 export const PLAIN2: usize = memory.data(65536, 16)
 
+/** One cloning batch: as many objects as a message can hold. */
+export const BATCH_MAX: i32 = 1024
+/** A check value and a CEK per object, as key wrap works on them in place. */
+export const BATCH_CEK: usize = 40
+export const BATCH_CEKS: usize = memory.data(40960, 16)
+/** 32 TRNG bytes per object. */
+export const BATCH_SEEDS: usize = memory.data(32768, 16)
+/**
+ * Records at rest, opened or to be sealed in place: those of one message, 43 bytes longer each than an envelope of at least 96, and
+ * one more of any length that was read and did not fit.
+ */
+export const BATCH_RECORDS: usize = memory.data(163840, 16)
+
+let batchObjects: i32 = 0
+let batchBytes: i32 = 0
+
+export function useBatch(objects: i32, bytes: i32): void {
+  if (objects > batchObjects) batchObjects = objects
+  if (bytes > batchBytes) batchBytes = bytes
+}
+
 /** How far PLAIN and PLAIN2 were filled since the last wipe: wiping 128 KiB after every command would cost more than the command. */
 let plainUsed: i32 = 0
 let plain2Used: i32 = 0
@@ -54,8 +75,13 @@ export function wipeScratch(): void {
   wipe(SCRATCH, SCRATCH_SIZE)
   wipe(PLAIN, plainUsed)
   wipe(PLAIN2, plain2Used)
+  wipe(BATCH_CEKS, batchObjects * <i32>BATCH_CEK)
+  wipe(BATCH_SEEDS, batchObjects << 5)
+  wipe(BATCH_RECORDS, batchBytes)
   plainUsed = 0
   plain2Used = 0
+  batchObjects = 0
+  batchBytes = 0
 }
 
 /** Zeroize, tamper, error state. */

@@ -1,7 +1,7 @@
 // The firmware's own functions for the known answers of OBC-1 §13, which need inputs that the product draws itself: KEK, MTK, salt,
 // content keys, handles. Entry of a test-only build; nothing of the product imports it.
 
-import { store32be, store64be } from './crypto/util'
+import { load32be, store32be, store64be } from './crypto/util'
 import { insertRow, row, tagOf } from './flash/directory'
 import { AUTH_PED, HSM_POLICY_NON_FIPS } from './protocol'
 import { setHsmPolicy } from './token/policies'
@@ -13,8 +13,8 @@ export { batchMac, envelopeSealWith } from './cloning/envelope'
 export { agree, m1Write, m2Write, sessionKeysOf, tagOfSource, tagOfTarget } from './cloning/handshake'
 export { closeWrite } from './cloning/source'
 export { kwWrap } from './crypto/key-wrap'
+export { directoryHash } from './flash/directory-hash'
 export { logAppend, logBegin, logCommit, logErase } from './flash/log'
-export { directoryHash } from './flash/superblock'
 export { plainBegin, plainPut, plainSize } from './token/attributes'
 export { certificateBody, chainIsGood, rootKey, signCertificate } from './token/certificate'
 export { hash384, hashBegin, hashEnd, hashPart, macBegin, macEnd, macPart } from './token/digest'
@@ -43,7 +43,7 @@ export function becomeToken(serial: u64, model: u32, profile: u32, certificates:
 
 /** Lists the record just sealed, whose plaintext has `n` bytes. */
 export function listRecord(partition: u32, handle: u32, generation: u32, n: i32): void {
-  const r = row(insertRow(partition, handle, RECORD + 24))
+  const r = row(insertRow(partition, handle, RECORD + 24, load32be(RECORD + 36), load32be(RECORD + 44)))
   r.generation = generation
   memory.copy(tagOf(r), recordTag(n), 16)
 }

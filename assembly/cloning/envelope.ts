@@ -2,17 +2,19 @@
 
 import { CEK, PLAIN, PLAIN_MAX, usePlain } from '../arena'
 import { gcmOpen2, gcmSeal2 } from '../crypto/gcm'
-import { kwUnwrap, kwWrap } from '../crypto/key-wrap'
+import { kwWrap } from '../crypto/key-wrap'
 import { load32be, store32be, wipe } from '../crypto/util'
 import { plainSize, setPlainLength } from '../token/attributes'
 import { macBegin, macEnd, macPart } from '../token/digest'
 import { L_OBC1 } from '../token/labels'
 import { OBJECT_OUID, objectBits, objectClass, objectHandle, objectKeyType, setObject } from '../token/objects'
-import { freshCek } from '../token/record'
+import { deriveCek } from '../token/record'
 import { HEADER } from './handshake'
 
 export const OVERHEAD: i32 = 96
 const HEAD: usize = 80
+/** Where the wrapped CEK stands, 40 bytes. */
+export const ENVELOPE_CEK: usize = 40
 
 const NONCE: usize = memory.data(12, 4)
 const PLACE: usize = memory.data(20, 4)
@@ -23,42 +25,59 @@ function nonce(seq: u32): void {
   store32be(NONCE + 8, seq)
 }
 
+/** Head of an envelope without its wrapped CEK: bytes 0 to 39. `ouid` points at 12 bytes. */
+export function envelopeHead(
+  out: usize,
+  seq: u32,
+  handle: u32,
+  ouid: usize,
+  objectClass: u32,
+  keyType: u32,
+  bits: u32,
+  n: i32,
+): void {
+  store32be(out, seq)
+  store32be(out + 4, <u32>(OVERHEAD + n))
+  store32be(out + 8, handle)
+  memory.copy(out + 12, ouid, 12)
+  store32be(out + 24, objectClass)
+  store32be(out + 28, keyType)
+  store32be(out + 32, bits)
+  store32be(out + 36, <u32>n)
+}
+
+/** CEK of envelope `seq` of a session. */
+export function envelopeCek(seed: usize, sid: usize, seq: u32, plaintext: usize, n: i32, out: usize): void {
+  memory.copy(PLACE, sid, 16)
+  store32be(PLACE + 16, seq)
+  deriveCek(seed, PLACE, 20, plaintext, n, out)
+}
+
+/** Completes an envelope whose head and wrapped CEK are written. */
+export function envelopeSealBody(out: usize, sid: usize, cek: usize, plaintext: usize, n: i32): void {
+  nonce(load32be(out))
+  const body = out + HEAD
+  gcmSeal2(cek, 32, NONCE, 12, sid, 16, out, <i32>HEAD, plaintext, n, body, body + <usize>n, 16)
+}
+
 /** Seals the object in hand with the CEK in its slot; the envelope's length. */
 export function envelopeSealWith(out: usize, kek: usize, sid: usize, seq: u32): i32 {
   const n = plainSize()
-  store32be(out, seq)
-  store32be(out + 4, <u32>(OVERHEAD + n))
-  store32be(out + 8, objectHandle)
-  memory.copy(out + 12, OBJECT_OUID, 12)
-  store32be(out + 24, objectClass)
-  store32be(out + 28, objectKeyType)
-  store32be(out + 32, objectBits)
-  store32be(out + 36, <u32>n)
-  kwWrap(kek, 32, CEK, 32, out + 40)
-  nonce(seq)
-  const body = out + HEAD
-  gcmSeal2(CEK, 32, NONCE, 12, sid, 16, out, <i32>HEAD, PLAIN, n, body, body + <usize>n, 16)
+  envelopeHead(out, seq, objectHandle, OBJECT_OUID, objectClass, objectKeyType, objectBits, n)
+  kwWrap(kek, 32, CEK, 32, out + ENVELOPE_CEK)
+  envelopeSealBody(out, sid, CEK, PLAIN, n)
   wipe(CEK, 32)
   return OVERHEAD + n
 }
 
-/** The same with a fresh CEK; 0 where the TRNG failed. */
-export function envelopeSeal(out: usize, kek: usize, sid: usize, seq: u32): i32 {
-  memory.copy(PLACE, sid, 16)
-  store32be(PLACE + 16, seq)
-  return freshCek(PLACE, 20, PLAIN, plainSize(), CEK) ? envelopeSealWith(out, kek, sid, seq) : 0
-}
-
-/** Opens an envelope whose lengths are checked: the object is then in hand. False where KW or GCM refuses. */
-export function envelopeOpen(p: usize, kek: usize, sid: usize): bool {
+/** Opens an envelope whose lengths are checked with its CEK: the object is then in hand. False where GCM refuses. */
+export function envelopeOpenBody(p: usize, cek: usize, sid: usize): bool {
   const n = <i32>load32be(p + 36)
-  if (n > PLAIN_MAX || !kwUnwrap(kek, 32, p + 40, 40, CEK)) return false
+  if (n > PLAIN_MAX) return false
   nonce(load32be(p))
   usePlain(n)
   const body = p + HEAD
-  const good = gcmOpen2(CEK, 32, NONCE, 12, sid, 16, p, <i32>HEAD, body, n, PLAIN, body + <usize>n, 16)
-  wipe(CEK, 32)
-  if (!good) return false
+  if (!gcmOpen2(cek, 32, NONCE, 12, sid, 16, p, <i32>HEAD, body, n, PLAIN, body + <usize>n, 16)) return false
   setPlainLength(n)
   setObject(load32be(p + 8), load32be(p + 24), load32be(p + 28), load32be(p + 32))
   memory.copy(OBJECT_OUID, p + 12, 12)

@@ -4,14 +4,11 @@ import { SHARED } from '../arena'
 import { uptime } from '../board'
 import { ctEqual, load16be, load32be, load64be, store16be, store32be, wipe } from '../crypto/util'
 import {
-  BIT_TOKEN,
   CKO_DATA,
   CLONE_LAST,
   CURVE_P384,
-  MAX_BODY,
   OBC_IDLE_TIMEOUT,
   OBC_MAX_BATCH,
-  OBC_MAX_MESSAGE,
   RC_ARGUMENTS_BAD,
   RC_CLONE_SESSION_INVALID,
   RC_CLONING_PARAMETER_MISSING,
@@ -22,20 +19,16 @@ import {
   RC_NEGOTIATION_NO_PSK,
   RC_NEGOTIATION_NO_ROOTS,
   RC_OK,
-  RC_OPERATION_NOT_ALLOWED,
   RC_RANDOM_NO_RNG,
   ROLE_CRYPTO_OFFICER,
-  SEALED_OVERHEAD,
 } from '../protocol'
-import { plainSize } from '../token/attributes'
 import { chainIsGood } from '../token/certificate'
 import { hashBegin, hashEnd, hashPart, macBegin, macEnd, macPart } from '../token/digest'
-import { objectBits, objectClass, openObject } from '../token/objects'
 import { domainCount } from '../token/partitions'
 import { ecGenerate } from '../token/pka'
 import { fresh } from '../token/random'
-import { roleOf } from '../token/sessions'
-import { batchMac, envelopeSeal, OVERHEAD } from './envelope'
+import { roleOf, storageKeyOf } from '../token/sessions'
+import { batchMac } from './envelope'
 import {
   agree,
   BATCH,
@@ -69,6 +62,7 @@ import {
   tagOfTarget,
 } from './handshake'
 import { cloneVerdict } from './rules'
+import { gather, sealedCount, sealGathered } from './source-seal'
 
 const HELLO_SENT: u32 = 1
 const ESTABLISHED: u32 = 2
@@ -77,8 +71,6 @@ const EXPIRED: u32 = 3
 /** A source seals one batch ahead of the results. */
 const AHEAD: u32 = 2
 const MAX_OBJECTS: u32 = 1048576
-/** Count, length of the message, and what sealing the answer adds. */
-const ANSWER_FIXED: i32 = 6 + SEALED_OVERHEAD
 
 @unmanaged
 class Session {
@@ -251,14 +243,6 @@ export function batchLength(): i32 {
   return messageLength
 }
 
-/** Why an object does not travel; RC_OK = it is open and in hand. */
-function openForCloning(access: u64, partition: u32, handle: u32): u32 {
-  const rc = openObject(access, partition, handle)
-  if (rc !== RC_OK) return rc
-  if ((objectBits & BIT_TOKEN) === 0) return RC_OPERATION_NOT_ALLOWED
-  return cloneVerdict(partition, objectClass)
-}
-
 /**
  * Seals as many of the listed objects as one message holds. Per handle consumed a code at `codes`; refused ones are not in M3.
  */
@@ -279,32 +263,21 @@ export function sourceBatch(
   if (s.seq + n > MAX_OBJECTS) return failed(s, RC_NEGOTIATION_EXPIRED)
   const wait = base(s) + WAITING + <usize>s.waiting * WAIT_SIZE
   store<u32>(wait, s.seq)
-  const sent = wait + 8
-  let count: u32 = 0
-  let at = HEADER + 56
-  consumed = 0
-  while (consumed < n) {
-    const handle = load32be(handles + <usize>consumed * 4)
-    let code = openForCloning(access, partition, handle)
-    const size = OVERHEAD + plainSize()
-    if (code === RC_OK && HEADER + 56 + size + 32 > OBC_MAX_MESSAGE) code = RC_DEVICE_MEMORY
-    // The answer carries one code per handle besides the message.
-    const room = MAX_BODY - ANSWER_FIXED - 4 * (<i32>consumed + 1)
-    if (code === RC_OK && at + size + 32 > min(room, OBC_MAX_MESSAGE)) break
-    if (code === RC_OK) {
-      if (envelopeSeal(out + <usize>at, base(s) + KM + KM_KEK, base(s) + SID, s.seq) === 0) {
-        return failed(s, RC_RANDOM_NO_RNG)
-      }
-      store<u32>(sent + <usize>count * 4, handle)
-      at += size
-      s.seq++
-      count++
-    }
-    store32be(codes + <usize>consumed * 4, code)
-    consumed++
-  }
+  consumed = gather(access, partition, handles, n, codes)
+  const end = sealGathered(
+    storageKeyOf(access, partition),
+    base(s) + KM + KM_KEK,
+    base(s) + SID,
+    s.seq,
+    codes,
+    wait + 8,
+    out,
+  )
+  if (end === 0) return failed(s, RC_RANDOM_NO_RNG)
+  const count = sealedCount()
+  s.seq += count
   const last = flags === CLONE_LAST && consumed === n
-  finishBatch(s, out, at, count, last)
+  finishBatch(s, out, end, count, last)
   store<u32>(wait, count, 4)
   return RC_OK
 }

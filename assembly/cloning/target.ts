@@ -1,12 +1,10 @@
 // The taking side (OBC-1 §5.6, target). One session per partition; any failed check wipes it. An object that fails alone fails alone.
 
-import { PLAIN, SHARED } from '../arena'
+import { SHARED } from '../arena'
 import { uptime } from '../board'
 import { ctEqual, load16be, load32be, load64be, store16be, store32be, wipe } from '../crypto/util'
-import { txBegin, txCommit } from '../flash/transaction'
 import {
   CKO_DATA,
-  CKO_SECRET_KEY,
   CLONE_CONTINUE,
   CURVE_P384,
   OBC_IDLE_TIMEOUT,
@@ -14,9 +12,6 @@ import {
   OBC_MAX_MESSAGE,
   OBC_TOKEN_PED,
   RC_ARGUMENTS_BAD,
-  RC_ATTRIBUTE_VALUE_INVALID,
-  RC_CERTIFICATE_DATA_INVALID,
-  RC_CLONE_NOT_ATTEMPTED,
   RC_CLONE_SESSION_INVALID,
   RC_CLONING_PARAMETER_MISSING,
   RC_DEVICE_MEMORY,
@@ -27,20 +22,16 @@ import {
   RC_OK,
   RC_OPERATION_NOT_ALLOWED,
   RC_RANDOM_NO_RNG,
-  RC_TEMPLATE_INCONSISTENT,
   ROLE_CRYPTO_OFFICER,
 } from '../protocol'
-import { listHasHeaderAttribute, listIsWellFormed, plainSize, valuesFit } from '../token/attributes'
 import { chainIsGood } from '../token/certificate'
 import { hash384, hashBegin, hashEnd, hashPart, macBegin, macEnd, macPart } from '../token/digest'
-import { addObject, objectBits, objectClass, objectHandle } from '../token/objects'
 import { domainCount } from '../token/partitions'
 import { ecGenerate } from '../token/pka'
 import { fresh } from '../token/random'
 import { roleOf, storageKeyOf } from '../token/sessions'
 import { isPed } from '../token/state'
-import { objectIsSound } from '../token/template'
-import { batchMac, envelopeOpen, envelopesFit } from './envelope'
+import { batchMac, envelopesFit } from './envelope'
 import {
   agree,
   BATCH,
@@ -73,6 +64,7 @@ import {
 } from './handshake'
 import { cloneVerdict } from './rules'
 import { CLOSE_SIZE, closeWrite } from './source'
+import { storeAll } from './target-store'
 
 const REPLIED: u32 = 1
 const ESTABLISHED: u32 = 2
@@ -277,33 +269,6 @@ function establish(s: Session, slot: u32): void {
   wipe(base(s) + EXPECTED, 48 * MAX_DOMAINS)
 }
 
-/** CKR value of a return code, as M4 carries it. */
-function ckr(rc: u32): u32 {
-  return (rc & 0x80000000) !== 0 ? rc : rc >>> 16
-}
-
-/** One envelope: open, ask the rules, store. Its handle is in `objectHandle` where RC_OK. */
-function store1(s: Session, psk: usize, envelope: usize): u32 {
-  const km = base(s) + KM + <usize>s.slot * KM_SIZE
-  if (!envelopeOpen(envelope, km + KM_KEK, base(s) + SID)) return RC_CERTIFICATE_DATA_INVALID
-  if ((objectBits & ~0xff) !== 0) return RC_TEMPLATE_INCONSISTENT
-  if (objectClass > <u32>CKO_SECRET_KEY) return RC_ATTRIBUTE_VALUE_INVALID
-  const verdict = cloneVerdict(s.partition, objectClass)
-  if (verdict !== RC_OK) return verdict
-  if (!listIsWellFormed(PLAIN, plainSize()) || listHasHeaderAttribute(PLAIN, plainSize()))
-    return RC_TEMPLATE_INCONSISTENT
-  if (!valuesFit(PLAIN, plainSize())) return RC_ATTRIBUTE_VALUE_INVALID
-  const sound = objectIsSound()
-  return sound === RC_OK ? addObject(s.partition, psk) : sound
-}
-
-function writeResult(at: usize, seq: u32, rc: u32): void {
-  store32be(at, seq)
-  store32be(at + 4, ckr(rc))
-  store32be(at + 8, rc === RC_OK ? objectHandle : 0xffffffff)
-  store32be(at + 12, 0)
-}
-
 /** M3 arrives: everything is stored in one transaction, then M4 stands at `answerAt`. */
 export function targetBatch(access: u64, partition: u32, flags: u32, m3: usize, length: i32): u32 {
   const rc = take(access, partition)
@@ -325,7 +290,11 @@ export function targetBatch(access: u64, partition: u32, flags: u32, m3: usize, 
   store32be(out + 16, s.number)
   store16be(out + 20, <u32>count)
   store16be(out + 22, 0)
-  if (count > 0) storeAll(s, storageKeyOf(access, partition), body + 56, count, out + 24, flags === CLONE_CONTINUE)
+  if (count > 0) {
+    const kek = base(s) + KM + <usize>s.slot * KM_SIZE + KM_KEK
+    const psk = storageKeyOf(access, partition)
+    storeAll(partition, psk, kek, base(s) + SID, s.seq, body + 56, count, out + 24, flags === CLONE_CONTINUE)
+  }
   macBegin(base(s) + KM + <usize>s.slot * KM_SIZE + KM_HKT, 48)
   macPart(answer, s.answerLength - 32)
   macEnd(MAC)
@@ -335,30 +304,6 @@ export function targetBatch(access: u64, partition: u32, flags: u32, m3: usize, 
   s.number++
   if ((load<u8>(body + 21) & <u8>LAST) !== 0) s.lastSeen = 1
   return RC_OK
-}
-
-/** Group commit: all records of the batch, one superblock, one step of the counter, then the answer (OBC-1 §5.8). */
-function storeAll(s: Session, psk: usize, envelopes: usize, count: i32, results: usize, goOn: bool): void {
-  let bytes: u32 = 0
-  let p = envelopes
-  for (let i = 0; i < count; i++) {
-    const size = load32be(p + 4)
-    bytes += size + 48
-    p += <usize>size
-  }
-  const begun = txBegin(bytes)
-  let stopped = false
-  let stored = 0
-  p = envelopes
-  for (let i = 0; i < count; i++) {
-    let rc = begun
-    if (rc === RC_OK) rc = stopped ? RC_CLONE_NOT_ATTEMPTED : store1(s, psk, p)
-    if (rc === RC_OK) stored++
-    else if (!goOn) stopped = true
-    writeResult(results + <usize>(16 * i), s.seq + <u32>i, rc)
-    p += <usize>load32be(p + 4)
-  }
-  if (begun === RC_OK && stored > 0) txCommit()
 }
 
 /** M4 of the last batch. */

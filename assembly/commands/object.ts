@@ -1,38 +1,19 @@
 // Object commands: list, create, generate, read, change, destroy.
 
 import { PKA_IN, PKA_OUT, PLAIN, SECRET, SECRET2 } from '../arena'
-import { cloneVerdict } from '../cloning/rules'
 import { load32be, store32be, wipe } from '../crypto/util'
-import { bucketHead, OUID_BUCKETS, ouidOf, row } from '../flash/directory'
 import { txBegin, txBeginDeleting, txCommit } from '../flash/transaction'
 import {
-  BIT_ALWAYS_SENSITIVE,
   BIT_EXTRACTABLE,
-  BIT_LOCAL,
-  BIT_MODIFIABLE,
-  BIT_NEVER_EXTRACTABLE,
-  BIT_PRIVATE,
   BIT_SENSITIVE,
   BIT_TOKEN,
-  CKA_ALWAYS_SENSITIVE,
-  CKA_CHECK_VALUE,
-  CKA_CLASS,
   CKA_EC_PARAMS,
   CKA_EC_POINT,
-  CKA_EXTRACTABLE,
-  CKA_KEY_TYPE,
-  CKA_LOCAL,
-  CKA_MODIFIABLE,
   CKA_MODULUS,
   CKA_MODULUS_BITS,
-  CKA_NEVER_EXTRACTABLE,
-  CKA_OUID,
   CKA_PRIME_1,
-  CKA_PRIVATE,
   CKA_PRIVATE_EXPONENT,
   CKA_PUBLIC_EXPONENT,
-  CKA_SENSITIVE,
-  CKA_TOKEN,
   CKA_VALUE,
   CKA_VALUE_LEN,
   CKK_AES,
@@ -66,7 +47,6 @@ import {
   RC_FUNCTION_NOT_SUPPORTED,
   RC_KEY_SIZE_RANGE,
   RC_MECHANISM_INVALID,
-  RC_OBJECT_HANDLE_INVALID,
   RC_OK,
   RC_RANDOM_NO_RNG,
   RC_SESSION_READ_ONLY,
@@ -77,23 +57,17 @@ import {
   STATE_FUNCTIONAL,
   UNAVAILABLE,
 } from '../protocol'
-import { checkTemplate, find, plainFind, plainPut, plainSize, ulongOf, valueLength } from '../token/attributes'
-import { checkValue } from '../token/check-value'
+import { checkTemplate, plainFind, plainPut, plainSize, ulongOf, valueLength } from '../token/attributes'
 import { curveOf } from '../token/curves'
 import {
   addObject,
   endObject,
-  mayList,
   newOuid,
-  OBJECT_OUID,
   objectBits,
   objectClass,
   objectHandle,
-  objectKeyType,
   openObject,
   rewriteObject,
-  sessionObjectAt,
-  sessionObjectCount,
   storeVolatile,
 } from '../token/objects'
 import { accelerate, curveLength, ecGenerate } from '../token/pka'
@@ -123,12 +97,11 @@ import {
   write16,
   write32,
   writeFixed,
-  writePosition,
   writeRoom,
   writeSkip,
 } from './frame'
+import { attributeOf, attributeSize, headerValue, list } from './object-find'
 
-const ROW_SIZE: i32 = 44
 const DESTROY_MAX: u32 = 1024
 const SMALL: usize = memory.data(16, 4)
 /** Templates are read after the reader has moved on: their places. */
@@ -148,176 +121,6 @@ export function objectCommand(command: u32): u32 {
   if (command === CMD_OBJECT_GENERATE_PAIR) return generatePair()
   if (command === CMD_OBJECT_SET) return set()
   return RC_FUNCTION_NOT_SUPPORTED
-}
-
-// ---- finding ----------------------------------------------------------------------------------------------------------
-
-const HEADER_VALUE: usize = memory.data(4, 4)
-
-/** Value of an attribute that the header of the object in hand carries; its length, -1 = not a header attribute of this class. */
-function headerValue(type: u32): i32 {
-  if (type === CKA_CLASS) {
-    store32be(HEADER_VALUE, objectClass)
-    return 4
-  }
-  if (type === CKA_KEY_TYPE) {
-    if (objectKeyType === UNAVAILABLE) return -1
-    store32be(HEADER_VALUE, objectKeyType)
-    return 4
-  }
-  let bit: u32 = 0
-  if (type === CKA_TOKEN) bit = BIT_TOKEN
-  else if (type === CKA_PRIVATE) bit = BIT_PRIVATE
-  else if (type === CKA_MODIFIABLE) bit = BIT_MODIFIABLE
-  else if (objectKeyType !== UNAVAILABLE && type === CKA_LOCAL) bit = BIT_LOCAL
-  else if (isSecretClass(objectClass)) {
-    if (type === CKA_SENSITIVE) bit = BIT_SENSITIVE
-    else if (type === CKA_EXTRACTABLE) bit = BIT_EXTRACTABLE
-    else if (type === CKA_ALWAYS_SENSITIVE) bit = BIT_ALWAYS_SENSITIVE
-    else if (type === CKA_NEVER_EXTRACTABLE) bit = BIT_NEVER_EXTRACTABLE
-  }
-  if (bit === 0) return -1
-  store<u8>(HEADER_VALUE, (objectBits & bit) !== 0 ? 1 : 0)
-  return 1
-}
-
-/** Address of any readable attribute of the object in hand, 0 = it has none; length in `valueSize`. */
-let valueSize: i32 = 0
-
-function attributeOf(type: u32): usize {
-  const n = headerValue(type)
-  if (n >= 0) {
-    valueSize = n
-    return HEADER_VALUE
-  }
-  if (type === CKA_OUID) {
-    valueSize = 12
-    return OBJECT_OUID
-  }
-  if (type === CKA_CHECK_VALUE && objectClass === CKO_SECRET_KEY && objectKeyType === CKK_AES) {
-    const key = plainFind(CKA_VALUE)
-    checkValue(key, valueLength(), SMALL)
-    valueSize = 3
-    return SMALL
-  }
-  const p = plainFind(type)
-  valueSize = valueLength()
-  return p
-}
-
-/** Every attribute of the template matches the object in hand. A secret value never matches: it must not be guessed. */
-function matches(template: usize, length: i32): bool {
-  let at: u32 = 0
-  while (at < <u32>length) {
-    const type = load32be(template + at)
-    const n = <i32>load32be(template + at + 4)
-    if (isSecretValue(objectClass, type)) return false
-    const p = attributeOf(type)
-    if (p === 0 || valueSize !== n || memory.compare(p, template + at + 8, n) !== 0) return false
-    at += 8 + <u32>((n + 3) & ~3)
-  }
-  return true
-}
-
-/** True where the directory row alone decides that the template does not match: no need to open the object. */
-function ruledOut(cls: u32, keyType: u32, template: usize, length: i32): bool {
-  if (ulongOf(template, length, CKA_CLASS, cls) !== cls) return true
-  return find(template, length, CKA_KEY_TYPE) !== 0 && ulongOf(template, length, CKA_KEY_TYPE, keyType) !== keyType
-}
-
-function writeRow(handle: u32, ouid: usize, cls: u32, keyType: u32, bits: u32, size: u32, clone: u32): void {
-  write32(handle)
-  writeFixed(ouid, 12)
-  write32(cls)
-  write32(keyType)
-  write32(bits)
-  write32(size)
-  write32(clone)
-}
-
-/** Rows of one bucket that a cursor can tell apart. */
-const CHAIN: u32 = 256
-
-/**
- * Token objects in the order of the OUID index, then the client's session objects. A cursor is 1 + bucket × CHAIN + place in the
- * bucket; behind the last bucket the place is that of a session object.
- */
-function list(): u32 {
-  const cursor = read32()
-  const limit = read16()
-  const template = readBytes()
-  const length = readLength()
-  if (!readDone()) return RC_FRAME_MALFORMED
-  if (cursor > OUID_BUCKETS * CHAIN + CHAIN) return RC_ARGUMENTS_BAD
-  const rc = checkTemplate(template, length)
-  if (rc !== RC_OK) return rc
-  const next = writePosition()
-  write32(0)
-  const count = writePosition()
-  write16(0)
-  rows = 0
-  listFault = RC_OK
-  const start: u32 = cursor === 0 ? 0 : cursor - 1
-  let stopped: u32 = 0
-  if (start < OUID_BUCKETS * CHAIN) stopped = listToken(start, limit, template, length)
-  if (stopped === 0) {
-    const from: u32 = start < OUID_BUCKETS * CHAIN ? 0 : start - OUID_BUCKETS * CHAIN
-    stopped = listSession(from, limit, template, length)
-  }
-  if (listFault !== RC_OK) return listFault
-  store32be(next, stopped)
-  store<u8>(count, <u8>(rows >>> 8))
-  store<u8>(count + 1, <u8>rows)
-  return RC_OK
-}
-
-let rows: u32 = 0
-let listFault: u32 = RC_OK
-
-function pageIsFull(limit: u32): bool {
-  return rows >= limit || writeRoom() < ROW_SIZE + SEALED_OVERHEAD
-}
-
-/** The cursor to go on at, 0 = all buckets are done. */
-function listToken(start: u32, limit: u32, template: usize, length: i32): u32 {
-  const partition = here()
-  const user = iAmUser()
-  let place = start % CHAIN
-  for (let bucket = start / CHAIN; bucket < OUID_BUCKETS; bucket++) {
-    let i = bucketHead(bucket)
-    for (let skip: u32 = 0; skip < place && i !== 0; skip++) i = row(i).nextByOuid
-    for (; i !== 0; i = row(i).nextByOuid, place++) {
-      const r = row(i)
-      if (r.partition !== partition || !mayList(r, user)) continue
-      if (ruledOut(r.objectClass, r.keyType, template, length)) continue
-      if (pageIsFull(limit)) return 1 + bucket * CHAIN + place
-      if (length > 0) {
-        listFault = openObject(access(), partition, r.handle)
-        if (listFault !== RC_OK) return 0
-        if (!matches(template, length)) continue
-      }
-      writeRow(r.handle, ouidOf(r), r.objectClass, r.keyType, r.bits, r.length, cloneVerdict(partition, r.objectClass))
-      rows++
-    }
-    place = 0
-  }
-  return 0
-}
-
-function listSession(from: u32, limit: u32, template: usize, length: i32): u32 {
-  const partition = here()
-  const user = iAmUser()
-  for (let s = <i32>from; s < sessionObjectCount(); s++) {
-    const handle = sessionObjectAt(s, access(), partition)
-    if (handle === 0 || openObject(access(), partition, handle) !== RC_OK) continue
-    if ((objectBits & BIT_PRIVATE) !== 0 && !user) continue
-    if (!matches(template, length)) continue
-    if (pageIsFull(limit)) return 1 + OUID_BUCKETS * CHAIN + <u32>s
-    const size = recordLength(plainSize())
-    writeRow(handle, OBJECT_OUID, objectClass, objectKeyType, objectBits, size, RC_OBJECT_HANDLE_INVALID)
-    rows++
-  }
-  return 0
 }
 
 // ---- making -----------------------------------------------------------------------------------------------------------
@@ -538,21 +341,22 @@ function get(): u32 {
     const type = load32be(types + <usize>i * 4)
     let code: u32 = RC_OK
     let p: usize = 0
-    valueSize = 0
+    let size = 0
     if (isSecretValue(objectClass, type)) {
       if (closed) code = RC_ATTRIBUTE_SENSITIVE
       else if (!requestIsSealed()) code = RC_CHANNEL_REQUIRED
     }
     if (code === RC_OK) {
       p = attributeOf(type)
+      size = attributeSize()
       if (p === 0) code = RC_ATTRIBUTE_TYPE_INVALID
     }
-    if (code !== RC_OK) valueSize = 0
-    if (writeRoom() < 12 + valueSize + SEALED_OVERHEAD) return RC_ARGUMENTS_BAD
+    if (code !== RC_OK) size = 0
+    if (writeRoom() < 12 + size + SEALED_OVERHEAD) return RC_ARGUMENTS_BAD
     write32(type)
     write32(code)
-    write32(<u32>valueSize)
-    writeFixed(p, valueSize)
+    write32(<u32>size)
+    writeFixed(p, size)
   }
   return RC_OK
 }

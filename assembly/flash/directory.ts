@@ -1,34 +1,12 @@
 // The directory: one row in memory per listed object, found by handle, by OUID or in handle order per partition, each in constant time.
 
 import { MAX_PARTITIONS } from '../protocol'
+import { leafChanged, leavesClear } from './leaves'
+import { linkName, namesClear, unlinkName } from './name-index'
+import { CAPACITY, ouidOf, ROW, ROWS, Row, row } from './rows'
 
-const CAPACITY: u32 = 131072
-const ROW: usize = 80
+export { ouidOf, Row, row, tagOf } from './rows'
 
-/** One listed object. Numbers are native; the OUID and the GCM tag are bytes. */
-@unmanaged
-export class Row {
-  partition: u32
-  handle: u32
-  generation: u32
-  offset: u32
-  length: u32
-  objectClass: u32
-  keyType: u32
-  bits: u32
-  ouid0: u32
-  ouid1: u32
-  ouid2: u32
-  slot: u32
-  tag0: u64
-  tag1: u64
-  prev: u32
-  next: u32
-  nextByHandle: u32
-  nextByOuid: u32
-}
-
-const ROWS: usize = memory.data(10485840, 16)
 const BY_HANDLE: usize = memory.data(262144, 16)
 const BY_OUID: usize = memory.data(262144, 16)
 const HEAD: usize = memory.data(512, 16)
@@ -44,24 +22,14 @@ export function directorySalt(value: u32): void {
   salt = value
 }
 
-export function row(index: u32): Row {
-  return changetype<Row>(ROWS + <usize>index * ROW)
-}
-
-export function ouidOf(r: Row): usize {
-  return changetype<usize>(r) + offsetof<Row>('ouid0')
-}
-
-export function tagOf(r: Row): usize {
-  return changetype<usize>(r) + offsetof<Row>('tag0')
-}
-
 export function directoryClear(): void {
   memory.fill(ROWS, 0, (<usize>usedRows + 1) * ROW)
   memory.fill(BY_HANDLE, 0, 262144)
   memory.fill(BY_OUID, 0, 262144)
   memory.fill(HEAD, 0, 512)
   memory.fill(TAIL, 0, 512)
+  leavesClear()
+  namesClear()
   freeRow = 0
   usedRows = 0
   count = 0
@@ -123,9 +91,9 @@ export function firstOf(partition: u32): u32 {
 
 /**
  * A new row, linked in handle order. Handles only grow, so it almost always goes to the tail; a boot that meets records moved by
- * cleaning walks back from there. Partition, handle and OUID must not change afterwards. 0 = no room.
+ * cleaning walks back from there. Partition, handle, OUID, class and whether it is private must not change afterwards. 0 = no room.
  */
-export function insertRow(partition: u32, handle: u32, ouid: usize): u32 {
+export function insertRow(partition: u32, handle: u32, ouid: usize, objectClass: u32, bits: u32): u32 {
   let index = freeRow
   if (index !== 0) freeRow = row(index).next
   else if (usedRows < CAPACITY) index = ++usedRows
@@ -134,6 +102,8 @@ export function insertRow(partition: u32, handle: u32, ouid: usize): u32 {
   memory.fill(changetype<usize>(r), 0, ROW)
   r.partition = partition
   r.handle = handle
+  r.objectClass = objectClass
+  r.bits = bits
   memory.copy(ouidOf(r), ouid, 12)
 
   let after = load<u32>(TAIL + ((<usize>partition) << 2))
@@ -152,12 +122,21 @@ export function insertRow(partition: u32, handle: u32, ouid: usize): u32 {
   const o = ouidBucket(partition, r.ouid0, r.ouid1, r.ouid2)
   r.nextByOuid = load<u32>(o)
   store<u32>(o, index)
+  linkName(index)
+  leafChanged(partition, handle)
   count++
   return index
 }
 
+/** The object has another record: what is hashed of it has changed. */
+export function rowChanged(r: Row): void {
+  leafChanged(r.partition, r.handle)
+}
+
 export function removeRow(index: u32): void {
   const r = row(index)
+  rowChanged(r)
+  unlinkName(index)
   const partition = <usize>r.partition
   if (r.prev === 0) store<u32>(HEAD + (partition << 2), r.next)
   else row(r.prev).next = r.next

@@ -4,6 +4,7 @@ import { flash_read } from '../board'
 import { ctEqual, load32be, load64be, store32be, store64be } from '../crypto/util'
 import { FLASH_LOG, FLASH_SECTOR, MAX_PARTITIONS, RC_OK, RC_STORAGE_INTEGRITY } from '../protocol'
 import { directoryClear, directorySalt, findHandle, firstOf, insertRow, removeRow, row, tagOf } from './directory'
+import { directoryHash } from './directory-hash'
 import {
   addLive,
   logBegin,
@@ -17,8 +18,8 @@ import {
   sectorMounted,
   sectorStart,
 } from './log'
+import { linkName, unlinkName } from './name-index'
 import {
-  directoryHash,
   P_DIRECTORY,
   P_EPOCH,
   P_FLOOR,
@@ -73,16 +74,19 @@ function list(at: u32, length: u32): bool {
   const handle = load32be(HEAD + 16)
   const generation = load32be(HEAD + 20)
   let index = findHandle(partition, handle)
-  if (index === 0) index = insertRow(partition, handle, HEAD + 24)
+  if (index === 0) index = insertRow(partition, handle, HEAD + 24, load32be(HEAD + 36), load32be(HEAD + 44))
   else if (row(index).generation >= generation) return true
   if (index === 0) return false
   const r = row(index)
+  // Whatever an image claims of two generations of an object: the row stands where its class and bits put it.
+  unlinkName(index)
   r.generation = generation
   r.offset = at
   r.length = length
   r.objectClass = load32be(HEAD + 36)
   r.keyType = load32be(HEAD + 40)
   r.bits = load32be(HEAD + 44)
+  linkName(index)
   r.slot = load32be(HEAD + 48)
   flash_read(at + 104 + load32be(HEAD + 52), tagOf(r), 16)
   return true

@@ -4,7 +4,7 @@
 import { KEY_RAK } from '../arena'
 import { flash_erase, flash_program, flash_read, mono_get, mono_inc } from '../board'
 import { hmac } from '../crypto/hmac'
-import { HASH_SHA384, hashFinal, hashInit, hashUpdate } from '../crypto/sha2'
+import { HASH_SHA384 } from '../crypto/sha2'
 import { ctEqual, load32be, load64be, store32be, store64be } from '../crypto/util'
 import {
   FLASH_SECTOR,
@@ -16,7 +16,7 @@ import {
   RC_STORAGE_INTEGRITY,
   RC_STORAGE_VERSION,
 } from '../protocol'
-import { firstOf, row, tagOf } from './directory'
+import { directoryHash } from './directory-hash'
 
 const MAGIC: u32 = 0x4f425331
 export const LAYOUT: u32 = 1
@@ -76,7 +76,6 @@ const CAPACITY: i32 = 131072
 export const SB: usize = memory.data(131072, 16)
 const CANDIDATE: usize = memory.data(131072, 16)
 const DIGEST: usize = memory.data(64, 16)
-const CTX: usize = memory.data(512, 16)
 const DIRTY: usize = memory.data(128, 16)
 
 export function partitionRow(id: u32): usize {
@@ -98,21 +97,6 @@ export function sequence(): u64 {
 /** The directory of this partition changes with the next superblock. */
 export function markDirty(partition: u32): void {
   store<u8>(DIRTY + <usize>partition, 1)
-}
-
-/** H(handle, generation, GCM tag of every listed object, ascending handle) into `out`, 48 bytes. */
-export function directoryHash(partition: u32, out: usize): void {
-  hashInit(CTX, HASH_SHA384)
-  let i = firstOf(partition)
-  while (i !== 0) {
-    const r = row(i)
-    store32be(DIGEST, r.handle)
-    store32be(DIGEST + 4, r.generation)
-    memory.copy(DIGEST + 8, tagOf(r), 16)
-    hashUpdate(CTX, DIGEST, 24)
-    i = r.next
-  }
-  hashFinal(CTX, out)
 }
 
 function lengthOf(image: usize): i32 {

@@ -1,6 +1,6 @@
 // Objects: the one in hand, token objects in the log, session objects in memory.
 
-import { KEY_GSK, PLAIN } from '../arena'
+import { CEK, KEY_GSK, PLAIN } from '../arena'
 import { load32be, load64be, store32be, store64be, wipe } from '../crypto/util'
 import {
   directoryHasRoom,
@@ -11,15 +11,19 @@ import {
   Row,
   removeRow,
   row,
+  rowChanged,
   tagOf,
 } from '../flash/directory'
 import { dropLive } from '../flash/log'
 import { SLOT_GSK, SLOT_PSK, SLOT_TOMBSTONE } from '../flash/mount'
+import { NO_NAME, nameHash, setNames } from '../flash/name-index'
 import { markDirty, P_EPOCH, P_NEXT_HANDLE, P_OBJECTS, P_USED_BYTES, partitionRow, sequence } from '../flash/superblock'
 import { txAdd, txEnd } from '../flash/transaction'
 import {
   BIT_PRIVATE,
   BIT_TOKEN,
+  CKA_ID,
+  CKA_LABEL,
   RC_CONTAINER_STORAGE_FULL,
   RC_DEVICE_ERROR,
   RC_DEVICE_MEMORY,
@@ -33,17 +37,21 @@ import {
   ROLE_CRYPTO_OFFICER,
   ROLE_CRYPTO_USER,
 } from '../protocol'
-import { plainSize, setPlainLength } from './attributes'
+import { plainFind, plainSize, setPlainLength, valueLength } from './attributes'
 import { roomFor } from './partitions'
-import { random } from './random'
+import { fresh, random } from './random'
 import {
   RECORD,
+  recordCek,
   recordFits,
   recordHead,
+  recordHeadAt,
   recordLength,
   recordOpen,
   recordSeal,
+  recordSealWith,
   recordTag,
+  recordTagAt,
   recordTombstone,
 } from './record'
 import { roleOf, storageKeyOf } from './sessions'
@@ -199,7 +207,16 @@ export function openObject(access: u64, partition: u32, handle: u32): u32 {
   setObject(handle, r.objectClass, r.keyType, r.bits)
   memory.copy(OBJECT_OUID, ouidOf(r), 12)
   setPlainLength(n)
+  if (r.labelHash === 0) noteNames(index)
   return RC_OK
+}
+
+/** Label and id of the object in hand, which is that of the row, are found by the name index from now on. */
+function noteNames(index: u32): void {
+  const label = plainFind(CKA_LABEL)
+  const labelHash = label === 0 ? NO_NAME : nameHash(label, valueLength())
+  const id = plainFind(CKA_ID)
+  setNames(index, labelHash, id === 0 ? NO_NAME : nameHash(id, valueLength()))
 }
 
 function storageKey(bits: u32, psk: usize): usize {
@@ -221,22 +238,40 @@ function account(partition: u32, objects: i32, bytes: i64): void {
   markDirty(partition)
 }
 
+const SEED: usize = memory.data(32, 16)
+
+/** Index of the directory row that `stageObject` made. */
+let staged: u32 = 0
+
+export function stagedRow(): u32 {
+  return staged
+}
+
+/** Storage key slot of the object in hand: SLOT_PSK for private ones. */
+export function objectSlot(): u32 {
+  return slotOf(objectBits)
+}
+
 /**
- * Adds the object in hand to a partition inside the open transaction; its handle is in `objectHandle` afterwards. Changes nothing
- * where it answers anything but RC_OK.
+ * Gives the object in hand a handle and a directory row inside the open transaction and writes the head of its record to `at`; the
+ * record is sealed and added by `addStaged`. Its handle is in `objectHandle` afterwards. Changes nothing where it answers anything
+ * but RC_OK.
  */
-export function addObject(partition: u32, psk: usize): u32 {
+export function stageObject(partition: u32, at: usize): u32 {
   const n = plainSize()
   if (!recordFits(n)) return RC_DEVICE_MEMORY
   if (findOuid(partition, OBJECT_OUID) !== 0) return RC_OBJECT_ALREADY_EXISTS
-  const full = roomFor(partition, recordLength(n))
+  const length = recordLength(n)
+  const full = roomFor(partition, length)
   if (full !== 0) return full === 1 ? RC_CONTAINER_STORAGE_FULL : RC_HSM_STORAGE_FULL
   if (!directoryHasRoom(1)) return RC_MAX_OBJECT_COUNT_EXCEEDED
   const p = partitionRow(partition)
   const handle = load32be(p + P_NEXT_HANDLE)
   if (handle >= SESSION_HANDLES) return RC_MAX_OBJECT_COUNT_EXCEEDED
   const bits = objectBits | BIT_TOKEN
-  recordHead(
+  const slot = slotOf(bits)
+  recordHeadAt(
+    at,
     partition,
     epochOf(partition),
     handle,
@@ -245,26 +280,44 @@ export function addObject(partition: u32, psk: usize): u32 {
     objectClass,
     objectKeyType,
     bits,
-    slotOf(bits),
+    slot,
     n,
     sequence() + 1,
   )
-  const length = recordSeal(storageKey(bits, psk), PLAIN, n)
-  if (length === 0) return RC_RANDOM_NO_RNG
-  const index = insertRow(partition, handle, OBJECT_OUID)
-  if (index === 0) return RC_MAX_OBJECT_COUNT_EXCEEDED
-  const r = row(index)
+  staged = insertRow(partition, handle, OBJECT_OUID, objectClass, bits)
+  if (staged === 0) return RC_MAX_OBJECT_COUNT_EXCEEDED
+  const r = row(staged)
   r.generation = 0
-  r.objectClass = objectClass
   r.keyType = objectKeyType
-  r.bits = bits
-  r.slot = slotOf(bits)
+  r.slot = slot
   r.length = length
-  memory.copy(tagOf(r), recordTag(n), 16)
-  r.offset = txAdd(RECORD, length)
+  noteNames(staged)
   store32be(p + P_NEXT_HANDLE, handle + 1)
   account(partition, 1, length)
   objectHandle = handle
+  return RC_OK
+}
+
+/** Adds the sealed record of a staged object, whose plaintext has `n` bytes, to the transaction. */
+export function addStaged(r: Row, at: usize, n: i32): void {
+  memory.copy(tagOf(r), recordTagAt(at, n), 16)
+  r.offset = txAdd(at, r.length)
+}
+
+/**
+ * Adds the object in hand to a partition inside the open transaction; its handle is in `objectHandle` afterwards. Changes nothing
+ * where it answers anything but RC_OK.
+ */
+export function addObject(partition: u32, psk: usize): u32 {
+  if (!fresh(SEED, 32)) return RC_RANDOM_NO_RNG
+  const rc = stageObject(partition, RECORD)
+  if (rc === RC_OK) recordCek(RECORD, SEED, PLAIN, plainSize(), CEK)
+  wipe(SEED, 32)
+  if (rc !== RC_OK) return rc
+  const n = plainSize()
+  const r = row(staged)
+  recordSealWith(storageKey(r.bits, psk), PLAIN, n)
+  addStaged(r, RECORD, n)
   return RC_OK
 }
 
@@ -302,6 +355,8 @@ export function rewriteObject(partition: u32, psk: usize): u32 {
   r.length = length
   memory.copy(tagOf(r), recordTag(n), 16)
   r.offset = txAdd(RECORD, length)
+  rowChanged(r)
+  noteNames(index)
   return RC_OK
 }
 

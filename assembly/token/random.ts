@@ -4,6 +4,7 @@
 import { trng } from '../board'
 import { drbgGenerate, drbgInstantiate, drbgReseed, trngHealth, trngHealthReset } from '../crypto/drbg'
 import { wipe } from '../crypto/util'
+import { nameKey } from '../flash/name-index'
 import { PERIPHERAL_OK, RC_OK, RC_SELF_TEST_RNG } from '../protocol'
 
 const SEED: usize = memory.data(1024, 16)
@@ -13,8 +14,9 @@ const START_UP: i32 = 1024
 export function randomBegin(serial: usize): u32 {
   trngHealthReset()
   if (trng(SEED, START_UP) !== PERIPHERAL_OK || !trngHealth(SEED, START_UP)) return RC_SELF_TEST_RNG
-  if (trng(SEED, 96) !== PERIPHERAL_OK || !trngHealth(SEED, 96)) return RC_SELF_TEST_RNG
+  if (trng(SEED, 104) !== PERIPHERAL_OK || !trngHealth(SEED, 104)) return RC_SELF_TEST_RNG
   drbgInstantiate(SEED, 64, SEED + 64, 32, serial, 8)
+  nameKey(load<u64>(SEED + 96))
   wipe(SEED, 1024)
   return RC_OK
 }

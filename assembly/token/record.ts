@@ -20,6 +20,10 @@ const SEED: usize = memory.data(32, 16)
 const CONTEXT: usize = memory.data(128, 16)
 
 const HEAD: i32 = 104
+/** Where the wrapped CEK stands, 40 bytes. */
+export const RECORD_CEK: usize = 64
+/** Where the plaintext or ciphertext stands. */
+export const RECORD_BODY: usize = 104
 
 /** Bytes of a record whose plaintext has `n` bytes, commit word included. */
 export function recordLength(n: i32): u32 {
@@ -31,7 +35,37 @@ export function recordFits(n: i32): bool {
   return n <= PLAIN_MAX && recordLength(n) <= RECORD_MAX
 }
 
-/** Writes bytes 0 to 63 of a record. */
+/** Writes bytes 0 to 63 of a record at `at`. */
+export function recordHeadAt(
+  at: usize,
+  partition: u32,
+  epoch: u32,
+  handle: u32,
+  generation: u32,
+  ouid: usize,
+  objectClass: u32,
+  keyType: u32,
+  bits: u32,
+  slot: u32,
+  n: i32,
+  admission: u64,
+): void {
+  store32be(at, RECORD_MAGIC)
+  store32be(at + 4, recordLength(n))
+  store32be(at + 8, partition)
+  store32be(at + 12, epoch)
+  store32be(at + 16, handle)
+  store32be(at + 20, generation)
+  memory.copy(at + 24, ouid, 12)
+  store32be(at + 36, objectClass)
+  store32be(at + 40, keyType)
+  store32be(at + 44, bits)
+  store32be(at + 48, slot)
+  store32be(at + 52, <u32>n)
+  store64be(at + 56, admission)
+}
+
+/** The same in RECORD. */
 export function recordHead(
   partition: u32,
   epoch: u32,
@@ -45,48 +79,52 @@ export function recordHead(
   n: i32,
   admission: u64,
 ): void {
-  store32be(RECORD, RECORD_MAGIC)
-  store32be(RECORD + 4, recordLength(n))
-  store32be(RECORD + 8, partition)
-  store32be(RECORD + 12, epoch)
-  store32be(RECORD + 16, handle)
-  store32be(RECORD + 20, generation)
-  memory.copy(RECORD + 24, ouid, 12)
-  store32be(RECORD + 36, objectClass)
-  store32be(RECORD + 40, keyType)
-  store32be(RECORD + 44, bits)
-  store32be(RECORD + 48, slot)
-  store32be(RECORD + 52, <u32>n)
-  store64be(RECORD + 56, admission)
+  recordHeadAt(RECORD, partition, epoch, handle, generation, ouid, objectClass, keyType, bits, slot, n, admission)
 }
 
 /**
  * CEK = KDF(32 TRNG bytes, "OBC1 cek", place ∥ H(plaintext), 32): a snapshot that holds the TRNG too cannot make two different
- * objects share it (OBC-1 §16, proposal 1). Answers false where the TRNG failed.
+ * objects share it (OBC-1 §16, proposal 1).
  */
-export function freshCek(place: usize, placeLength: i32, plaintext: usize, n: i32, out: usize): bool {
-  if (!fresh(SEED, 32)) return false
+export function deriveCek(seed: usize, place: usize, placeLength: i32, plaintext: usize, n: i32, out: usize): void {
   memory.copy(CONTEXT, place, placeLength)
   hash384(plaintext, n, CONTEXT + <usize>placeLength)
-  kdf(SEED, 32, L_CEK, L_CEK_LENGTH, CONTEXT, placeLength + 48, out, 32)
-  wipe(SEED, 32)
+  kdf(seed, 32, L_CEK, L_CEK_LENGTH, CONTEXT, placeLength + 48, out, 32)
   wipe(CONTEXT, 128)
+}
+
+/** The same from fresh TRNG bytes. Answers false where the TRNG failed. */
+export function freshCek(place: usize, placeLength: i32, plaintext: usize, n: i32, out: usize): bool {
+  if (!fresh(SEED, 32)) return false
+  deriveCek(SEED, place, placeLength, plaintext, n, out)
+  wipe(SEED, 32)
   return true
 }
 
-function nonce(): void {
-  memory.copy(NONCE, L_OBR1, 4)
-  memory.copy(NONCE + 4, RECORD + 16, 8)
+/** CEK of the record whose head is written at `at`. */
+export function recordCek(at: usize, seed: usize, plaintext: usize, n: i32, out: usize): void {
+  deriveCek(seed, at + 8, 56, plaintext, n, out)
 }
 
-/** Completes the record whose head is written, with the CEK in its slot. The commit word stays FF. */
-export function recordSealWith(storageKey: usize, plaintext: usize, n: i32): u32 {
+function nonceOf(at: usize): void {
+  memory.copy(NONCE, L_OBR1, 4)
+  memory.copy(NONCE + 4, at + 16, 8)
+}
+
+/** Completes the record at `at`, whose head and wrapped CEK are written; the plaintext may stand in its place. The commit word stays FF. */
+export function recordSealBody(at: usize, cek: usize, plaintext: usize, n: i32): u32 {
   const length = recordLength(n)
-  kwWrap(storageKey, 32, CEK, 32, RECORD + 64)
-  nonce()
-  gcmSeal(CEK, 32, NONCE, 12, RECORD, HEAD, plaintext, n, RECORD + HEAD, RECORD + <usize>(HEAD + n), 16)
+  nonceOf(at)
+  gcmSeal(cek, 32, NONCE, 12, at, HEAD, plaintext, n, at + <usize>HEAD, at + <usize>(HEAD + n), 16)
   const used = <usize>(HEAD + n + 16)
-  memory.fill(RECORD + used, 0xff, <usize>length - used)
+  memory.fill(at + used, 0xff, <usize>length - used)
+  return length
+}
+
+/** Completes the record whose head is written, with the CEK in its slot. */
+export function recordSealWith(storageKey: usize, plaintext: usize, n: i32): u32 {
+  kwWrap(storageKey, 32, CEK, 32, RECORD + RECORD_CEK)
+  const length = recordSealBody(RECORD, CEK, plaintext, n)
   wipe(CEK, 32)
   return length
 }
@@ -105,9 +143,25 @@ export function recordTombstone(): u32 {
   return length
 }
 
-/** GCM tag of the record just sealed. */
+/** GCM tag of the record in RECORD. */
 export function recordTag(n: i32): usize {
-  return RECORD + <usize>(HEAD + n)
+  return recordTagAt(RECORD, n)
+}
+
+export function recordTagAt(at: usize, n: i32): usize {
+  return at + <usize>(HEAD + n)
+}
+
+/** Plaintext length of the listed object's record, which stands at `at`; -1 where it is not the one that was listed. */
+export function recordSize(at: usize, r: Row): i32 {
+  const n = <i32>load32be(at + 52)
+  return n < 0 || n > PLAIN_MAX || r.slot === SLOT_TOMBSTONE || recordLength(n) !== r.length ? -1 : n
+}
+
+/** Opens the body of the record at `at` to `out`, which may be its own place. */
+export function recordOpenBody(at: usize, cek: usize, n: i32, out: usize): bool {
+  nonceOf(at)
+  return gcmOpen(cek, 32, NONCE, 12, at, HEAD, at + <usize>HEAD, n, out, at + <usize>(HEAD + n), 16)
 }
 
 /**
@@ -115,13 +169,11 @@ export function recordTag(n: i32): usize {
  */
 export function recordOpen(r: Row, psk: usize): i32 {
   flash_read(r.offset, RECORD, <i32>r.length)
-  const n = <i32>load32be(RECORD + 52)
-  if (n < 0 || n > PLAIN_MAX || r.slot === SLOT_TOMBSTONE || recordLength(n) !== r.length) return -1
+  const n = recordSize(RECORD, r)
   const key = r.slot === SLOT_GSK ? KEY_GSK : psk
-  if (key === 0 || !kwUnwrap(key, 32, RECORD + 64, 40, CEK)) return -1
-  nonce()
+  if (n < 0 || key === 0 || !kwUnwrap(key, 32, RECORD + RECORD_CEK, 40, CEK)) return -1
   usePlain(n)
-  const good = gcmOpen(CEK, 32, NONCE, 12, RECORD, HEAD, RECORD + HEAD, n, PLAIN, RECORD + <usize>(HEAD + n), 16)
+  const good = recordOpenBody(RECORD, CEK, n, PLAIN)
   wipe(CEK, 32)
   return good ? n : -1
 }

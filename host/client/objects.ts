@@ -52,7 +52,10 @@ export class ObjectCommands {
     this.#port = port
   }
 
-  /** One page in the firmware's own order; `next` is the cursor of the following one, 0 = there is none. */
+  /**
+   * One page in the firmware's own order; `next` is the cursor of the following one, 0 = there is none. A page may be empty although
+   * others follow.
+   */
   page(
     session: number,
     template: readonly Attribute[] = [],
@@ -74,16 +77,16 @@ export class ObjectCommands {
     }))
   }
 
-  /** All objects that match the template. */
+  /** All objects that match the template. One that others add or destroy meanwhile may be there or not, but none comes twice. */
   async list(session: number, template: readonly Attribute[] = []): Promise<ObjectRow[]> {
-    const rows: ObjectRow[] = []
+    const rows = new Map<number, ObjectRow>()
     let cursor = 0
     do {
       const page = await this.page(session, template, cursor)
-      rows.push(...page.rows)
+      for (const row of page.rows) rows.set(row.handle, row)
       cursor = page.next
     } while (cursor !== 0)
-    return rows
+    return [...rows.values()]
   }
 
   create(session: number, attributes: readonly Attribute[]): Promise<number> {

@@ -4,6 +4,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import * as protocol from '../../../assembly/protocol.js'
 import { SystemTrng, type Trng } from '../../../host/board/index.js'
+import * as atRest from '../../oracle/obc1/at-rest.js'
 import { cat, u16, u32 } from '../../oracle/obc1/bytes.js'
 import { RED_KEY } from '../../oracle/obc1/crypto.js'
 import { object, R, SOURCE_SERIAL, TARGET_SERIAL, targetToken, vector } from '../../oracle/obc1/known-answers.js'
@@ -223,6 +224,34 @@ test('keys and a record at rest, function by function', () => {
     'directory hash': module.made(48, (out) => call.directoryHash(PARTITION, out)),
   })
   assert.equal(names, AT_REST)
+})
+
+test('the directory hash of objects in several leaves', () => {
+  const partition = PARTITION + 1
+  const [key, ouid] = [module.put(vector('PSK')), module.put(object.ouid)]
+  const records: Buffer[] = []
+  const firmware = () => module.made(48, (out) => call.directoryHash(partition, out))
+  assert.equal(firmware(), atRest.directoryHash([]))
+  for (const handle of [19, 511, 512, 1024, 70_000, 70_001, 600]) {
+    const plaintext = takeObject(2)
+    module.set(call.CEK.value, R(`cek ${handle}`, 32))
+    call.recordHead(
+      partition,
+      0,
+      handle,
+      3,
+      ouid,
+      object.class,
+      object.keyType,
+      object.bits,
+      SLOT_PSK,
+      plaintext.length,
+      2n,
+    )
+    records.push(module.take(call.RECORD.value, call.recordSealWith(key, call.PLAIN.value, plaintext.length)))
+    call.listRecord(partition, handle, 3, plaintext.length)
+    assert.equal(firmware(), atRest.directoryHash(records), `with handle ${handle}`)
+  }
 })
 
 // ---- the product ------------------------------------------------------------------------------------------------------

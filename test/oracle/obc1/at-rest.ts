@@ -109,13 +109,24 @@ const generationOf = (record: Buffer) => record.readUInt32BE(20)
 const slotOf = (record: Buffer) => record.readUInt32BE(48)
 const admissionOf = (record: Buffer) => record.readBigUInt64BE(56)
 
-/** Over the records that are listed, each by handle ∥ generation ∥ GCM tag, ascending handle. */
-export const directoryHash = (records: readonly Buffer[]): Buffer =>
-  H(
-    ...[...records]
-      .sort((a, b) => handleOf(a) - handleOf(b))
-      .map((record) => cat(record.subarray(16, 24), sealedPart(record).subarray(-TAG))),
-  )
+/** Handles of a leaf. */
+const LEAF = 512
+
+/** Over the records that are listed, each by handle ∥ generation ∥ GCM tag, ascending handle; of several leaves over their hashes. */
+export function directoryHash(records: readonly Buffer[]): Buffer {
+  const leaves = new Map<number, Buffer[]>()
+  for (const record of [...records].sort((a, b) => handleOf(a) - handleOf(b))) {
+    const number = Math.floor(handleOf(record) / LEAF)
+    leaves.set(number, [...(leaves.get(number) ?? []), record])
+  }
+  const hashes = [...leaves].map(([number, leaf]) => ({
+    number: u32(number),
+    hash: H(...leaf.map((record) => cat(record.subarray(16, 24), sealedPart(record).subarray(-TAG)))),
+  }))
+  const [first] = hashes
+  if (hashes.length === 1 && first) return first.hash
+  return first ? H(Buffer.from('OBDH'), ...hashes.flatMap(({ number, hash }) => [number, hash])) : H()
+}
 
 /** The records that count once the superblock says `sequence`: §6.3 "Boot". */
 export function listed(records: readonly Buffer[], sequence: bigint): Buffer[] {

@@ -1,0 +1,59 @@
+// The directory hash of a partition (SPEC.md §6.2): a hash over leaves of LEAF handles each, so that a change costs one leaf and the
+// list of leaves, however many objects there are. The hash of a leaf is kept until one of its objects changes.
+
+import { HASH_CTX, HASH_SHA384, hashFinal, hashInit, hashUpdate } from '../crypto/sha2'
+import { store32be } from '../crypto/util'
+import { firstOf, row, tagOf } from './directory'
+import { digestOf, LEAF_BITS, Leaf, leafAt } from './leaves'
+
+/** "OBDH": begins what more than one leaf is hashed to; no handle is so large. */
+const TREE_MAGIC: u32 = 0x4f424448
+
+const TREE: usize = memory.data(HASH_CTX, 16)
+const PART: usize = memory.data(HASH_CTX, 16)
+const ENTRY: usize = memory.data(24, 16)
+
+/** The leaf that begins with row `first`, its hash computed where it is not known. */
+function leafFrom(partition: u32, first: u32): Leaf {
+  const number = row(first).handle >>> LEAF_BITS
+  const leaf = leafAt(partition, number)
+  if (leaf.owner === partition + 1 && leaf.number === number) return leaf
+  leaf.owner = partition + 1
+  leaf.number = number
+  hashInit(PART, HASH_SHA384)
+  let i = first
+  while (i !== 0 && row(i).handle >>> LEAF_BITS === number) {
+    const r = row(i)
+    store32be(ENTRY, r.handle)
+    store32be(ENTRY + 4, r.generation)
+    memory.copy(ENTRY + 8, tagOf(r), 16)
+    hashUpdate(PART, ENTRY, 24)
+    leaf.last = i
+    i = r.next
+  }
+  hashFinal(PART, digestOf(leaf))
+  return leaf
+}
+
+/** 48 bytes to `out`: H of no bytes for no object, the hash of the leaf for one, else H("OBDH" ∥ number ∥ hash of every leaf). */
+export function directoryHash(partition: u32, out: usize): void {
+  let i = firstOf(partition)
+  hashInit(TREE, HASH_SHA384)
+  store32be(ENTRY, TREE_MAGIC)
+  hashUpdate(TREE, ENTRY, 4)
+  let leaves = 0
+  while (i !== 0) {
+    const leaf = leafFrom(partition, i)
+    i = row(leaf.last).next
+    leaves++
+    if (i === 0 && leaves === 1) {
+      memory.copy(out, digestOf(leaf), 48)
+      return
+    }
+    store32be(ENTRY, leaf.number)
+    hashUpdate(TREE, ENTRY, 4)
+    hashUpdate(TREE, digestOf(leaf), 48)
+  }
+  if (leaves === 0) hashInit(TREE, HASH_SHA384)
+  hashFinal(TREE, out)
+}
