@@ -3,7 +3,7 @@
 import { rtc } from '../board'
 import { ctEqual, load16be, load32be, load64be, store16be, store32be, store64be } from '../crypto/util'
 import { CURVE_P384, MODEL_BACKUP } from '../protocol'
-import { hash384 } from './digest'
+import { hash384, hashBegin, hashEnd, hashPart } from './digest'
 import { ecdsaSign, ecdsaVerify } from './pka'
 
 export const ROOT: i32 = 1
@@ -81,6 +81,25 @@ export function certificateIsFrom(certificate: usize, issuerKey: usize): bool {
   return ecdsaVerify(CURVE_P384, issuerKey, certificate + SIGNATURE, DIGEST, 48) === 0
 }
 
+/** H(certificate ∥ issuer's key) of the signatures that verified last: a pair of tokens meets again and again (OBC-1 §3). */
+const VERIFIED: usize = memory.data(768, 16)
+const VERIFIED_COUNT: i32 = 16
+const PAIR: usize = memory.data(48, 16)
+let nextVerified: i32 = 0
+
+/** `certificateIsFrom`, remembered; a signature that does not verify is not. */
+function isFrom(certificate: usize, issuerKey: usize): bool {
+  hashBegin()
+  hashPart(certificate, 256)
+  hashPart(issuerKey, 97)
+  hashEnd(PAIR)
+  for (let i = 0; i < VERIFIED_COUNT; i++) if (ctEqual(VERIFIED + <usize>(48 * i), PAIR, 48)) return true
+  if (!certificateIsFrom(certificate, issuerKey)) return false
+  memory.copy(VERIFIED + <usize>(48 * nextVerified), PAIR, 48)
+  nextVerified = (nextVerified + 1) % VERIFIED_COUNT
+  return true
+}
+
 export function certifiedKey(certificate: usize): usize {
   return certificate + KEY
 }
@@ -100,7 +119,7 @@ export function certificateIsGood(certificate: usize, type: i32, serial: u64, is
   if (!ctEqual(ID, certificate + 8, 8) || load64be(certificate + 16) !== serial) return false
   const now = <u64>rtc()
   if (now !== 0 && (now < load64be(certificate + 24) || now > load64be(certificate + 32))) return false
-  return certificateIsFrom(certificate, issuerKey)
+  return isFrom(certificate, issuerKey)
 }
 
 /** root → HOC → TWC, both lying at `certificates` one behind the other. */

@@ -83,6 +83,19 @@ const FILE_OF: { readonly [kind in Exclude<Change['kind'], 'program' | 'erase'>]
   alive: STANDBY,
 }
 
+type Range = readonly [from: number, to: number]
+
+/** Ranges that overlap or touch become one: a batch is a row of records, each programmed in two steps. */
+function merged(ranges: readonly Range[]): Range[] {
+  const result: Range[] = []
+  for (const [from, to] of [...ranges].sort(([a], [b]) => a - b)) {
+    const last = result.at(-1)
+    if (last && from <= last[1]) result[result.length - 1] = [last[0], Math.max(last[1], to)]
+    else result.push([from, to])
+  }
+  return result
+}
+
 function damaged(path: string, why: string, cause?: unknown): BoardError {
   return new BoardError('STATE_DAMAGED', `${path} ${why}`, cause === undefined ? undefined : { cause })
 }
@@ -273,15 +286,14 @@ export class BoardFolder implements Backing {
   /** The state already is what it is after the last change, so each touched place is written once as it is now. */
   #writeThrough(changes: readonly Change[]): void {
     const { image } = this.state.flash
+    const touched: Range[] = []
     const small = new Set<string>()
     for (const change of changes) {
-      if (change.kind === 'program') {
-        this.#write(FLASH, image.subarray(change.offset, change.offset + change.data.length), change.offset)
-      } else if (change.kind === 'erase') {
-        const offset = change.sector * FLASH_SECTOR
-        this.#write(FLASH, image.subarray(offset, offset + FLASH_SECTOR), offset)
-      } else small.add(FILE_OF[change.kind])
+      if (change.kind === 'program') touched.push([change.offset, change.offset + change.data.length])
+      else if (change.kind === 'erase') touched.push([change.sector * FLASH_SECTOR, (change.sector + 1) * FLASH_SECTOR])
+      else small.add(FILE_OF[change.kind])
     }
+    for (const [from, to] of merged(touched)) this.#write(FLASH, image.subarray(from, to), from)
     for (const [name, content] of SMALL) if (small.has(name)) this.#write(name, content(this.state), 0)
   }
 

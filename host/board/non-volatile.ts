@@ -78,8 +78,18 @@ export interface NonVolatile {
   sync(): void
 }
 
+/** The firmware's memory goes on changing: what is pending keeps the bytes of this moment. */
 function copyOf(change: Change): Change {
-  return 'data' in change ? { ...change, data: Uint8Array.from(change.data) } : change
+  switch (change.kind) {
+    case 'program':
+      return { kind: 'program', offset: change.offset, data: new Uint8Array(change.data) }
+    case 'battery':
+      return { kind: 'battery', region: change.region, data: new Uint8Array(change.data) }
+    case 'split':
+      return { kind: 'split', data: new Uint8Array(change.data) }
+    default:
+      return change
+  }
 }
 
 export class NonVolatileMemory implements NonVolatile {

@@ -64,28 +64,92 @@ export async function* clone(
       yield* domainMismatch(options.handles, stops)
       return
     }
-    let rest = options.handles
-    let next: Promise<Sealed> | undefined = seal(source, rest)
-    while (next) {
-      const batch = await next
-      rest = rest.slice(batch.handles.length)
-      next = rest.length > 0 ? seal(source, rest) : undefined
-      // It is awaited a round later; until then a failure must not count as unhandled.
-      next?.catch(() => {})
-      const m4 = await deliver(target, batch.message, !stops)
-      const results = merge(batch, await source.client.cloning.sourceResult(source.session, m4))
-      yield* results
-      if (stops && results.some(refusedByTarget(batch))) {
+    if (stops) {
+      const rest = yield* inTurn(source, target, options.handles)
+      if (rest !== undefined) {
         yield* rest.map(notAttempted)
         return
       }
-    }
+    } else yield* inParallel(source, target, options.handles)
     const m5 = await source.client.cloning.sourceClose(source.session)
     await target.client.cloning.targetClose(target.session, m5)
     finished = true
   } finally {
     if (!finished) await abort(source, target)
   }
+}
+
+/**
+ * Batch after batch, until the target refuses an object. The next one is sealed meanwhile.
+ * @returns the handles that were not attempted; undefined = none was refused
+ */
+async function* inTurn(
+  source: CloneEnd,
+  target: CloneEnd,
+  handles: readonly number[],
+): AsyncGenerator<CloneResult, readonly number[] | undefined, undefined> {
+  let rest = handles
+  let next: Promise<Sealed> | undefined = ahead(source, rest)
+  while (next) {
+    const batch: Sealed = await next
+    rest = rest.slice(batch.handles.length)
+    next = rest.length > 0 ? ahead(source, rest) : undefined
+    const m4 = await deliver(target, batch.message, false)
+    const results = await resultsOf(source, { batch, m4 })
+    yield* results
+    if (results.some(refusedByTarget(batch))) return rest
+  }
+  return undefined
+}
+
+/**
+ * Both tokens work all the time: while the target stores batch b the source takes the results of b - 1 and seals b + 1,
+ * in this order, because it waits for the results of two batches at most. The target gets b + 1 once its answer to b is
+ * here (OBC-1 §5.5).
+ */
+async function* inParallel(
+  source: CloneEnd,
+  target: CloneEnd,
+  handles: readonly number[],
+): AsyncGenerator<CloneResult, void, undefined> {
+  let rest = handles
+  let next: Promise<Sealed> | undefined = ahead(source, rest)
+  let stored: Stored | undefined
+  try {
+    while (next) {
+      const batch: Sealed = await next
+      rest = rest.slice(batch.handles.length)
+      const answer = quiet(deliver(target, batch.message, true))
+      const results = stored && quiet(resultsOf(source, stored))
+      next = rest.length > 0 ? ahead(source, rest) : undefined
+      stored = undefined
+      if (results) yield* await results
+      stored = { batch, m4: await answer }
+    }
+  } finally {
+    // What is stored is told, whatever ended the loop.
+    if (stored) yield* await resultsOf(source, stored)
+  }
+}
+
+/** A batch that the target has answered. */
+interface Stored {
+  readonly batch: Sealed
+  readonly m4: Uint8Array
+}
+
+async function resultsOf(source: CloneEnd, { batch, m4 }: Stored): Promise<CloneResult[]> {
+  return merge(batch, await source.client.cloning.sourceResult(source.session, m4))
+}
+
+/** A promise that is awaited later: until then its failure must not count as unhandled. */
+function quiet<Value>(promise: Promise<Value>): Promise<Value> {
+  promise.catch(() => {})
+  return promise
+}
+
+function ahead(source: CloneEnd, rest: readonly number[]): Promise<Sealed> {
+  return quiet(seal(source, rest))
 }
 
 /**

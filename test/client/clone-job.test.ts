@@ -111,6 +111,7 @@ test('the next batch is sealed while the target stores the last, never further a
   pair.target.on(protocol.CMD_CLONE_TARGET_BATCH, async (request) => {
     const answer = store?.(request) ?? 0
     await held
+    pair.log.push(`stored ${pair.log.filter((line) => line.startsWith('stored')).length}`)
     return answer
   })
   const seal = pair.source.handlers.get(protocol.CMD_CLONE_SOURCE_BATCH)
@@ -123,7 +124,9 @@ test('the next batch is sealed while the target stores the last, never further a
   assert.equal(await collect(pair.run([1, 2, 3])), ['1 1001', '2 1002', '3 1003'])
   const order = (entry: string) => pair.log.findIndex((line) => line.startsWith(entry))
   for (const batch of [0, 1]) {
-    assert.ok(order(`result ${batch}`) < order(`store ${batch + 1}`), `the target got batch ${batch + 1} too early`)
+    assert.ok(order(`stored ${batch}`) < order(`store ${batch + 1}`), `the target got batch ${batch + 1} too early`)
+    // The target has something to do before the source has looked at its last answer.
+    assert.ok(order(`store ${batch + 1}`) < order(`result ${batch}`), `the target waited for the source`)
   }
   assert.ok(order('result 0') < order('seal 2'), 'two batches were sealed ahead')
 })
