@@ -5,6 +5,7 @@ import { AES_CTX, aesDecrypt, aesEncrypt, aesKey } from '../crypto/aes'
 import { hmac } from '../crypto/hmac'
 import { kwpUnwrap, kwpWrap, kwUnwrap, kwWrap } from '../crypto/key-wrap'
 import { cbcDecrypt, cbcEncrypt, ctrCrypt, gcmOpen, gcmSeal } from '../crypto/modes'
+import { pad, unpadded } from '../crypto/padding'
 import { hashLength } from '../crypto/sha2'
 import { ctEqual, load32be, wipe } from '../crypto/util'
 import {
@@ -16,7 +17,6 @@ import {
   CKA_EC_POINT,
   CKA_ENCRYPT,
   CKA_KEY_TYPE,
-  CKA_MODULUS,
   CKA_SIGN,
   CKA_UNWRAP,
   CKA_VALUE,
@@ -102,6 +102,7 @@ import { newOuid, objectBits, objectClass, objectHandle, objectKeyType, openObje
 import { curveLength, ecdsaSign, ecdsaVerify } from '../token/pka'
 import { hsmPolicy, partitionPolicy } from '../token/policies'
 import {
+  modulusBits,
   modulusLength,
   pkcs8Start,
   pkcs8Type,
@@ -193,12 +194,6 @@ function readPss(): bool {
   if (pssHash === 0 || (own !== 0 && own !== pssHash) || salt > 512) return false
   pssSalt = <i32>salt
   return true
-}
-
-function modulusBits(): i32 {
-  const k = modulusLength()
-  const p = plainFind(CKA_MODULUS)
-  return k * 8 - <i32>clz<u32>(<u32>load<u8>(p)) + 24
 }
 
 /** The digest to be signed: hashed here, or brought along. Its length in SHARED, 0 = does not fit the mechanism. */
@@ -394,7 +389,7 @@ function encrypt(): u32 {
   else if (mechanism === CKM_AES_CTR) ctrCrypt(CTX, IV, data, out, n)
   else {
     memory.copy(out, data, dataLength)
-    memory.fill(out + <usize>dataLength, <u8>(n - dataLength), n - dataLength)
+    if (pads) pad(out, dataLength)
     cbcEncrypt(CTX, IV, out, out, n)
   }
   return RC_OK
@@ -443,18 +438,6 @@ function decrypt(): u32 {
   store<u32>(start, bswap<u32>(<u32>plain))
   writeSkip(plain)
   return RC_OK
-}
-
-/** Length without PKCS#7 padding, -1 where the padding is wrong; looks at all 16 bytes whatever they are. */
-function unpadded(p: usize, n: i32): i32 {
-  const pad = <u32>load<u8>(p + <usize>(n - 1))
-  let wrong: u32 = (pad - 1) >>> 31
-  wrong |= (16 - pad) >>> 31
-  for (let i: u32 = 0; i < 16; i++) {
-    const inside: u32 = (i - pad) >>> 31
-    wrong |= (0 - inside) & (<u32>load<u8>(p + <usize>n - 1 - <usize>i) ^ pad)
-  }
-  return wrong === 0 ? n - <i32>pad : -1
 }
 
 function oaepHash(): i32 {
@@ -537,9 +520,8 @@ function wrap(): u32 {
     total = n + 8
   } else if (isKwp(mechanism)) total = kwpWrap(SECRET, keyLength, p, n, out)
   else {
-    total = (n + 16) & ~15
     memory.copy(out, p, n)
-    memory.fill(out + <usize>n, <u8>(total - n), total - n)
+    total = pad(out, n)
     aesKey(CTX, SECRET, keyLength)
     memory.copy(IV, parameter, 16)
     cbcEncrypt(CTX, IV, out, out, total)

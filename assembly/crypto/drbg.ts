@@ -11,14 +11,18 @@ export const DRBG_NONCE = 16
 /** Most bytes of one request (table 2: 2^19 bits). */
 export const DRBG_MAX_REQUEST = 65536
 /** Requests after which only a reseed helps: far below the 2^48 that are allowed. */
-const RESEED_INTERVAL: u64 = 1 << 32
+export const DRBG_RESEED_INTERVAL: u64 = 1 << 32
 
 const LENGTH = 64
 
-/** The whole state, so that a self-test can put it aside: requests since the last seed (0 = no instance), K, V. */
+/**
+ * The whole state, so that a self-test can put it aside: requests since the last seed (0 = no instance), whether prediction
+ * resistance may be asked for, K, V.
+ */
 export const DRBG_STATE_LENGTH = 144
 export const DRBG_STATE: usize = memory.data(DRBG_STATE_LENGTH, 16)
 const REQUESTS: usize = DRBG_STATE
+const RESISTANT: usize = DRBG_STATE + 8
 const K: usize = DRBG_STATE + 16
 const V: usize = DRBG_STATE + 80
 
@@ -52,8 +56,12 @@ function update(a: usize, aLen: i32, b: usize, bLen: i32, c: usize, cLen: i32): 
   if (aLen + bLen + cLen > 0) mix(1, a, aLen, b, bLen, c, cLen)
 }
 
-/** Seeds a new instance. False, and no instance, where entropy or nonce is too short. */
+/**
+ * Seeds a new instance (§9.1); `predictionResistance` = `drbgGenerateResistant` may be called on it. False, and no instance,
+ * where entropy or nonce is too short.
+ */
 export function drbgInstantiate(
+  predictionResistance: bool,
   entropy: usize,
   entropyLen: i32,
   nonce: usize,
@@ -63,13 +71,14 @@ export function drbgInstantiate(
 ): bool {
   drbgUninstantiate()
   if (entropyLen < DRBG_ENTROPY || nonceLen < DRBG_NONCE) return false
+  store<u8>(RESISTANT, predictionResistance)
   memory.fill(V, 1, LENGTH)
   update(entropy, entropyLen, nonce, nonceLen, personal, personalLen)
   store<u64>(REQUESTS, 1)
   return true
 }
 
-/** Mixes in fresh entropy. False, and nothing done, where there is too little or no instance. */
+/** Mixes in fresh entropy (§9.2). False, and nothing done, where there is too little or no instance. */
 export function drbgReseed(entropy: usize, entropyLen: i32, additional: usize, additionalLen: i32): bool {
   if (load<u64>(REQUESTS) === 0 || entropyLen < DRBG_ENTROPY) return false
   update(entropy, entropyLen, additional, additionalLen, additional, 0)
@@ -78,12 +87,12 @@ export function drbgReseed(entropy: usize, entropyLen: i32, additional: usize, a
 }
 
 /**
- * Writes `n` bytes (0 to DRBG_MAX_REQUEST) to `out`. False, and nothing written, where there is no instance, the
+ * Writes `n` bytes (0 to DRBG_MAX_REQUEST) to `out` (§9.3). False, and nothing written, where there is no instance, the
  * request is too long, or a reseed is due.
  */
 export function drbgGenerate(out: usize, n: i32, additional: usize, additionalLen: i32): bool {
   const requests = load<u64>(REQUESTS)
-  if (requests === 0 || requests > RESEED_INTERVAL || n < 0 || n > DRBG_MAX_REQUEST) return false
+  if (requests === 0 || requests > DRBG_RESEED_INTERVAL || !lengthValid(n)) return false
   if (additionalLen > 0) update(additional, additionalLen, additional, 0, additional, 0)
   for (let done = 0; done < n; done += LENGTH) {
     advance()
@@ -94,7 +103,28 @@ export function drbgGenerate(out: usize, n: i32, additional: usize, additionalLe
   return true
 }
 
-/** Wipes the instance. */
+/**
+ * A request with prediction resistance (§9.3.1, steps 7 and 9): fresh entropy and the additional input are mixed in first,
+ * so that a reseed is never due here. False, and nothing done or written, where there is no instance or one without
+ * prediction resistance, the request is too long, or the entropy too short.
+ */
+export function drbgGenerateResistant(
+  out: usize,
+  n: i32,
+  entropy: usize,
+  entropyLen: i32,
+  additional: usize,
+  additionalLen: i32,
+): bool {
+  if (load<u8>(RESISTANT) === 0 || !lengthValid(n)) return false
+  return drbgReseed(entropy, entropyLen, additional, additionalLen) && drbgGenerate(out, n, additional, 0)
+}
+
+function lengthValid(n: i32): bool {
+  return n >= 0 && n <= DRBG_MAX_REQUEST
+}
+
+/** Wipes the instance (§9.4). */
 export function drbgUninstantiate(): void {
   wipe(DRBG_STATE, DRBG_STATE_LENGTH)
 }

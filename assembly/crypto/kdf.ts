@@ -37,26 +37,6 @@ export function kdfAlg(
   out: usize,
   n: i32,
 ): void {
-  expand(alg, key, keyLen, label, labelLen, context, contextLen, true, out, n)
-}
-
-/** Counter mode over fixed input data as it is, without separator and length: block i = HMAC(key, [i]32 ∥ fixed). */
-export function kdfFixed(alg: i32, key: usize, keyLen: i32, fixed: usize, fixedLen: i32, out: usize, n: i32): void {
-  expand(alg, key, keyLen, fixed, fixedLen, fixed, 0, false, out, n)
-}
-
-function expand(
-  alg: i32,
-  key: usize,
-  keyLen: i32,
-  label: usize,
-  labelLen: i32,
-  context: usize,
-  contextLen: i32,
-  framed: bool,
-  out: usize,
-  n: i32,
-): void {
   const length = hashLength(alg)
   hmacInit(WORK, alg, key, keyLen)
   for (let i = 1, done = 0; done < n; i++) {
@@ -64,13 +44,11 @@ function expand(
     store32be(WORD, i)
     hmacUpdate(WORK, WORD, 4)
     hmacUpdate(WORK, label, labelLen)
-    if (framed) {
-      store<u8>(WORD, 0)
-      hmacUpdate(WORK, WORD, 1)
-      hmacUpdate(WORK, context, contextLen)
-      store32be(WORD, (<u32>n) << 3)
-      hmacUpdate(WORK, WORD, 4)
-    }
+    store<u8>(WORD, 0)
+    hmacUpdate(WORK, WORD, 1)
+    hmacUpdate(WORK, context, contextLen)
+    store32be(WORD, (<u32>n) << 3)
+    hmacUpdate(WORK, WORD, 4)
     hmacDigest(WORK, BLOCK)
     const part = min(length, n - done)
     memory.copy(out + done, BLOCK, part)

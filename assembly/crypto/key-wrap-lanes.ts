@@ -38,7 +38,10 @@ const BLOCKS: usize = memory.data(AES_GROUP, 16)
 /** What a lane without an object works on. */
 const IDLE: usize = memory.data(16, 16)
 
-/** Runs W (SP 800-38F §6.1), or its inverse, over `count` rows in place; every row has n >= 1. */
+/**
+ * Runs W (SP 800-38F §6.1), or its inverse, over `count` rows in place; every row has n >= 1. A row of one semiblock goes
+ * through the cipher once, as KWP wants it (§6.3); W itself starts at two.
+ */
 export function keyWrapLanes(ctx: usize, rows: usize, count: i32, decrypt: bool): void {
   let next = 0
   let live = 0
@@ -99,14 +102,16 @@ function lane(l: i32): Lane {
 function take(l: i32, rows: usize, k: i32, decrypt: bool): void {
   const state = lane(l)
   const n = rowLength(rows, k)
-  const steps = 6 * n
+  const once: u32 = n === 1 ? 1 : 0
+  const steps = once !== 0 ? 1 : 6 * n
   state.object = <u32>rowObject(rows, k)
   state.n = n
   state.left = steps
   state.i = decrypt ? n : 1
-  state.t = decrypt ? steps : 1
+  // The counter is XORed before a step back and behind a step forward: with 1 there and 0 here one step alone sees none.
+  state.t = decrypt ? steps : 1 - once
   const check = load<u64>(state.object)
-  store<u64>(BLOCKS + (l << 4), decrypt ? check ^ bswap<u64>(<u64>steps) : check)
+  store<u64>(BLOCKS + (l << 4), decrypt && once === 0 ? check ^ bswap<u64>(<u64>steps) : check)
 }
 
 function idle(l: i32): void {

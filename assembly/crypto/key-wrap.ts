@@ -69,18 +69,10 @@ export function kwpUnwrap(kek: usize, kekLen: i32, src: usize, n: i32, dst: usiz
   if (n < 16 || (n & 7) !== 0) return -1
   const padded = n - 8
   unwrapSingle(kek, kekLen, src, padded, dst)
-  const length = load32be(CHECK + 4)
-  // 0 to 7 where the length is right; so many bytes at the end must be zero.
-  const surplus: u32 = <u32>padded - length
-  let wrong: u64 = (load32be(CHECK) ^ ICV2) | (surplus & ~7)
-  for (let i: u32 = 0; i < 8; i++) {
-    const isPadding: u32 = (7 - i - surplus) >> 31
-    wrong |= load<u8>(dst + padded - 8 + i) & (0 - isPadding)
-  }
-  const valid = isZero(wrong)
+  const length = paddedLength(CHECK, dst, padded)
   wipe(CHECK, 16)
-  if (valid === 0) wipe(dst, padded)
-  return valid !== 0 ? <i32>length : -1
+  if (length < 0) wipe(dst, padded)
+  return length
 }
 
 /**
@@ -90,14 +82,7 @@ export function kwpUnwrap(kek: usize, kekLen: i32, src: usize, n: i32, dst: usiz
 export function kwWrapMany(ctx: usize, desc: usize, count: i32): void {
   checkRows(desc, count)
   for (let k = 0; k < count; k++) store<u64>(rowObject(desc, k), ICV)
-  if (count > FEW) {
-    keyWrapLanes(ctx, desc, count, false)
-  } else {
-    for (let k = 0; k < count; k++) {
-      const object = rowObject(desc, k)
-      aesSingleWrap(ctx, object, object + 8, rowLength(desc, k))
-    }
-  }
+  wrapRows(ctx, desc, count)
 }
 
 /**
@@ -106,14 +91,7 @@ export function kwWrapMany(ctx: usize, desc: usize, count: i32): void {
  */
 export function kwUnwrapMany(ctx: usize, desc: usize, count: i32, ok: usize): void {
   checkRows(desc, count)
-  if (count > FEW) {
-    keyWrapLanes(ctx, desc, count, true)
-  } else {
-    for (let k = 0; k < count; k++) {
-      const object = rowObject(desc, k)
-      aesSingleUnwrap(ctx, object, object + 8, rowLength(desc, k))
-    }
-  }
+  unwrapRows(ctx, desc, count)
   for (let k = 0; k < count; k++) {
     const object = rowObject(desc, k)
     const valid = isZero(load<u64>(object) ^ ICV)
@@ -122,9 +100,73 @@ export function kwUnwrapMany(ctx: usize, desc: usize, count: i32, ok: usize): vo
   }
 }
 
+/**
+ * KWP: wraps `count` objects under one expanded key (`aesKey`), in place. Rows (KW_ROW bytes): u32 address of 8 bytes for
+ * the check value followed by the plaintext and room to fill its last 8 bytes, u32 length of the plaintext >= 1 (traps below).
+ * Check value and padding are filled in here, and the length becomes the number of semiblocks that `kwpUnwrapMany` takes.
+ */
+export function kwpWrapMany(ctx: usize, desc: usize, count: i32): void {
+  for (let k = 0; k < count; k++) {
+    const length = rowLength(desc, k)
+    if (length < 1) unreachable()
+    const object = rowObject(desc, k)
+    const n = (length + 7) >> 3
+    store32be(object, ICV2)
+    store32be(object + 4, length)
+    memory.fill(object + 8 + length, 0, (n << 3) - length)
+    store<u32>(desc + k * KW_ROW, n, 4)
+  }
+  wrapRows(ctx, desc, count)
+}
+
+/**
+ * KWP: unwraps `count` objects under one expanded key (`aesKey`), in place; rows as `kwUnwrapMany`, but n >= 1.
+ * lengths[k] (i32) is the length of the plaintext, or -1 where the check value or the padding is wrong, and then the object
+ * is wiped. The check value itself is wiped in either case.
+ */
+export function kwpUnwrapMany(ctx: usize, desc: usize, count: i32, lengths: usize): void {
+  for (let k = 0; k < count; k++) if (rowLength(desc, k) < 1) unreachable()
+  unwrapRows(ctx, desc, count)
+  for (let k = 0; k < count; k++) {
+    const object = rowObject(desc, k)
+    const padded = rowLength(desc, k) << 3
+    const length = paddedLength(object, object + 8, padded)
+    store<i32>(lengths + (k << 2), length)
+    wipe(object, length >= 0 ? 8 : padded + 8)
+  }
+}
+
 /** The caller's mistake, not the user's: KW is not defined below two semiblocks, and a lane would never end. */
 function checkRows(rows: usize, count: i32): void {
   for (let k = 0; k < count; k++) if (rowLength(rows, k) < 2) unreachable()
+}
+
+/** The cipher of every row, in place: W, or one block where there is but one semiblock. */
+function wrapRows(ctx: usize, desc: usize, count: i32): void {
+  if (count > FEW) {
+    keyWrapLanes(ctx, desc, count, false)
+    return
+  }
+  for (let k = 0; k < count; k++) {
+    const object = rowObject(desc, k)
+    const n = rowLength(desc, k)
+    if (n === 1) aesSingleEncrypt(ctx, object, object, 1)
+    else aesSingleWrap(ctx, object, object + 8, n)
+  }
+}
+
+/** The inverse of `wrapRows`. */
+function unwrapRows(ctx: usize, desc: usize, count: i32): void {
+  if (count > FEW) {
+    keyWrapLanes(ctx, desc, count, true)
+    return
+  }
+  for (let k = 0; k < count; k++) {
+    const object = rowObject(desc, k)
+    const n = rowLength(desc, k)
+    if (n === 1) aesSingleDecrypt(ctx, object, object, 1)
+    else aesSingleUnwrap(ctx, object, object + 8, n)
+  }
 }
 
 /** Inverts the wrapping of `length` bytes behind the check value: the former to CHECK, the rest to `dst`. */
@@ -139,6 +181,19 @@ function unwrapSingle(kek: usize, kekLen: i32, src: usize, length: i32, dst: usi
     aesSingleUnwrap(KEY, CHECK, dst, length >> 3)
   }
   wipe(KEY, AES_CTX)
+}
+
+/** The length that the KWP check value at `check` states for `padded` bytes at `p`, -1 where it or the padding is wrong. */
+function paddedLength(check: usize, p: usize, padded: i32): i32 {
+  const length = load32be(check + 4)
+  // 0 to 7 where the length is right; so many bytes at the end must be zero.
+  const surplus: u32 = <u32>padded - length
+  let wrong: u64 = (load32be(check) ^ ICV2) | (surplus & ~7)
+  for (let i: u32 = 0; i < 8; i++) {
+    const isPadding: u32 = (7 - i - surplus) >> 31
+    wrong |= load<u8>(p + padded - 8 + i) & (0 - isPadding)
+  }
+  return isZero(wrong) !== 0 ? <i32>length : -1
 }
 
 /** 1 where x is 0, else 0, without a branch. */

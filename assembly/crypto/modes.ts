@@ -1,4 +1,4 @@
-// Modes of operation over an expanded AES key: CTR and CBC (SP 800-38A), CMAC (SP 800-38B); GCM has its own file.
+// Modes of operation over an expanded AES key: CTR and CBC (SP 800-38A). CMAC, CCM and GCM have files of their own.
 import { AES_GROUP, aesDecrypt, aesEncrypt, aesEncrypt8 } from './aes'
 import { load64be, store64be, wipe, xorBytes } from './util'
 
@@ -61,33 +61,4 @@ export function cbcDecrypt(ctx: usize, iv: usize, src: usize, dst: usize, n: i32
   }
   wipe(CHAIN, 16)
   wipe(SAVED, AES_GROUP)
-}
-
-/** CMAC of `n` bytes at `p`: 16 bytes to `out`. */
-export function cmac(ctx: usize, p: usize, n: i32, out: usize): void {
-  wipe(SAVED, 16)
-  aesEncrypt(ctx, SAVED, SAVED, 1)
-  doubleBlock(SAVED)
-  wipe(CHAIN, 16)
-  for (; n > 16; n -= 16, p += 16) {
-    xorBytes(CHAIN, p, CHAIN, 16)
-    aesEncrypt(ctx, CHAIN, CHAIN, 1)
-  }
-  xorBytes(CHAIN, p, CHAIN, n)
-  if (n < 16) {
-    doubleBlock(SAVED)
-    store<u8>(CHAIN + n, load<u8>(CHAIN + n) ^ 0x80)
-  }
-  xorBytes(CHAIN, SAVED, CHAIN, 16)
-  aesEncrypt(ctx, CHAIN, out, 1)
-  wipe(CHAIN, 16)
-  wipe(SAVED, 16)
-}
-
-/** Multiplies by x in GF(2^128) as CMAC orders its bits. */
-function doubleBlock(p: usize): void {
-  const high = load64be(p)
-  const low = load64be(p + 8)
-  store64be(p, (high << 1) | (low >> 63))
-  store64be(p + 8, (low << 1) ^ ((high >> 63) * 0x87))
 }

@@ -12,7 +12,18 @@ import {
   RC_SELF_TEST_SHA,
 } from '../protocol'
 import { AES_CTX, aesDecrypt, aesEncrypt, aesKey } from './aes'
-import { DRBG_STATE, DRBG_STATE_LENGTH, drbgGenerate, drbgInstantiate, drbgReseed } from './drbg'
+import {
+  DRBG_ENTROPY,
+  DRBG_MAX_REQUEST,
+  DRBG_RESEED_INTERVAL,
+  DRBG_STATE,
+  DRBG_STATE_LENGTH,
+  drbgGenerate,
+  drbgGenerateResistant,
+  drbgInstantiate,
+  drbgReseed,
+  drbgUninstantiate,
+} from './drbg'
 import { gcmOpen, gcmSeal } from './gcm'
 import { hmac } from './hmac'
 import { kdf, pbkdf2 } from './kdf'
@@ -157,25 +168,57 @@ function testPbkdf2(): bool {
   return matches(OUT, known.PBKDF2_OUT, 64, RC_SELF_TEST_PBKDF2)
 }
 
+/** SP 800-90A r1 §11.3: instantiate, generate without and with prediction resistance, reseed, refusals, uninstantiate. */
 function testDrbg(): bool {
   memory.copy(SAVED, DRBG_STATE, DRBG_STATE_LENGTH)
-  const valid = generated()
+  const valid = generated() && resisted() && refused()
   memory.copy(DRBG_STATE, SAVED, DRBG_STATE_LENGTH)
   wipe(SAVED, DRBG_STATE_LENGTH)
   return valid
 }
 
-function generated(): bool {
+function instantiated(predictionResistance: bool): bool {
   count(IN, 111, 0, 1)
   count(MORE, 16, 0x20, 1)
   count(BACK, 111, 0x40, 1)
-  if (!drbgInstantiate(IN, 111, MORE, 16, BACK, 111)) return false
-  return reseeded(0x80, 0x60, known.DRBG_FIRST) && reseeded(0xc0, 0xa0, known.DRBG_SECOND)
+  return drbgInstantiate(predictionResistance, IN, 111, MORE, 16, BACK, 111)
 }
 
-function reseeded(entropy: i32, additional: i32, answer: usize): bool {
-  count(IN, 111, entropy, 1)
-  count(MORE, 111, additional, 1)
+function generated(): bool {
+  if (!instantiated(false)) return false
+  count(MORE, 111, 0x60, 1)
+  if (!drbgGenerate(OUT, 128, MORE, 111) || !isOutput(known.DRBG_PLAIN_FIRST)) return false
+  count(MORE, 111, 0xa0, 1)
+  return drbgGenerate(OUT, 128, MORE, 111) && isOutput(known.DRBG_PLAIN_SECOND)
+}
+
+/** The second request does by hand what prediction resistance does. */
+function resisted(): bool {
+  if (!instantiated(true)) return false
+  count(IN, 111, 0x80, 1)
+  count(MORE, 111, 0x60, 1)
+  if (!drbgGenerateResistant(OUT, 128, IN, 111, MORE, 111) || !isOutput(known.DRBG_FIRST)) return false
+  count(IN, 111, 0xc0, 1)
+  count(MORE, 111, 0xa0, 1)
   if (!drbgReseed(IN, 111, MORE, 111) || !drbgGenerate(OUT, 128, MORE, 0)) return false
+  return isOutput(known.DRBG_SECOND)
+}
+
+function isOutput(answer: usize): bool {
   return matches(OUT, answer, 128, RC_SELF_TEST_DRBG)
+}
+
+/** What must not be answered: a request too long or when a reseed is due, prediction resistance where there is none, too little entropy, no instance. */
+function refused(): bool {
+  if (drbgGenerate(OUT, DRBG_MAX_REQUEST + 1, MORE, 0)) return false
+  if (!instantiated(false) || drbgGenerateResistant(OUT, 128, IN, 111, MORE, 0)) return false
+  if (drbgReseed(IN, DRBG_ENTROPY - 1, MORE, 0)) return false
+  store<u64>(DRBG_STATE, DRBG_RESEED_INTERVAL + 1)
+  if (drbgGenerate(OUT, 128, MORE, 0)) return false
+  drbgUninstantiate()
+  wipe(BACK, BUFFER)
+  if (!ctEqual(DRBG_STATE, BACK, BUFFER) || !ctEqual(DRBG_STATE + BUFFER, BACK, DRBG_STATE_LENGTH - BUFFER))
+    return false
+  if (drbgInstantiate(true, IN, DRBG_ENTROPY - 1, MORE, 16, BACK, 0)) return false
+  return !drbgReseed(IN, 111, MORE, 0) && !drbgGenerate(OUT, 128, MORE, 0)
 }

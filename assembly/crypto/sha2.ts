@@ -1,4 +1,5 @@
-// SHA-224, SHA-256, SHA-384 and SHA-512 (FIPS 180-4) over a context in memory.
+// SHA-224, SHA-256, SHA-384 and SHA-512 (FIPS 180-4) over a context in memory, and SHA-1 for what is old.
+import { H1, sha1Blocks } from './sha1'
 import { H224, H256, H384, H512, sha256Blocks, sha512Blocks } from './sha2-kernel'
 import { store32be, store64be, wipe } from './util'
 
@@ -6,6 +7,8 @@ export const HASH_SHA256 = 1
 export const HASH_SHA384 = 2
 export const HASH_SHA512 = 3
 export const HASH_SHA224 = 4
+/** Legacy, see sha1.ts: no mechanism may sign with it. */
+export const HASH_SHA1 = 5
 
 /** Longest digest and longest block of all algorithms, bytes. */
 export const HASH_MAX_LENGTH = 64
@@ -43,8 +46,9 @@ export function hashLength(alg: i32): i32 {
   if (alg === HASH_SHA256) return 32
   if (alg === HASH_SHA384) return 48
   if (alg === HASH_SHA512) return 64
-  if (alg !== HASH_SHA224) unreachable()
-  return 28
+  if (alg === HASH_SHA224) return 28
+  if (alg !== HASH_SHA1) unreachable()
+  return 20
 }
 
 /** Block length in bytes; traps on an unknown algorithm. */
@@ -63,7 +67,8 @@ export function hashInit(ctx: usize, alg: i32): void {
   c.total = 0
   c.alg = alg
   c.block = hashBlock(alg)
-  if (alg === HASH_SHA224) memory.copy(ctx, H224, 32)
+  if (alg === HASH_SHA1) memory.copy(ctx, H1, 20)
+  else if (alg === HASH_SHA224) memory.copy(ctx, H224, 32)
   else if (alg === HASH_SHA256) memory.copy(ctx, H256, 32)
   else if (alg === HASH_SHA384) memory.copy(ctx, H384, 64)
   else memory.copy(ctx, H512, 64)
@@ -71,8 +76,10 @@ export function hashInit(ctx: usize, alg: i32): void {
 
 /** Compresses whole blocks at `p` into the chaining value; they are not counted as message. */
 export function hashCompress(ctx: usize, p: usize, blocks: i32): void {
-  if (changetype<HashContext>(ctx).block === 64) sha256Blocks(ctx, p, blocks)
-  else sha512Blocks(ctx, p, blocks)
+  const c = changetype<HashContext>(ctx)
+  if (c.block === 128) sha512Blocks(ctx, p, blocks)
+  else if (c.alg !== HASH_SHA1) sha256Blocks(ctx, p, blocks)
+  else sha1Blocks(ctx, p, blocks)
 }
 
 /** Hashes `n` more bytes at `p`. */

@@ -157,6 +157,12 @@ export function modulusLength(): i32 {
   return valueLength()
 }
 
+/** Bits of that modulus. */
+export function modulusBits(): i32 {
+  const p = plainFind(CKA_MODULUS)
+  return valueLength() * 8 - <i32>clz<u32>(<u32>load<u8>(p)) + 24
+}
+
 /** Raw private operation of the key in hand on k bytes at `block`; the result is in PKA_OUT. */
 export function rsaPrivate(block: usize): bool {
   const k = modulusLength()

@@ -1,8 +1,8 @@
 // Random bytes. What makes a key or nonce unique comes straight from the TRNG at the moment of use (OBC-1 §10 rule 8); longer-lived
-// secrets come from the DRBG, reseeded from the TRNG for every request. Both run the continuous health tests.
+// secrets come from the DRBG, with prediction resistance: reseeded from the TRNG for every request. Both run the continuous health tests.
 
 import { trng } from '../board'
-import { drbgGenerate, drbgInstantiate, drbgReseed, trngHealth, trngHealthReset } from '../crypto/drbg'
+import { drbgGenerateResistant, drbgInstantiate, trngHealth, trngHealthReset } from '../crypto/drbg'
 import { wipe } from '../crypto/util'
 import { nameKey } from '../flash/name-index'
 import { PERIPHERAL_OK, RC_OK, RC_SELF_TEST_RNG } from '../protocol'
@@ -13,12 +13,10 @@ const START_UP: i32 = 1024
 /** Power-up: start-up health test over 1,024 bytes, then the DRBG gets its first seed. */
 export function randomBegin(serial: usize): u32 {
   trngHealthReset()
-  if (trng(SEED, START_UP) !== PERIPHERAL_OK || !trngHealth(SEED, START_UP)) return RC_SELF_TEST_RNG
-  if (trng(SEED, 104) !== PERIPHERAL_OK || !trngHealth(SEED, 104)) return RC_SELF_TEST_RNG
-  drbgInstantiate(SEED, 64, SEED + 64, 32, serial, 8)
-  nameKey(load<u64>(SEED + 96))
-  wipe(SEED, 1024)
-  return RC_OK
+  const seeded = fresh(SEED, START_UP) && fresh(SEED, 104) && drbgInstantiate(true, SEED, 64, SEED + 64, 32, serial, 8)
+  if (seeded) nameKey(load<u64>(SEED + 96))
+  wipe(SEED, START_UP)
+  return seeded ? RC_OK : RC_SELF_TEST_RNG
 }
 
 /** `n` bytes straight from the TRNG. False = the TRNG failed: the caller answers RC_RANDOM_NO_RNG. */
@@ -26,11 +24,9 @@ export function fresh(out: usize, n: i32): bool {
   return trng(out, n) === PERIPHERAL_OK && trngHealth(out, n)
 }
 
-/** `n` bytes from the DRBG, at most 65,536. */
+/** `n` bytes from the DRBG, at most 65,536. False, and nothing written, where the TRNG failed or there is no instance. */
 export function random(out: usize, n: i32): bool {
-  if (!fresh(SEED, 48)) return false
-  drbgReseed(SEED, 48, 0, 0)
+  const made = fresh(SEED, 48) && drbgGenerateResistant(out, n, SEED, 48, 0, 0)
   wipe(SEED, 48)
-  drbgGenerate(out, n, 0, 0)
-  return true
+  return made
 }

@@ -14,18 +14,23 @@ core.after(() => {
 
 const NONE = new Uint8Array(0)
 
-function instantiate(entropy: Uint8Array, nonce: Uint8Array, personal: Uint8Array): boolean {
+function instantiate(entropy: Uint8Array, nonce: Uint8Array, personal: Uint8Array, resistant = false): boolean {
   const [e, n, p] = [core.put(entropy), core.put(nonce), core.put(personal)]
-  return core.call.drbgInstantiate(e, entropy.length, n, nonce.length, p, personal.length) === 1
+  return core.call.drbgInstantiate(resistant, e, entropy.length, n, nonce.length, p, personal.length) === 1
 }
 
 function reseed(entropy: Uint8Array, additional: Uint8Array): boolean {
   return core.call.drbgReseed(core.put(entropy), entropy.length, core.put(additional), additional.length) === 1
 }
 
-function generate(n: number, additional: Uint8Array): Uint8Array | null {
+/** With entropy: a request with prediction resistance. */
+function generate(n: number, additional: Uint8Array, entropy?: Uint8Array): Uint8Array | null {
   const out = core.room(n, 0x99)
-  const given = core.call.drbgGenerate(out, n, core.put(additional), additional.length) === 1
+  const more = core.put(additional)
+  const given =
+    entropy === undefined
+      ? core.call.drbgGenerate(out, n, more, additional.length) === 1
+      : core.call.drbgGenerateResistant(out, n, core.put(entropy), entropy.length, more, additional.length) === 1
   if (!given) equalBytes(core.take(out, n), Buffer.alloc(n, 0x99), 'bytes were written by a refused request')
   return given ? core.take(out, n) : null
 }
@@ -106,6 +111,67 @@ test(
         },
       ),
     )
+  }),
+)
+
+test(
+  'prediction resistance is a reseed with the additional input, then a request without any',
+  core.checked(() => {
+    const request = fc.record({ entropy: arbitraryBytes(32, 80), n: fc.integer({ min: 0, max: 200 }) })
+    fc.assert(
+      fc.property(
+        arbitraryBytes(32, 64),
+        fc.array(fc.tuple(request, arbitraryBytes(0, 70)), { minLength: 1, maxLength: 4 }),
+        (seed, requests) => {
+          const nonce = Buffer.alloc(16, 3)
+          const reference = new Reference(Buffer.concat([seed, nonce]))
+          assert.ok(instantiate(seed, nonce, NONE, true))
+          for (const [{ entropy, n }, additional] of requests) {
+            const actual = generate(n, additional, entropy)
+            if (actual === null) throw new Error('refused')
+            reference.update(Buffer.concat([entropy, additional]))
+            equalBytes(actual, reference.generate(n, NONE))
+          }
+          core.reset()
+        },
+      ),
+    )
+  }),
+)
+
+test(
+  'prediction resistance is for instances that were made for it, with entropy enough',
+  core.checked(() => {
+    const [entropy, nonce] = [Buffer.alloc(32, 1), Buffer.alloc(16, 2)]
+    assert.is(generate(16, NONE, entropy), null, 'no instance')
+    assert.ok(instantiate(entropy, nonce, NONE, false))
+    assert.is(generate(16, NONE, entropy), null, 'an instance without it')
+    assert.ok(generate(16, NONE))
+    assert.ok(instantiate(entropy, nonce, NONE, true))
+    assert.is(generate(16, NONE, entropy.subarray(1)), null, 'too little entropy')
+    assert.is(generate(65537, NONE, entropy), null, 'too much at once')
+    assert.ok(generate(16, NONE, entropy))
+  }),
+)
+
+test(
+  'when a reseed is due only a reseed, or prediction resistance, goes on',
+  core.checked(() => {
+    const state = new DataView(core.memory.buffer, core.call.DRBG_STATE.value, 8)
+    const entropy = Buffer.alloc(32, 1)
+    const wear = () => {
+      assert.ok(instantiate(entropy, Buffer.alloc(16, 2), NONE, true))
+      state.setBigUint64(0, 2n ** 32n, true)
+      assert.ok(generate(16, NONE), 'the last request before it')
+      assert.is(generate(16, NONE), null, 'the interval is over')
+      assert.is(state.getBigUint64(0, true), 2n ** 32n + 1n)
+    }
+    wear()
+    assert.ok(reseed(entropy, NONE))
+    assert.ok(generate(16, NONE))
+    wear()
+    assert.ok(generate(16, NONE, entropy))
+    assert.is(state.getBigUint64(0, true), 2n)
   }),
 )
 

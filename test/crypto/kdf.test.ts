@@ -87,7 +87,8 @@ test(
       const expected = bytes(vector, 'out')
       const out = core.room(expected.length)
       const alg = hashNumber(text(vector, 'hash'))
-      core.call.kdfFixed(alg, core.put(key), key.length, core.put(fixed), fixed.length, out, expected.length)
+      const at = core.put(fixed)
+      core.call.kdfCounter(alg, core.put(key), key.length, at, 0, at, fixed.length, 4, out, expected.length)
       equalBytes(core.take(out, expected.length), expected)
       core.reset()
     }

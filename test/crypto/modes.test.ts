@@ -1,10 +1,10 @@
 import { createCipheriv } from 'node:crypto'
-import { cmac as nobleCmac } from '@noble/ciphers/aes.js'
 import fc from 'fast-check'
 import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
 import { arbitraryBytes, arbitraryKey, bytes, Core, equalBytes, readVectors, seedProperties, text } from './core.js'
 
-const test = suite('CBC, CTR, CMAC')
+const test = suite('CBC, CTR, padding')
 const core = new Core()
 seedProperties()
 
@@ -97,30 +97,35 @@ test(
 )
 
 test(
-  'the CMAC examples of SP 800-38B',
+  'padding goes on and comes off again, whatever the length',
   core.checked(() => {
-    for (const vector of readVectors('cmac.txt')) {
-      const message = bytes(vector, 'message')
-      const out = core.room(16)
-      core.call.cmac(core.aesKey(bytes(vector, 'key')), core.put(message), message.length, out)
-      equalBytes(core.take(out, 16), bytes(vector, 'mac'))
+    for (let n = 0; n <= 33; n++) {
+      const at = core.room(n + 16, 0x77)
+      const total = core.call.pad(at, n)
+      const expected = 16 - (n % 16)
+      assert.is(total, n + expected)
+      equalBytes(core.take(at, total), Buffer.concat([Buffer.alloc(n, 0x77), Buffer.alloc(expected, expected)]))
+      assert.is(core.call.unpadded(at, total), n)
       core.reset()
     }
   }),
 )
 
 test(
-  'CMAC of any length agrees with an independent implementation',
+  'padding is refused when any byte of it is wrong, and when its length is 0 or over 16',
   core.checked(() => {
-    fc.assert(
-      fc.property(arbitraryKey, arbitraryBytes(0, 100), (key, message) => {
-        const out = core.room(16)
-        core.call.cmac(core.aesKey(key), core.put(message), message.length, out)
-        equalBytes(core.take(out, 16), nobleCmac(message, key))
-        core.assertNothingLeft()
-        core.reset()
-      }),
-    )
+    for (let length = 0; length <= 255; length++) {
+      const block = Buffer.alloc(32, 0x5a)
+      block.fill(length, Math.max(0, 32 - length))
+      block[31] = length
+      assert.is(core.call.unpadded(core.put(block), 32), length >= 1 && length <= 16 ? 32 - length : -1, `${length}`)
+      for (let i = 32 - Math.min(length, 16); i < 31; i++) {
+        const damaged = Buffer.from(block)
+        damaged[i] = (damaged[i] ?? 0) ^ 0x80
+        assert.is(core.call.unpadded(core.put(damaged), 32), -1, `byte ${i} of ${length}`)
+      }
+      core.reset()
+    }
   }),
 )
 
