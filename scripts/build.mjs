@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-// Builds dist/ from the sources: JavaScript, the firmware, the crypto core by itself, firmware.json.
+// Builds dist/ from the sources: JavaScript, the firmware, two parts of it by themselves for test vectors, firmware.json.
 //
 //   node scripts/build.mjs            what has changed since the last build
 //   node scripts/build.mjs --clean    everything
-//   node scripts/build.mjs --verify   builds both wasm modules again in another folder and compares the hashes
+//   node scripts/build.mjs --verify   builds the wasm modules again in another folder and compares the hashes
 import { spawn } from 'node:child_process'
 import {
   chmodSync,
@@ -102,6 +102,7 @@ function finishBins() {
 const MODULES = [
   { name: 'firmware', entry: null, snapshots: true },
   { name: 'crypto', entry: 'assembly/crypto/vectors.ts', snapshots: false },
+  { name: 'public-key', entry: 'assembly/public-key-vectors.ts', snapshots: false },
 ]
 
 /** An option of asconfig.json as asc takes it on its command line. */

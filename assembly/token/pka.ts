@@ -57,15 +57,20 @@ export function ecGenerate(curve: i32, scalar: usize, out: usize): bool {
   return false
 }
 
-/** P-384 ECDH: 48-byte X coordinate into `out`. False where the peer's point is not valid. */
-export function ecdh(scalar: usize, peer: usize, out: usize): bool {
-  store<u8>(PKA_IN, <u8>CURVE_P384)
-  memory.copy(PKA_IN + 1, scalar, 48)
-  memory.copy(PKA_IN + 49, peer, 97)
-  if (accelerate(PKA_ECDH, 146) !== 48) return false
-  memory.copy(out, PKA_OUT, 48)
-  wipe(PKA_OUT, 48)
+/** ECDH: X coordinate (L bytes) into `out`. False where the peer's point is not valid. */
+export function ecdhOf(curve: i32, scalar: usize, peer: usize, out: usize): bool {
+  const L = curveLength(curve)
+  store<u8>(PKA_IN, <u8>curve)
+  memory.copy(PKA_IN + 1, scalar, L)
+  memory.copy(PKA_IN + <usize>(1 + L), peer, 1 + 2 * L)
+  if (accelerate(PKA_ECDH, 2 + 3 * L) !== L) return false
+  memory.copy(out, PKA_OUT, L)
+  wipe(PKA_OUT, L)
   return true
+}
+
+export function ecdh(scalar: usize, peer: usize, out: usize): bool {
+  return ecdhOf(CURVE_P384, scalar, peer, out)
 }
 
 /** r ∥ s (2L bytes) over a digest. */

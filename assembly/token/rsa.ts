@@ -1,11 +1,26 @@
 // RSA encodings (RFC 8017): EMSA-PKCS1-v1_5, EMSA-PSS, RSAES-OAEP. The raw operations are the accelerator's.
 
 import { PKA_OUT } from '../arena'
-import { HASH_SHA256, HASH_SHA384, hashFinal, hashInit, hashLength, hashUpdate } from '../crypto/sha2'
+import {
+  HASH_SHA1,
+  HASH_SHA224,
+  HASH_SHA256,
+  HASH_SHA384,
+  hashFinal,
+  hashInit,
+  hashLength,
+  hashUpdate,
+} from '../crypto/sha2'
 import { ctEqual, store32be, wipe } from '../crypto/util'
 import { fresh } from './random'
 
-/** DigestInfo without the digest, RFC 8017 §9.2 note 1; the last byte but two of the hash's OID and the lengths differ. */
+/** DigestInfo without the digest, RFC 8017 §9.2 note 1. SHA-1 is there for what was signed long ago. */
+const INFO_1: usize = memory.data<u8>([
+  0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14,
+])
+const INFO_224: usize = memory.data<u8>([
+  0x30, 0x2d, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x04, 0x05, 0x00, 0x04, 0x1c,
+])
 const INFO_256: usize = memory.data<u8>([
   0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20,
 ])
@@ -15,7 +30,6 @@ const INFO_384: usize = memory.data<u8>([
 const INFO_512: usize = memory.data<u8>([
   0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0x00, 0x04, 0x40,
 ])
-const INFO_LENGTH: i32 = 19
 
 /** The encoded block, k bytes; 512 for RSA-4096. */
 export const BLOCK: usize = memory.data(512, 16)
@@ -30,6 +44,8 @@ export function wipeRsa(): void {
 }
 
 function info(alg: i32): usize {
+  if (alg === HASH_SHA1) return INFO_1
+  if (alg === HASH_SHA224) return INFO_224
   return alg === HASH_SHA256 ? INFO_256 : alg === HASH_SHA384 ? INFO_384 : INFO_512
 }
 
@@ -52,9 +68,10 @@ export function encodePkcs1(data: usize, n: i32, k: i32): bool {
 
 /** The same around DigestInfo and a digest that is hashed here. */
 export function encodePkcs1Hash(alg: i32, p: usize, n: i32, k: i32): bool {
-  memory.copy(WORK, info(alg), INFO_LENGTH)
-  digest(alg, p, n, WORK + <usize>INFO_LENGTH)
-  return encodePkcs1(WORK, INFO_LENGTH + hashLength(alg), k)
+  const length = alg === HASH_SHA1 ? 15 : 19
+  memory.copy(WORK, info(alg), length)
+  digest(alg, p, n, WORK + <usize>length)
+  return encodePkcs1(WORK, length + hashLength(alg), k)
 }
 
 /** XORs MGF1(seed) over `n` bytes at `target`. */
