@@ -87,8 +87,11 @@ export class Core {
 
   /** Checks the guards of all buffers and gives the memory back. */
   reset(): void {
-    this.#checkGuards()
-    this.#clear()
+    try {
+      this.#checkGuards()
+    } finally {
+      this.#clear()
+    }
   }
 
   #checkGuards(): void {

@@ -60,6 +60,7 @@ export interface CryptoExports extends Record<string, unknown> {
     out: number,
     n: number,
   ): void
+  aesKeyLengthValid(keyLen: number): number
   aesKey(ctx: number, key: number, keyLen: number): void
   aesKeyEncrypt(ctx: number, key: number, keyLen: number): void
   aesEncrypt(ctx: number, src: number, dst: number, blocks: number): void

@@ -1,0 +1,14 @@
+import { vectorsCommand } from './command.js'
+
+const { stdout, stderr } = process
+stdout.on('error', (error) => {
+  // Whoever read the output has gone away, as `head` does.
+  if (!('code' in error) || error.code !== 'EPIPE') throw error
+  process.exit(1)
+})
+
+process.exitCode = vectorsCommand(process.argv.slice(2), {
+  out: (line) => stdout.write(`${line}\n`),
+  err: (line) => stderr.write(`${line}\n`),
+  progress: stderr.isTTY ? (text) => stderr.write(`\r\x1b[K${text}`) : undefined,
+})
