@@ -20,12 +20,12 @@ import { curveLength, ecdhOf, ecdsaSign, ecdsaVerify, ecPublicOf } from './token
 import { modulusBits, modulusLength, rsaPrivate, rsaPublic } from './token/private-key'
 import {
   BLOCK,
-  checkPss,
-  decodeOaep,
+  checkPssOf,
+  decodeOaepOf,
   digest,
-  encodeOaep,
+  encodeOaepOf,
   encodePkcs1Hash,
-  encodePss,
+  encodePssOf,
   oaepMessage,
   wipeRsa,
 } from './token/rsa'
@@ -90,28 +90,30 @@ export function pkcs1Verify(alg: i32, p: usize, n: i32, signature: usize, length
   return good
 }
 
-/** RSASSA-PSS with MGF1 of the same hash and a salt out of the TRNG, to `out`: its length, or -1. */
-export function pssSign(alg: i32, saltLength: i32, p: usize, n: i32, out: usize): i32 {
+/** RSASSA-PSS with MGF1 of the hash `mgf` and a salt out of the TRNG, to `out`: its length, or -1. */
+export function pssSign(alg: i32, mgf: i32, saltLength: i32, p: usize, n: i32, out: usize): i32 {
   digest(alg, p, n, SHARED)
-  return result(encodePss(alg, SHARED, saltLength, modulusLength(), modulusBits()) && rsaPrivate(BLOCK), out)
+  const encoded = encodePssOf(alg, mgf, SHARED, saltLength, modulusLength(), modulusBits())
+  return result(encoded && rsaPrivate(BLOCK), out)
 }
 
-export function pssVerify(alg: i32, saltLength: i32, p: usize, n: i32, signature: usize, length: i32): bool {
+export function pssVerify(alg: i32, mgf: i32, saltLength: i32, p: usize, n: i32, signature: usize, length: i32): bool {
   const k = modulusLength()
   digest(alg, p, n, SHARED)
-  const good = length === k && rsaPublic(signature) && checkPss(alg, SHARED, saltLength, k, modulusBits())
+  const good = length === k && rsaPublic(signature) && checkPssOf(alg, mgf, SHARED, saltLength, k, modulusBits())
   end()
   return good
 }
 
-/** RSAES-OAEP with MGF1 of the same hash, an empty label and a seed out of the TRNG, to `out`: its length, or -1. */
-export function oaepSeal(alg: i32, p: usize, n: i32, out: usize): i32 {
-  return result(encodeOaep(alg, p, n, modulusLength()) && rsaPublic(BLOCK), out)
+/** RSAES-OAEP with MGF1 of the hash `mgf`, a label, and a seed out of the TRNG, to `out`: its length, or -1. */
+export function oaepSeal(alg: i32, mgf: i32, label: usize, labelLength: i32, p: usize, n: i32, out: usize): i32 {
+  return result(encodeOaepOf(alg, mgf, label, labelLength, p, n, modulusLength()) && rsaPublic(BLOCK), out)
 }
 
 /** Its message to `out`: the length, or -1. */
-export function oaepOpen(alg: i32, p: usize, length: i32, out: usize): i32 {
-  const n = length === modulusLength() && rsaPrivate(p) ? decodeOaep(alg, length) : -1
+export function oaepOpen(alg: i32, mgf: i32, label: usize, labelLength: i32, p: usize, length: i32, out: usize): i32 {
+  const opened = length === modulusLength() && rsaPrivate(p)
+  const n = opened ? decodeOaepOf(alg, mgf, label, labelLength, length) : -1
   if (n >= 0) memory.copy(out, oaepMessage(), n)
   end()
   return n

@@ -103,8 +103,13 @@ function pssHash(alg: i32, mHash: usize, salt: usize, saltLength: i32, out: usiz
   hashFinal(CTX, out)
 }
 
-/** EMSA-PSS of a digest into BLOCK; the modulus has `bits` bits in k bytes. */
+/** EMSA-PSS of a digest into BLOCK, with MGF1 of the same hash; the modulus has `bits` bits in k bytes. */
 export function encodePss(alg: i32, mHash: usize, saltLength: i32, k: i32, bits: i32): bool {
+  return encodePssOf(alg, alg, mHash, saltLength, k, bits)
+}
+
+/** The same with MGF1 of the hash `mgf`. */
+export function encodePssOf(alg: i32, mgf: i32, mHash: usize, saltLength: i32, k: i32, bits: i32): bool {
   const h = hashLength(alg)
   const emBits = bits - 1
   const em = (emBits + 7) >> 3
@@ -116,15 +121,20 @@ export function encodePss(alg: i32, mHash: usize, saltLength: i32, k: i32, bits:
   if (saltLength > 0 && !fresh(salt, saltLength)) return false
   pssHash(alg, mHash, salt, saltLength, block + <usize>dbLength)
   store<u8>(block + <usize>(dbLength - saltLength - 1), 1)
-  mgf1(alg, block + <usize>dbLength, h, block, dbLength)
+  mgf1(mgf, block + <usize>dbLength, h, block, dbLength)
   const top: i32 = 0xff >> (8 * em - emBits)
   store<u8>(block, load<u8>(block) & <u8>top)
   store<u8>(block + <usize>(em - 1), 0xbc)
   return true
 }
 
-/** Does the recovered block in PKA_OUT (k bytes) hold an EMSA-PSS of the digest? */
+/** Does the recovered block in PKA_OUT (k bytes) hold an EMSA-PSS of the digest, with MGF1 of the same hash? */
 export function checkPss(alg: i32, mHash: usize, saltLength: i32, k: i32, bits: i32): bool {
+  return checkPssOf(alg, alg, mHash, saltLength, k, bits)
+}
+
+/** The same with MGF1 of the hash `mgf`. */
+export function checkPssOf(alg: i32, mgf: i32, mHash: usize, saltLength: i32, k: i32, bits: i32): bool {
   const h = hashLength(alg)
   const emBits = bits - 1
   const em = (emBits + 7) >> 3
@@ -137,7 +147,7 @@ export function checkPss(alg: i32, mHash: usize, saltLength: i32, k: i32, bits: 
   const top = <u8>mask
   if ((load<u8>(block) & ~top) !== 0) return false
   memory.copy(DB, block, dbLength)
-  mgf1(alg, block + <usize>dbLength, h, DB, dbLength)
+  mgf1(mgf, block + <usize>dbLength, h, DB, dbLength)
   store<u8>(DB, load<u8>(DB) & top)
   const zeros = dbLength - saltLength - 1
   for (let i = 0; i < zeros; i++) if (load<u8>(DB + <usize>i) !== 0) return false
@@ -146,20 +156,25 @@ export function checkPss(alg: i32, mHash: usize, saltLength: i32, k: i32, bits: 
   return ctEqual(WORK, block + <usize>dbLength, h)
 }
 
-/** RSAES-OAEP with an empty label into BLOCK. */
+/** RSAES-OAEP with an empty label and MGF1 of the same hash into BLOCK. */
 export function encodeOaep(alg: i32, message: usize, n: i32, k: i32): bool {
+  return encodeOaepOf(alg, alg, message, 0, message, n, k)
+}
+
+/** The same with MGF1 of the hash `mgf` and a label. */
+export function encodeOaepOf(alg: i32, mgf: i32, label: usize, labelLength: i32, message: usize, n: i32, k: i32): bool {
   const h = hashLength(alg)
   if (n > k - 2 * h - 2) return false
   memory.fill(BLOCK, 0, k)
   const seed = BLOCK + 1
   const db = seed + <usize>h
   const dbLength = k - h - 1
-  digest(alg, BLOCK, 0, db)
+  digest(alg, label, labelLength, db)
   store<u8>(db + <usize>(dbLength - n - 1), 1)
   memory.copy(db + <usize>(dbLength - n), message, n)
   if (!fresh(seed, h)) return false
-  mgf1(alg, seed, h, db, dbLength)
-  mgf1(alg, db, dbLength, seed, h)
+  mgf1(mgf, seed, h, db, dbLength)
+  mgf1(mgf, db, dbLength, seed, h)
   return true
 }
 
@@ -175,15 +190,20 @@ export function oaepMessage(): usize {
  * nothing about which (RFC 8017 §7.1.2 note).
  */
 export function decodeOaep(alg: i32, k: i32): i32 {
+  return decodeOaepOf(alg, alg, BLOCK, 0, k)
+}
+
+/** The same with MGF1 of the hash `mgf` and a label. */
+export function decodeOaepOf(alg: i32, mgf: i32, label: usize, labelLength: i32, k: i32): i32 {
   const h = hashLength(alg)
   if (k < 2 * h + 2) return -1
   memory.copy(BLOCK, PKA_OUT, k)
   const seed = BLOCK + 1
   const db = seed + <usize>h
   const dbLength = k - h - 1
-  mgf1(alg, db, dbLength, seed, h)
-  mgf1(alg, seed, h, db, dbLength)
-  digest(alg, BLOCK, 0, WORK)
+  mgf1(mgf, db, dbLength, seed, h)
+  mgf1(mgf, seed, h, db, dbLength)
+  digest(alg, label, labelLength, WORK)
   let wrong: u32 = <u32>load<u8>(BLOCK)
   for (let i: usize = 0; i < <usize>h; i++) wrong |= <u32>(load<u8>(WORK + i) ^ load<u8>(db + i))
   let looking: u32 = 1

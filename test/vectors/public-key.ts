@@ -25,10 +25,18 @@ interface Exports extends Record<string, unknown> {
   rsaComponent(which: number, p: number, n: number): number
   pkcs1Sign(alg: number, p: number, n: number, out: number): number
   pkcs1Verify(alg: number, p: number, n: number, signature: number, length: number): number
-  pssSign(alg: number, saltLength: number, p: number, n: number, out: number): number
-  pssVerify(alg: number, saltLength: number, p: number, n: number, signature: number, length: number): number
-  oaepSeal(alg: number, p: number, n: number, out: number): number
-  oaepOpen(alg: number, p: number, length: number, out: number): number
+  pssSign(alg: number, mgf: number, saltLength: number, p: number, n: number, out: number): number
+  pssVerify(
+    alg: number,
+    mgf: number,
+    saltLength: number,
+    p: number,
+    n: number,
+    signature: number,
+    length: number,
+  ): number
+  oaepSeal(alg: number, mgf: number, label: number, labelLength: number, p: number, n: number, out: number): number
+  oaepOpen(alg: number, mgf: number, label: number, labelLength: number, p: number, length: number, out: number): number
   curveLength(curve: number): number
   ecPoint(curve: number, scalar: number, out: number): number
   ecAgree(curve: number, scalar: number, peer: number, peerLength: number, out: number): number
@@ -62,6 +70,12 @@ const CURVES: ReadonlyMap<string, number> = new Map([
 export const curveOf = (name: string): number | undefined => CURVES.get(name)
 
 const MAX_MODULUS = 512
+
+/** The hash of a message and that of MGF1, by number. */
+export interface Hashes {
+  readonly alg: number
+  readonly mgf: number
+}
 
 export class PublicKeys {
   #call: Exports | undefined
@@ -163,25 +177,39 @@ export class PublicKeys {
   }
 
   /** With the salt that is given, or a random one of so many bytes. */
-  pssSign(key: RsaPrivateKey, alg: number, salt: Uint8Array | number, message: Uint8Array): Uint8Array | undefined {
+  pssSign(key: RsaPrivateKey, hashes: Hashes, salt: Uint8Array | number, message: Uint8Array): Uint8Array | undefined {
     const [random, length] = typeof salt === 'number' ? [undefined, salt] : [salt, salt.length]
-    return this.#rsa(key, random, (call, out) => call.pssSign(alg, length, ...this.#put(message), out))
+    const { alg, mgf } = hashes
+    return this.#rsa(key, random, (call, out) => call.pssSign(alg, mgf, length, ...this.#put(message), out))
   }
 
-  pssVerify(key: RsaPublicKey, alg: number, saltLength: number, message: Uint8Array, signature: Uint8Array): boolean {
+  pssVerify(
+    key: RsaPublicKey,
+    { alg, mgf }: Hashes,
+    saltLength: number,
+    message: Uint8Array,
+    signature: Uint8Array,
+  ): boolean {
     return this.#with((call) => {
       this.#key(call, key)
-      return call.pssVerify(alg, saltLength, ...this.#put(message), ...this.#put(signature)) === 1
+      return call.pssVerify(alg, mgf, saltLength, ...this.#put(message), ...this.#put(signature)) === 1
     })
   }
 
-  /** With the seed that is given. */
-  oaepSeal(key: RsaPublicKey, alg: number, seed: Uint8Array, message: Uint8Array): Uint8Array | undefined {
-    return this.#rsa(key, seed, (call, out) => call.oaepSeal(alg, ...this.#put(message), out))
+  /** With an empty label and the seed that is given. */
+  oaepSeal(key: RsaPublicKey, { alg, mgf }: Hashes, seed: Uint8Array, message: Uint8Array): Uint8Array | undefined {
+    return this.#rsa(key, seed, (call, out) => call.oaepSeal(alg, mgf, 0, 0, ...this.#put(message), out))
   }
 
-  oaepOpen(key: RsaPrivateKey, alg: number, ciphertext: Uint8Array): Uint8Array | undefined {
-    return this.#rsa(key, undefined, (call, out) => call.oaepOpen(alg, ...this.#put(ciphertext), out))
+  oaepOpen(
+    key: RsaPrivateKey,
+    { alg, mgf }: Hashes,
+    label: Uint8Array,
+    ciphertext: Uint8Array,
+  ): Uint8Array | undefined {
+    return this.#rsa(key, undefined, (call, out) =>
+      call.oaepOpen(alg, mgf, ...this.#put(label), ...this.#put(ciphertext), out),
+    )
   }
 
   // ---- elliptic curves: points 04 ∥ X ∥ Y, scalars as long as a coordinate, signatures r ∥ s ---------------------------------

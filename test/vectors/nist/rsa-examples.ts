@@ -67,6 +67,8 @@ function keyOf(numbers: ReadonlyMap<string, Uint8Array>): RsaPrivateKey | undefi
   return Object.values(key).includes(0n) ? undefined : key
 }
 
+const NO_LABEL = new Uint8Array(0)
+
 interface Example {
   readonly key: RsaPrivateKey
   readonly hash: string
@@ -75,23 +77,24 @@ interface Example {
 }
 
 function check(primitive: Primitive, { key, hash, mgf, parts }: Example, { publicKeys: keys }: Modules): Outcome {
-  const alg = hashOf(hash)
+  const [alg, other] = [hashOf(hash), hashOf(mgf)]
   const bits = key.n.toString(2).length
-  if (alg === undefined) return notApplicable(`the firmware has no hash ${hash}`)
-  if (hash !== mgf) return notApplicable("MGF1 with another hash than the message's")
+  if (alg === undefined || other === undefined) return notApplicable(`the firmware has no hash ${hash} or ${mgf}`)
   if (bits < MIN_BITS || bits > MAX_BITS) return notApplicable(`a modulus of ${bits} bits`)
+  const hashes = { alg, mgf: other }
   const part = (heading: string): Uint8Array => parts.get(heading) ?? new Uint8Array(0)
   if (primitive === 'RSA-OAEP') {
     const [message, ciphertext, seed] = [part('Message'), part('Encryption'), parts.get('Seed')]
     return all(
-      () => compare('message', keys.oaepOpen(key, alg, ciphertext), message),
-      () => (seed === undefined ? PASSED : compare('ciphertext', keys.oaepSeal(key, alg, seed, message), ciphertext)),
+      () => compare('message', keys.oaepOpen(key, hashes, NO_LABEL, ciphertext), message),
+      () =>
+        seed === undefined ? PASSED : compare('ciphertext', keys.oaepSeal(key, hashes, seed, message), ciphertext),
     )
   }
   const [message, signature] = [part('Message to be signed'), part('Signature')]
   const good =
     primitive === 'RSA-PSS'
-      ? keys.pssVerify(key, alg, part('Salt').length, message, signature)
+      ? keys.pssVerify(key, hashes, part('Salt').length, message, signature)
       : keys.pkcs1Verify(key, alg, message, signature)
   return expectVerdict('signature', good, true)
 }

@@ -51,7 +51,7 @@ interface Signed {
 
 function verify(keys: PublicKeys, key: RsaPublicKey, { scheme, alg, salt, message, signature }: Signed): boolean {
   if (scheme === 'RSA-PKCS1') return keys.pkcs1Verify(key, alg, message, signature)
-  return keys.pssVerify(key, alg, salt, message, signature)
+  return keys.pssVerify(key, { alg, mgf: alg }, salt, message, signature)
 }
 
 /** A signature by the file's private key: the file's own where nothing is random or the salt is given, else one that verifies. */
@@ -59,9 +59,9 @@ function sign(keys: PublicKeys, key: RsaPrivateKey, signed: Signed, salt: Uint8A
   const { scheme, alg, message, signature } = signed
   if (scheme === 'RSA-PKCS1') return compare('signature', keys.pkcs1Sign(key, alg, message), signature)
   if (salt !== undefined || signed.salt === 0) {
-    return compare('signature', keys.pssSign(key, alg, salt ?? 0, message), signature)
+    return compare('signature', keys.pssSign(key, { alg, mgf: alg }, salt ?? 0, message), signature)
   }
-  const own = keys.pssSign(key, alg, signed.salt, message)
+  const own = keys.pssSign(key, { alg, mgf: alg }, signed.salt, message)
   return expectVerdict('own signature', own !== undefined && verify(keys, key, { ...signed, signature: own }), true)
 }
 

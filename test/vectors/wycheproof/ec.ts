@@ -6,7 +6,7 @@ import { joined, toBytes, toInteger } from '../numbers.js'
 import { curveOf } from '../public-key.js'
 import { notApplicable, type Outcome } from '../result.js'
 import type { Check } from '../wycheproof.js'
-import { judge } from './judge.js'
+import { judge, outside } from './judge.js'
 import type { Reader } from './reader.js'
 
 const noCurve = (name: string): Outcome => notApplicable(`the accelerator has no curve ${name}`)
@@ -52,7 +52,7 @@ export const ecdsa =
     let signature = test.bytes('sig')
     if (!plain) {
       const numbers = fromDer(signature)
-      if (numbers === undefined) return notApplicable('no DER of two numbers: decoded outside the firmware')
+      if (numbers === undefined) return outside(test, 'no DER of two numbers: decoded outside the firmware')
       const length = keys.curveLength(curve)
       signature = joined(...numbers.map((number) => toBytes(number, length)))
     }
@@ -70,9 +70,7 @@ const SPKI: ReadonlyMap<string, string> = new Map([
   ['secp256k1', '3056301006072a8648ce3d020106052b8104000a034200'],
 ])
 
-const otherEncoding = notApplicable(
-  'a public key that is no uncompressed point of the named curve: decoded outside the firmware',
-)
+const OTHER_ENCODING = 'a public key that is no uncompressed point of the named curve: decoded outside the firmware'
 
 /** The point behind the prefix; undefined where the encoding is another one. */
 function pointOf(curve: string, der: Uint8Array): Uint8Array | undefined {
@@ -117,6 +115,6 @@ export const ecdh: Check = (group, test, { publicKeys: keys }) => {
   const curve = curveOf(name)
   if (curve === undefined) return noCurve(name)
   const { peer, scalar } = agreementOf(group.text('encoding'), name, test)
-  if (peer === undefined) return otherEncoding
+  if (peer === undefined) return outside(test, OTHER_ENCODING)
   return judge(test, 'shared X', keys.ecAgree(curve, scalar, peer), test.bytes('shared'))
 }

@@ -1,4 +1,4 @@
-import { compare, failed, type Outcome, PASSED } from '../result.js'
+import { compare, failed, notApplicable, type Outcome, PASSED } from '../result.js'
 import type { Reader } from './reader.js'
 
 /** What the firmware makes of a test: its answer, true for a check that came out right, undefined or false for a refusal. */
@@ -24,6 +24,11 @@ export function judge(test: Reader, what: string, answer: Answer, expected?: Uin
   if (refused) return mustRefuse || result === 'acceptable' ? PASSED : failed(`${what}: refused (${comment(test)})`)
   if (mustRefuse) return failed(`${what}: accepted what must be refused (${comment(test)})`)
   return typeof answer === 'boolean' || expected === undefined ? PASSED : compare(what, answer, expected)
+}
+
+/** What never reaches the firmware is not for it to judge, unless it should have been valid: then nothing was to stop it. */
+export function outside(test: Reader, why: string): Outcome {
+  return test.text('result') === 'valid' ? failed(`${why}, though valid`) : notApplicable(why)
 }
 
 const comment = (test: Reader): string =>

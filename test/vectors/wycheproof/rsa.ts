@@ -2,6 +2,7 @@ import { createPrivateKey } from 'node:crypto'
 import { hashOf } from '../firmware.js'
 import { MAX_BITS, MIN_BITS } from '../nist/rsa.js'
 import { bitLength, toInteger } from '../numbers.js'
+import type { Hashes } from '../public-key.js'
 import { notApplicable, type Outcome } from '../result.js'
 import type { RsaPrivateKey, RsaPublicKey } from '../rsa-key.js'
 import type { Check } from '../wycheproof.js'
@@ -12,12 +13,15 @@ import type { Reader } from './reader.js'
 function obstacle(group: Reader, key: RsaPublicKey): Outcome | undefined {
   const bits = bitLength(key.n)
   if (bits < MIN_BITS || bits > MAX_BITS) return notApplicable(`a modulus of ${bits} bits`)
-  const hash = group.text('sha')
-  if (hashOf(hash) === undefined) return notApplicable(`the firmware has no hash ${hash}`)
-  if (group.has('mgfSha') && group.text('mgfSha') !== hash)
-    return notApplicable("MGF1 with another hash than the message's")
-  return undefined
+  const unknown = ['sha', 'mgfSha'].find((name) => group.has(name) && hashOf(group.text(name)) === undefined)
+  return unknown ? notApplicable(`the firmware has no hash ${group.text(unknown)}`) : undefined
 }
+
+/** Those of a group that has no obstacle. */
+const hashesOf = (group: Reader): Hashes => ({
+  alg: hashOf(group.text('sha')) ?? 0,
+  mgf: hashOf(group.text('mgfSha')) ?? 0,
+})
 
 function publicKey(group: Reader): RsaPublicKey {
   const key = group.object('publicKey')
@@ -66,16 +70,15 @@ export const pkcs1Generate: Check = (group, test, { publicKeys: keys }) => {
 
 export const pss: Check = (group, test, { publicKeys: keys }) => {
   const key = publicKey(group)
-  const alg = hashOf(group.text('sha')) ?? 0
   if (group.text('mgf') !== 'MGF1') return notApplicable(`the firmware has no ${group.text('mgf')}`)
-  const verified = () => keys.pssVerify(key, alg, group.number('sLen'), test.bytes('msg'), test.bytes('sig'))
+  const verified = () =>
+    keys.pssVerify(key, hashesOf(group), group.number('sLen'), test.bytes('msg'), test.bytes('sig'))
   return obstacle(group, key) ?? judge(test, 'signature', verified())
 }
 
 export const oaep: Check = (group, test, { publicKeys: keys }) => {
   const key = privateKey(group)
   if (key === undefined) return threePrimes
-  if (test.text('label') !== '') return notApplicable("OAEP with a label: the firmware's has none")
-  const alg = hashOf(group.text('sha')) ?? 0
-  return obstacle(group, key) ?? judge(test, 'message', keys.oaepOpen(key, alg, test.bytes('ct')), test.bytes('msg'))
+  const opened = () => keys.oaepOpen(key, hashesOf(group), test.bytes('label'), test.bytes('ct'))
+  return obstacle(group, key) ?? judge(test, 'message', opened(), test.bytes('msg'))
 }

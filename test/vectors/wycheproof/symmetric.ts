@@ -3,7 +3,7 @@ import { hashOf } from '../firmware.js'
 import { joined } from '../numbers.js'
 import { all, compare, expectRefusal, notApplicable, type Outcome, PASSED } from '../result.js'
 import type { Check } from '../wycheproof.js'
-import { judge } from './judge.js'
+import { judge, outside } from './judge.js'
 import type { Reader } from './reader.js'
 
 const NAMES = { gcm: { seal: 'gcmSeal', open: 'gcmOpen' }, ccm: { seal: 'ccmSeal', open: 'ccmOpen' } } as const
@@ -79,7 +79,7 @@ export const keyWrap =
 export const cbcPad: Check = (_group, test, { firmware }) => {
   const [key, iv, message, ciphertext] = [test.bytes('key'), test.bytes('iv'), test.bytes('msg'), test.bytes('ct')]
   if (ciphertext.length === 0 || ciphertext.length % 16 !== 0) {
-    return notApplicable('a ciphertext that is no whole blocks: refused before any decryption')
+    return outside(test, 'a ciphertext that is no whole blocks: refused before any decryption')
   }
   return all(
     () => judge(test, 'plaintext', firmware.cbcPadDecrypt(key, iv, ciphertext), message),
