@@ -15,7 +15,7 @@ seedProperties()
 
 const modules = { firmware: new Firmware(), publicKeys: new PublicKeys() }
 const failures = (path: string): number =>
-  [...resultsOf(path, modules)].filter(({ outcome }) => outcome.kind === 'failed').length
+  [...resultsOf(path, FIXTURES, modules)].filter(({ outcome }) => outcome.kind === 'failed').length
 
 /** What holds an answer, in the text files and in JSON. */
 const ANSWERS =
@@ -32,7 +32,7 @@ interface Place {
 /** Lines whose vector runs, and must be accepted. */
 function acceptedLines(name: string, lines: readonly string[]): (line: number) => boolean {
   const json = name.endsWith('.json')
-  const results = [...resultsOf(`${FIXTURES}${name}`, modules)]
+  const results = [...resultsOf(name, FIXTURES, modules)]
   const runs = results.filter(({ outcome }) => outcome.kind === 'passed').map(({ where }) => where)
   if (json) {
     const own = (line: number) => {

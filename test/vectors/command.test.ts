@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { FIXTURES, fixture, temporaryFile, vectors } from './support.js'
+import { FIXTURES, fixture, temporaryFile, vectors, vectorsIn } from './support.js'
 
 const test = suite('the vectors command')
 
@@ -85,6 +85,13 @@ test('what was run before the trouble is counted, and the other files are run', 
   assert.match(out[0] ?? '', /: 2 passed, 0 failed/)
   assert.match(out[1] ?? '', /VNT256\.rsp: 7 passed, 0 failed/)
   assert.is(err.length, 1)
+})
+
+test('names of files are those of the folder the user is in, and are printed as they were given', () => {
+  const { code, out } = vectorsIn(`${FIXTURES}nist`, 'VNT256.rsp', '../made/aes_gmac.json')
+  assert.is(code, 0)
+  assert.match(out[0] ?? '', /^VNT256\.rsp: 7 passed/)
+  assert.match(out[1] ?? '', /^\.\.\/made\/aes_gmac\.json: 2 passed/)
 })
 
 test('no more than ten failures of a file are printed', () => {

@@ -34,7 +34,9 @@ Primitives: ${PRIMITIVES.slice(0, 10).join(', ')},
 ${PRIMITIVES.slice(10, -1).join(', ')}.
 `
 
-export interface Streams {
+export interface Surroundings {
+  /** Where relative names of files start. */
+  readonly folder: string
   readonly out: (line: string) => void
   readonly err: (line: string) => void
   /** Replaces a line on the terminal; undefined where there is none. */
@@ -74,10 +76,11 @@ function optionsOf(args: readonly string[]): Options | undefined {
   }
 }
 
-const STEP = 500
+/** Milliseconds between two signs of progress. */
+const STEP = 200
 
 /** Runs the vectors and prints what came of them. The exit code. */
-export function vectorsCommand(args: readonly string[], { out, err, progress }: Streams): number {
+export function vectorsCommand(args: readonly string[], { folder, out, err, progress }: Surroundings): number {
   let options: Options | undefined
   try {
     options = optionsOf(args)
@@ -97,11 +100,14 @@ export function vectorsCommand(args: readonly string[], { out, err, progress }: 
   for (const path of options.files) {
     const tally = new Tally()
     let trouble: VectorError | undefined
+    let shown = Date.now()
     try {
-      for (const result of resultsOf(path, modules)) {
+      for (const result of resultsOf(path, folder, modules)) {
         tally.add(result)
         totals.add(result)
-        if (tally.count % STEP === 0) progress?.(`${path}: ${tally.count} vectors`)
+        if (progress === undefined || Date.now() - shown < STEP) continue
+        shown = Date.now()
+        progress(`${path}: ${tally.count} vectors`)
       }
     } catch (error) {
       if (!(error instanceof VectorError)) throw error

@@ -8,6 +8,8 @@ stdout.on('error', (error) => {
 })
 
 process.exitCode = vectorsCommand(process.argv.slice(2), {
+  // npm runs its scripts in the project's folder, wherever the user is.
+  folder: process.env.INIT_CWD ?? process.cwd(),
   out: (line) => stdout.write(`${line}\n`),
   err: (line) => stderr.write(`${line}\n`),
   progress: stderr.isTTY ? (text) => stderr.write(`\r\x1b[K${text}`) : undefined,

@@ -33,8 +33,13 @@ export interface Printed {
 
 /** The command as a user gives it. */
 export function vectors(...args: readonly string[]): Printed {
+  return vectorsIn(FIXTURES, ...args)
+}
+
+export function vectorsIn(folder: string, ...args: readonly string[]): Printed {
   const [out, err]: [string[], string[]] = [[], []]
   const code = vectorsCommand(args, {
+    folder,
     out: (line) => out.push(line),
     err: (line) => err.push(line),
     progress: undefined,
