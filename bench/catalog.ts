@@ -1,0 +1,8 @@
+import { aes } from './crypto/aes.js'
+import { keyWrap } from './crypto/key-wrap.js'
+import { primitives } from './crypto/primitives.js'
+import type { Group } from './harness/bench.js'
+import { backups, softHsm } from './token/backup.js'
+
+/** Every group, in the order of the table. */
+export const GROUPS: readonly Group[] = [keyWrap, aes, primitives, softHsm, backups]
