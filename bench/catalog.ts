@@ -3,6 +3,9 @@ import { keyWrap } from './crypto/key-wrap.js'
 import { primitives } from './crypto/primitives.js'
 import type { Group } from './harness/bench.js'
 import { backups, softHsm } from './token/backup.js'
+import { device } from './token/device.js'
+import { growth } from './token/growth.js'
+import { workers } from './token/workers.js'
 
 /** Every group, in the order of the table. */
-export const GROUPS: readonly Group[] = [keyWrap, aes, primitives, softHsm, backups]
+export const GROUPS: readonly Group[] = [keyWrap, aes, primitives, softHsm, backups, workers, growth, device]

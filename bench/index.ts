@@ -57,11 +57,13 @@ function report(measured: readonly Measured[], machine: string, options: Options
       )}\n`,
     )
   }
+  const failed = measured.filter(({ failure }) => failure !== undefined)
+  for (const failure of new Set(failed.map((one) => one.failure))) complain(inspect(failure))
   const missing = options.require ? measured.filter(({ row }) => row.ratio === null) : []
   const slow = options.gate ? measured.filter(({ spec, row }) => missesGate(spec, row)) : []
   for (const { row } of missing) complain(`bench: ${row.id} was not measured: ${row.notMeasured}`)
   for (const { row } of slow) complain(`bench: ${row.id} misses its gate`)
-  return missing.length + slow.length > 0 ? 1 : 0
+  return failed.length + missing.length + slow.length > 0 ? 1 : 0
 }
 
 try {

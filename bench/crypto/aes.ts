@@ -38,17 +38,17 @@ function openssl(cipher: string, { adopt }: Context): Promise<number> {
   })
 }
 
-const row = (id: string, code: string, target?: number): RowSpec => ({
+const row = (id: string, code: string, wanted: Pick<RowSpec, 'target' | 'gate'> = {}): RowSpec => ({
   id,
   unit: 'ns/block',
   baselineName: `OpenSSL ${code}`,
   ratio: 'speed',
   what: `AES-256 encryption of 1,024 blocks by the eight-block kernel against OpenSSL's ${code} code, AES instructions masked`,
-  ...(target === undefined ? {} : { target }),
+  ...wanted,
   present: asItIs,
 })
 
-const BITSLICED = row('aes8-vs-openssl', 'bitsliced', 0.95)
+const BITSLICED = row('aes8-vs-openssl', 'bitsliced', { target: 0.95, gate: 0.57 })
 const VECTOR_PERMUTE = row('aes8-vs-vpaes', 'vector-permute')
 
 export const aes: Group = {

@@ -143,22 +143,25 @@ const SIZES: readonly Size[] = [
   { bytes: 1216, batch: 64, node: 'kw1216-vs-node', noble: 'kw1216-vs-noble' },
 ]
 
-const TARGETS: Readonly<Record<string, number>> = {
-  'kw32-vs-node': 5,
-  'kw1216-vs-node': 2.8,
-  'kw32-vs-noble': 30,
-  'kw1216-vs-noble': 4.5,
+/**
+ * What is wanted, and the gate. @noble/ciphers wraps a first key ten times slower than the ten thousandth: these ratios are
+ * against code that the engine has optimized.
+ */
+const WANTED: Readonly<Record<string, { readonly target: number; readonly gate: number }>> = {
+  'kw32-vs-node': { target: 5, gate: 3 },
+  'kw1216-vs-node': { target: 2.8, gate: 1.7 },
+  'kw32-vs-noble': { target: 10, gate: 6 },
+  'kw1216-vs-noble': { target: 4.5, gate: 2.7 },
 }
 
 function spec(id: string, { bytes, batch }: Size, baselineName: string): RowSpec {
-  const target = TARGETS[id]
   return {
     id,
     unit: 'objects/s',
     baselineName,
     ratio: 'speed',
     what: `AES-256 KW, wrap and unwrap of ${bytes} bytes, batches of ${batch}, Buffers in and out`,
-    ...(target === undefined ? {} : { target }),
+    ...WANTED[id],
     present: perSecond,
   }
 }

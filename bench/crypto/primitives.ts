@@ -68,6 +68,36 @@ function kwp(bytes: number): Primitive {
   })
 }
 
+/** KW of one object: what a single wrapping command costs, without a batch. */
+function single(bytes: number): Primitive {
+  const what = `AES-256 KW, wrap and unwrap of one object of ${bytes} bytes, no batch`
+  return primitive(`kw${bytes}-single-vs-node`, what, 'ops/s', `${NODE} id-aes256-wrap`, (core) => {
+    const plain = pattern(bytes)
+    const [kek, source] = [core.put(KEY), core.put(plain)]
+    const [wrapped, back] = [core.room(bytes + 8), core.room(bytes)]
+    const take = reader(core, back, bytes)
+    const [secret, iv] = [createSecretKey(KEY), Buffer.alloc(8, 0xa6)]
+    return {
+      units: 1,
+      ours: () => {
+        core.memory.set(plain, source)
+        core.call.kwWrap(kek, 32, source, bytes, wrapped)
+        core.call.kwUnwrap(kek, 32, wrapped, bytes + 8, back)
+        return take()
+      },
+      theirs: () => {
+        const cipher = createCipheriv('id-aes256-wrap', secret, iv)
+        const text = cipher.update(plain)
+        cipher.final()
+        const decipher = createDecipheriv('id-aes256-wrap', secret, iv)
+        const opened = decipher.update(text)
+        decipher.final()
+        return opened
+      },
+    }
+  })
+}
+
 function gcm(bytes: number, name: string): Primitive {
   const what = `AES-256-GCM, seal and open of ${bytes} bytes, 80 bytes of associated data`
   return primitive(`gcm${name}-vs-node`, what, 'ops/s', `${NODE} aes-256-gcm`, (core) => {
@@ -199,6 +229,8 @@ function pbkdf2(name: HashName): Primitive {
 }
 
 const PRIMITIVES: readonly Primitive[] = [
+  single(32),
+  single(1216),
   kwp(33),
   kwp(1190),
   gcm(112, '112'),

@@ -16,6 +16,8 @@ export interface RowSpec {
   readonly what: string
   /** The ratio the project wants to see on a quiet machine: at least (speed), at most (cost). */
   readonly target?: number
+  /** The ratio that even a machine with other work has to reach; `--gate` fails where a row misses it. */
+  readonly gate?: number
   /** From the cost of one unit of work (nanoseconds, or bytes where the row is about memory) to `unit`. */
   present(cost: number): number
 }

@@ -18,9 +18,10 @@ processor time, everything that waits for a disk or a thread in real time.
   --json FILE     writes the rows as JSON, too
   --dir DIR       where state folders are made (the system's folder for temporary
                   files); they are gone when the program ends
-  --require       fail where a row cannot be measured for want of a program
-  --gate          fail where a row is clearly worse than what is wanted: below 60 %
-                  of it
+  --require       fail where a row cannot be measured for want of a program that
+                  it is compared with
+  --gate          fail where a row misses its gate, about 60 % of what is wanted:
+                  for machines that have other work, too
   --help          this text
 
 Exit codes: 0, 1 = failed, 2 = wrong usage.

@@ -51,11 +51,8 @@ export function missingRow({ id, unit, baselineName }: RowSpec, why: string): Ro
   }
 }
 
-/** A gate for machines that others use at the same time leaves so much of the target. */
-const GATE = 0.6
-
-/** Whether a row is clearly worse than its target; rows without one, or not measured, are not. */
-export function missesGate({ ratio: kind, target }: RowSpec, { ratio }: Row): boolean {
-  if (target === undefined || ratio === null) return false
-  return kind === 'speed' ? ratio < target * GATE : ratio > target / GATE
+/** Whether a row misses its gate; rows without one, or not measured, do not. */
+export function missesGate({ ratio: kind, gate }: RowSpec, { ratio }: Row): boolean {
+  if (gate === undefined || ratio === null) return false
+  return kind === 'speed' ? ratio < gate : ratio > gate
 }

@@ -3,7 +3,8 @@ import { createCipheriv, createPrivateKey, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import * as protocol from '../../assembly/protocol.js'
 import { type Attribute, attribute, concat } from '../../host/client/index.js'
-import type { Officer } from './tokens.js'
+import { backup, clear } from './cloning.js'
+import { type Officer, Prepared } from './tokens.js'
 
 const { ulong, bool, text, bytes } = attribute
 
@@ -17,7 +18,7 @@ export const RECORD_BYTES: Readonly<Record<ObjectKind, number>> = {
   data: 320,
 }
 
-const label = (kind: ObjectKind, index: number): string => `${kind} ${String(index).padStart(6, '0')}`
+export const label = (kind: ObjectKind, index: number): string => `${kind} ${String(index).padStart(6, '0')}`
 
 const own = (kind: ObjectKind, index: number, objectClass: number): Attribute[] => [
   ulong(protocol.CKA_CLASS, objectClass),
@@ -66,25 +67,49 @@ async function unwrapMany(end: Officer, kind: ObjectKind, keyType: number, key: 
   await client.objects.destroy(session, [handle])
 }
 
-/** Puts so many objects into the officer's partition. */
-export async function fill(end: Officer, kind: ObjectKind, count: number): Promise<void> {
-  const { client, session } = end
+/** Objects that are made one by one before they are moved on. */
+const CHUNK = 2000
+
+/**
+ * Keys in any number: another token makes them, and they are cloned from there, since a batch costs the growing token one commit
+ * where each key made on it would cost one.
+ */
+async function generateMany({ officer }: Prepared, count: number): Promise<void> {
+  const maker = await Prepared.make('maker', RECORD_BYTES.aes256 * CHUNK)
+  for (let done = 0; done < count; ) {
+    const next = Math.min(done + CHUNK, count)
+    await generate(maker.officer, done, next)
+    await backup(maker.officer, officer, await handlesOf(maker.officer))
+    await clear(maker.officer)
+    done = next
+  }
+  await maker.officer.close()
+}
+
+async function generate({ client, session }: Officer, from: number, to: number): Promise<void> {
+  for (let i = from; i < to; i++) await client.objects.generate(session, protocol.CKM_AES_KEY_GEN, aesKey(i))
+}
+
+/** Puts so many objects into the token's partition. */
+export async function fill(token: Prepared, kind: ObjectKind, count: number): Promise<void> {
+  const { officer } = token
   switch (kind) {
     case 'aes256':
-      for (let i = 0; i < count; i++) await client.objects.generate(session, protocol.CKM_AES_KEY_GEN, aesKey(i))
-      return
+      return count > CHUNK ? generateMany(token, count) : generate(officer, 0, count)
     case 'rsa2048':
-      return unwrapMany(end, kind, protocol.CKK_RSA, fixture('signer-rsa-2048.key.pem'), count)
+      return unwrapMany(officer, kind, protocol.CKK_RSA, fixture('signer-rsa-2048.key.pem'), count)
     case 'ec-p256':
-      return unwrapMany(end, kind, protocol.CKK_EC, fixture('tls-p256.key.pem'), count)
+      return unwrapMany(officer, kind, protocol.CKK_EC, fixture('tls-p256.key.pem'), count)
     case 'data':
       for (let i = 0; i < count; i++) {
         const template = [...own(kind, i, protocol.CKO_DATA), bytes(protocol.CKA_VALUE, Buffer.alloc(64, i))]
-        await client.objects.create(session, template)
+        await officer.client.objects.create(officer.session, template)
       }
   }
 }
 
+/** All objects of the partition, oldest first: the order of the token's own list is not that of their making. */
 export async function handlesOf({ client, session }: Officer): Promise<number[]> {
-  return (await client.objects.list(session)).map(({ handle }) => handle)
+  const rows = await client.objects.list(session)
+  return rows.map(({ handle }) => handle).sort((a, b) => a - b)
 }

@@ -4,6 +4,7 @@ import {
   AUTH_PASSWORD,
   BATTERY_REGIONS,
   FLASH_SECTOR,
+  FLASH_SIZE,
   MODEL_BACKUP,
   MODEL_PCIE,
   PROFILE_6_27_0,
@@ -79,6 +80,11 @@ async function officer(transport: Transport, partition: number): Promise<Officer
   return { client, session, partition, transport, close: () => transport.close() }
 }
 
+/** A token to work with, a Backup HSM, and one whose objects only ever go to others. */
+export type TokenKind = 'hsm' | 'backup' | 'maker'
+
+const SERIALS: Readonly<Record<TokenKind, bigint>> = { hsm: 500409n, backup: 700101n, maker: 500001n }
+
 /** A token in memory: what is in it can be saved any number of times. */
 export class Prepared {
   private constructor(
@@ -90,17 +96,18 @@ export class Prepared {
    * A new token, initialized, with one partition and its domain.
    * @param bytes that the records of its objects will take
    */
-  static async make(kind: 'hsm' | 'backup', bytes: number): Promise<Prepared> {
-    const sectors = OWN_SECTORS + Math.ceil((ROOM * bytes) / FLASH_SECTOR)
-    const state = State.blank(sectors * FLASH_SECTOR)
+  static async make(kind: TokenKind, bytes: number): Promise<Prepared> {
+    const size = BigInt(ROOM * bytes + FLASH_SECTOR)
+    const needed = (OWN_SECTORS + Math.ceil(Number(size) / FLASH_SECTOR)) * FLASH_SECTOR
+    const state = State.blank(Math.max(FLASH_SIZE, needed))
     const cable = inMemory(state)
     await manufacture(cable, {
-      serial: kind === 'backup' ? 700101n : 500409n,
+      serial: SERIALS[kind],
       model: kind === 'backup' ? MODEL_BACKUP : MODEL_PCIE,
       profile: PROFILE,
       auth: AUTH_PASSWORD,
       maxPartitions: 4,
-      storage: BigInt(ROOM * bytes + FLASH_SECTOR),
+      storage: size,
       partitionBase: 9,
       partitionMultiplier: SERIAL_OWN_MULTIPLIER,
     })
@@ -108,7 +115,12 @@ export class Prepared {
     const admin = await client.openSession(ADMIN_PARTITION)
     await client.hsm.init(admin, { label: kind, password: SO, domain: DOMAIN })
     await client.roles.login(admin, ROLE_SO, SO)
-    const { id } = await client.partitions.create(admin, { legacy: true, label: 'partition', password: OFFICER })
+    const { id } = await client.partitions.create(admin, {
+      legacy: true,
+      label: 'partition',
+      password: OFFICER,
+      size,
+    })
     const made = await officer(cable, id)
     await client.partitions.setDomain(made.session, DOMAIN)
     return new Prepared(state, made)
