@@ -5,19 +5,19 @@ import { readArguments, UsageError } from '../../host/cli/command-line.js'
 
 export const HELP = `Usage: npm run bench -- [--only ID...] [--quick] [--json FILE] [...]
 
-Measures Moonlet against what else the machine has, and prints a table of ratios.
+Measures Moonlet against what else the machine has and prints a table of ratios.
 
 Every round runs ours and what it is compared with in turn, so that both see the
 same minute of the machine; the ratio is the median of the rounds' own ratios,
-min and max are the smallest and the greatest of them. Computation is measured in
-processor time, everything that waits for a disk or a thread in real time.
+min and max are the smallest and the greatest of them. Computation is measured
+in processor time, everything that waits for a disk or a thread in real time.
 
   --only ID...    only these rows (several may follow)
   --list          the rows, and what each compares
   --quick         fewer rounds and smaller sizes
   --json FILE     writes the rows as JSON, too
-  --dir DIR       where state folders are made (the system's folder for temporary
-                  files); they are gone when the program ends
+  --dir DIR       where state folders are made; they are gone when the program
+                  ends (default: the system's folder for temporary files)
   --require       fail where a row cannot be measured for want of a program that
                   it is compared with
   --gate          fail where a row misses its gate, about 60 % of what is wanted:

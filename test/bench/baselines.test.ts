@@ -1,0 +1,42 @@
+import fc from 'fast-check'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { speedOf } from '../../bench/crypto/aes.js'
+import { agree, FirmwareKeyWrap, type KeyWrap, NobleKeyWrap, NodeKeyWrap } from '../../bench/crypto/key-wrap.js'
+import { BenchError } from '../../bench/harness/bench.js'
+import { seedProperties } from '../crypto/core.js'
+
+const test = suite('what the benchmark compares with')
+seedProperties()
+
+const isBenchError = (error: unknown) => error instanceof BenchError
+
+test('all three key wraps give the same bytes, and the object back', () => {
+  const semiblocks = fc.integer({ min: 2, max: 20 }).chain((n) => fc.uint8Array({ minLength: 8 * n, maxLength: 8 * n }))
+  const ours = new FirmwareKeyWrap(32, 32 * 168)
+  fc.assert(
+    fc.property(fc.array(semiblocks, { minLength: 1, maxLength: 32 }), (objects) => {
+      agree(
+        [ours, new NodeKeyWrap(), new NobleKeyWrap()],
+        objects.map((object) => Buffer.from(object)),
+      )
+    }),
+  )
+})
+
+test('a key wrap that gives other bytes is not measured', () => {
+  const node = new NodeKeyWrap()
+  const objects = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)]
+  const swapped: KeyWrap = { wrap: (list) => node.wrap(list).reverse(), unwrap: (list) => node.unwrap(list) }
+  const forgetful: KeyWrap = { wrap: (list) => node.wrap(list), unwrap: (list) => node.unwrap(list).slice(1) }
+  assert.throws(() => agree([node, swapped], objects), isBenchError)
+  assert.throws(() => agree([node, forgetful], objects), isBenchError)
+})
+
+test('the rate of openssl speed is read from its machine-readable line', () => {
+  assert.is(speedOf('+H:16384\n+F:22:AES-256-CTR:411934720.00\n'), 411934720)
+  for (const output of ['', '+F:22:AES-256-CTR:0.00', 'version: 3.0'])
+    assert.throws(() => speedOf(output), isBenchError)
+})
+
+test.run()
