@@ -8,4 +8,4 @@ import { growth } from './token/growth.js'
 import { workers } from './token/workers.js'
 
 /** Every group, in the order of the table. */
-export const GROUPS: readonly Group[] = [keyWrap, aes, primitives, softHsm, ...backups, workers, growth, device]
+export const GROUPS: readonly Group[] = [keyWrap, aes, ...primitives, softHsm, ...backups, workers, growth, device]

@@ -123,9 +123,8 @@ async function measureWhole(
   return costs.against('all', 'few', note)
 }
 
-/** Keys that a sample of the single commands makes and destroys, and looks for. */
-const SINGLE = 20
-const SEARCHES = 4
+/** Keys that a sample of the single commands makes, looks for and destroys. */
+const SINGLE = 50
 
 /** Makes, finds and destroys some keys, each by a command of its own; what each command costs goes to `costs`. */
 async function single({ client, session }: Officer, size: string, costs: Costs): Promise<void> {
@@ -135,7 +134,7 @@ async function single({ client, session }: Officer, size: string, costs: Costs):
     made.push(await client.objects.generate(session, protocol.CKM_AES_KEY_GEN, aesKey(OUT_OF_THE_WAY + i)))
   }
   const created = clockNow('cpu')
-  for (let i = 0; i < SEARCHES; i++) {
+  for (let i = 0; i < SINGLE; i++) {
     const template = [attribute.text(protocol.CKA_LABEL, label('aes256', OUT_OF_THE_WAY + i))]
     const found = await client.objects.list(session, template)
     if (found.length !== 1 || found[0]?.handle !== made[i]) throw new BenchError('a key was not found by its label')
@@ -143,7 +142,7 @@ async function single({ client, session }: Officer, size: string, costs: Costs):
   const searched = clockNow('cpu')
   for (const handle of made) await client.objects.destroy(session, [handle])
   costs.add(`create ${size}`, (created - started) / SINGLE)
-  costs.add(`find ${size}`, (searched - created) / SEARCHES)
+  costs.add(`find ${size}`, (searched - created) / SINGLE)
   costs.add(`destroy ${size}`, (clockNow('cpu') - searched) / SINGLE)
 }
 
@@ -152,7 +151,10 @@ const OUT_OF_THE_WAY = 900_000
 
 async function measureSingle([many, few]: readonly [Stage, Stage], rounds: number): Promise<Costs> {
   const warmUp = new Costs()
-  for (let i = 0; i < 3; i++) await single(few.source.officer, 'few', warmUp)
+  for (let i = 0; i < 3; i++) {
+    await single(many.source.officer, 'many', warmUp)
+    await single(few.source.officer, 'few', warmUp)
+  }
   const costs = new Costs()
   for (let round = 0; round < rounds; round++) {
     await single(many.source.officer, 'many', costs)
@@ -179,7 +181,7 @@ export const growth: Group = {
     }
     if (Object.values(SINGLE_ROWS).some(({ id }) => wanted.has(id))) {
       context.progress('single commands in full and in almost empty partitions')
-      const costs = await measureSingle(stages, context.quick ? 3 : 7)
+      const costs = await measureSingle(stages, context.quick ? 5 : 11)
       for (const [name, { id }] of Object.entries(SINGLE_ROWS)) {
         if (wanted.has(id)) results.set(id, costs.against(`${name} many`, `${name} few`, note(id)))
       }
