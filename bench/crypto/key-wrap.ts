@@ -150,7 +150,7 @@ const SIZES: readonly Size[] = [
 const WANTED: Readonly<Record<string, { readonly target: number; readonly gate: number }>> = {
   'kw32-vs-node': { target: 5, gate: 3 },
   'kw1216-vs-node': { target: 2.8, gate: 1.7 },
-  'kw32-vs-noble': { target: 10, gate: 6 },
+  'kw32-vs-noble': { target: 8, gate: 5 },
   'kw1216-vs-noble': { target: 4.5, gate: 2.7 },
 }
 
