@@ -1,19 +1,24 @@
 /* Moves AES-256 keys from one token of a PKCS#11 module to another and says how long it took.
  *
- *   migrate MODULE KEYS
+ *   migrate MODULE KEYS FOLDER
  *
  * Makes two tokens and KEYS token objects in the first. Prints "ready"; then for every line on standard input wraps each key
- * under an AES key that both tokens hold, unwraps it into a token object of the second token, and prints the nanoseconds that
- * took. Between two lines the second token is made new. Exits with 1 and the return value of PKCS#11 where a call fails.
+ * under an AES key that both tokens hold, unwraps it into a token object of the second token, and makes everything below FOLDER
+ * durable, where the module keeps its objects. Prints the nanoseconds that the wrapping and unwrapping took, and those with the
+ * syncs. Between two lines the second token is made new. Exits with 1 and the return value of PKCS#11 where a call fails.
  *
  * Only the few types and numbers of PKCS#11 v2.40 that it needs are declared here.
  */
+#include <dirent.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 typedef unsigned long ulong_t;
 typedef unsigned char byte_t;
@@ -164,6 +169,32 @@ static int64_t migrate(const hsm_token_t *from, const hsm_token_t *to, const ulo
   return now() - started;
 }
 
+/* Syncs every file below a folder, and the folders. */
+static void sync_below(const char *path) {
+  char below[4096];
+  struct stat status;
+  int fd = open(path, O_RDONLY);
+  if (fd < 0 || fstat(fd, &status) != 0) {
+    perror(path);
+    exit(1);
+  }
+  if (S_ISDIR(status.st_mode)) {
+    DIR *folder = opendir(path);
+    struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+      if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+      snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
+      sync_below(below);
+    }
+    if (folder != NULL) closedir(folder);
+  }
+  if (fsync(fd) != 0) {
+    perror(path);
+    exit(1);
+  }
+  close(fd);
+}
+
 static ulong_t token_objects(const hsm_token_t *token) {
   ulong_t total = 0;
   ulong_t found = 0;
@@ -179,9 +210,9 @@ static ulong_t token_objects(const hsm_token_t *token) {
 }
 
 int main(int argc, char **argv) {
-  ulong_t count = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
+  ulong_t count = argc == 4 ? strtoul(argv[2], NULL, 10) : 0;
   if (count == 0) {
-    fprintf(stderr, "usage: migrate MODULE KEYS\n");
+    fprintf(stderr, "usage: migrate MODULE KEYS FOLDER\n");
     return 2;
   }
   void *module = dlopen(argv[1], RTLD_NOW);
@@ -216,18 +247,22 @@ int main(int argc, char **argv) {
   target.slot = free_slot(source.slot);
   make_token(&target, "target");
   generate(&source, keys, count);
+  sync_below(argv[3]);
   printf("ready\n");
   fflush(stdout);
 
   char line[16];
   while (fgets(line, sizeof line, stdin) != NULL) {
+    int64_t started = now();
     int64_t taken = migrate(&source, &target, keys, count);
+    sync_below(argv[3]);
+    int64_t synced = now() - started;
     ulong_t arrived = token_objects(&target);
     if (arrived != count) {
       fprintf(stderr, "%lu of %lu keys arrived\n", arrived, count);
       return 1;
     }
-    printf("%lld\n", (long long)taken);
+    printf("%lld %lld\n", (long long)taken, (long long)synced);
     fflush(stdout);
     must(close_all_sessions(target.slot), "C_CloseAllSessions");
     make_token(&target, "target");
