@@ -9,6 +9,8 @@ export interface OptionSpec {
   readonly required?: boolean
   /** Its value is never printed. */
   readonly secret?: boolean
+  /** Of `words`: all that it can be, in lower case. What follows one of them belongs to no option, and may be a secret. */
+  readonly known?: readonly string[]
   /** Placeholder of the value in the syntax help. */
   readonly value?: string
   readonly help: string

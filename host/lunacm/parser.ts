@@ -32,14 +32,18 @@ export function parse(line: string, commands: readonly Command[]): Parsed {
   return { command, help: false, args: readOptions(rest, command) }
 }
 
-/** The line with the value of every secret option masked, for echoes: true to the line in everything else. */
-export function redact(line: string, commands: readonly Command[]): string {
+/**
+ * The line for echoes, with everything masked that is or may be a secret; true to the line in everything else.
+ * `answer`: the line may be the answer to a question that a command did not come to, so that what is no command is masked as a whole.
+ */
+export function redact(line: string, commands: readonly Command[], answer = false): string {
   const { tokens } = tokenize(line)
   const found = findCommand(tokens, commands)
+  if (!found && answer && commandsUnder([tokens[0]?.text ?? ''], commands).length === 0) return MASK
   const options = found ? found.command.options : commands.flatMap((command) => command.options)
   let shown = ''
   let copied = 0
-  for (const { from, to } of secretSpans(found ? found.rest : tokens, options)) {
+  for (const { from, to } of secretSpans(found ? found.rest : tokens, options, found !== undefined)) {
     shown += `${line.slice(copied, from)}${MASK}`
     copied = to
   }
@@ -49,6 +53,12 @@ export function redact(line: string, commands: readonly Command[]): string {
 /** Whether a line has a secret in it: such lines do not go into a history. */
 export function hasSecret(line: string, commands: readonly Command[]): boolean {
   return redact(line, commands) !== line
+}
+
+/** Whether the line's command may ask for a secret; of a line that names none nobody knows. */
+export function asksForSecrets(line: string, commands: readonly Command[]): boolean {
+  const found = findCommand(tokenize(line).tokens, commands)
+  return !found || found.command.options.some((option) => option.secret)
 }
 
 /** All commands whose words start with these, for the help. */
@@ -91,26 +101,72 @@ function findOption(token: Token | undefined, options: readonly OptionSpec[]): O
 
 const dashed = (token: Token) => !token.quoted && token.text.startsWith('-')
 
+interface Span {
+  readonly from: number
+  readonly to: number
+}
+
 /**
- * Where secrets stand: from the word after a secret option to the word before the next dashed known one. What follows
- * an option that is not known may be a secret too, its option misspelt.
+ * Where secrets stand: behind a secret option up to the next known one with its dash, and glued to its name. Where a command has such an
+ * option, every word that is no option and no value of another one may be a secret too: typed without its option, or with a misspelt one.
+ * Of a command that is not known (`strict` false) only what follows a secret option is told apart.
  */
-function secretSpans(tokens: readonly Token[], options: readonly OptionSpec[]): { from: number; to: number }[] {
-  const spans: { from: number; to: number }[] = []
-  const guarded = options.some((option) => option.secret)
+function secretSpans(tokens: readonly Token[], options: readonly OptionSpec[], strict: boolean): Span[] {
+  const secrets = options.filter((option) => option.secret)
+  if (secrets.length === 0) return []
+  const spans: Span[] = []
   let index = 0
-  while (index < tokens.length) {
-    const token = tokens[index++]
-    const option = findOption(token, options)
-    const secret = option ? option.secret : guarded && token && dashed(token)
+  const hide = (stop: (token: Token) => boolean): void => {
     const first = tokens[index]
-    if (!secret || !first || isNextOption(first, options)) continue
-    let last = first
-    // A secret typed with spaces but without quotes: the words after the first are part of it as well.
-    for (let next: Token | undefined = first; next && !isNextOption(next, options); next = tokens[++index]) last = next
-    spans.push({ from: first.start, to: last.end })
+    let last: Token | undefined
+    for (let next = first; next && !stop(next); next = tokens[++index]) last = next
+    if (first && last) spans.push({ from: first.start, to: last.end })
+  }
+  while (index < tokens.length) {
+    const token = tokens[index]
+    if (!token) break
+    const option = findOption(token, secrets) ?? findOption(token, options)
+    if (option) {
+      index++
+      // A secret typed with spaces but without quotes: the words after the first are part of it as well.
+      if (option.secret) hide((next) => isNextOption(next, options))
+      else if (option.kind !== 'flag') index += shownWords(tokens.slice(index), option, options)
+    } else if (dashed(token)) {
+      index++
+      const glued = gluedSecret(token, secrets)
+      if (glued) spans.push(glued)
+      hide((next) => isNextOption(next, options))
+    } else if (strict) hide((next) => isNextOption(next, options))
+    else index++
   }
   return spans
+}
+
+/** How many words of an option's value may be shown. */
+function shownWords(tokens: readonly Token[], option: OptionSpec, options: readonly OptionSpec[]): number {
+  const [first] = tokens
+  if (!first || isNextOption(first, options)) return 0
+  const { known } = option
+  if (option.kind !== 'words' || !known || first.quoted) return 1
+  let text = ''
+  const stop = tokens.findIndex((token) => {
+    text = `${text} ${token.text.toLowerCase()}`.trimStart()
+    return !known.some((name) => name === text || name.startsWith(`${text} `))
+  })
+  // The first word is always shown: the error names it.
+  return stop < 0 ? tokens.length : Math.max(1, stop)
+}
+
+/** `-pSECRET`, `-password=SECRET`: what stands behind the name. */
+function gluedSecret(token: Token, secrets: readonly OptionSpec[]): Span | undefined {
+  const text = token.text.toLowerCase()
+  const lengths = secrets
+    .flatMap(({ name, short = [] }) => [name.toLowerCase(), ...short])
+    .filter((name) => text.startsWith(`-${name}`))
+    .map((name) => name.length)
+  if (lengths.length === 0) return undefined
+  const from = token.start + 1 + Math.max(...lengths)
+  return from < token.end ? { from, to: token.end } : undefined
 }
 
 function isNextOption(token: Token, options: readonly OptionSpec[]): boolean {
@@ -122,7 +178,6 @@ function readOptions(tokens: readonly Token[], command: Command): Args {
   const values = new Map<string, OptionValue>()
   const rest: string[] = []
   let index = 0
-  let afterSecret = false
   while (index < tokens.length) {
     const token = tokens[index++]
     if (!token) break
@@ -132,12 +187,14 @@ function readOptions(tokens: readonly Token[], command: Command): Args {
         rest.push(token.text)
         continue
       }
-      const shown = afterSecret ? MASK : token.text
-      throw badLine(dashed(token) ? literals.unknownOption : literals.unexpectedWord, shown, commandName(command))
+      throw badLine(
+        dashed(token) ? literals.unknownOption : literals.unexpectedWord,
+        speakable(token, options),
+        commandName(command),
+      )
     }
     if (values.has(option.name)) throw badLine(literals.repeatedOption, option.name)
-    afterSecret = option.secret === true
-    const taken = option.kind === 'flag' ? [] : takeValue(tokens.slice(index), option)
+    const taken = option.kind === 'flag' ? [] : takeValue(tokens.slice(index), option, options)
     index += taken.length
     values.set(option.name, readValue(option, taken))
   }
@@ -147,12 +204,22 @@ function readOptions(tokens: readonly Token[], command: Command): Args {
   return new Args(values, rest)
 }
 
+/** A word that belongs nowhere, as an error may repeat it: not at all where the command takes a secret, but for the name of an option. */
+function speakable(token: Token, options: readonly OptionSpec[]): string {
+  const secrets = options.filter((option) => option.secret)
+  if (secrets.length === 0) return token.text
+  if (!dashed(token)) return MASK
+  const glued = gluedSecret(token, secrets)
+  return glued ? `${token.text.slice(0, glued.from - token.start)}${MASK}` : token.text
+}
+
 /** The words that make up an option's value. */
-function takeValue(tokens: readonly Token[], option: OptionSpec): readonly Token[] {
+function takeValue(tokens: readonly Token[], option: OptionSpec, options: readonly OptionSpec[]): readonly Token[] {
   const first = tokens[0]
   if (!first || dashed(first)) throw badLine(literals.missingValue, option.name)
   if (option.kind !== 'words' || first.quoted) return [first]
-  const stop = tokens.findIndex((token) => dashed(token) || token.quoted)
+  const ends = (token: Token, i: number) => dashed(token) || token.quoted || (i > 0 && findOption(token, options))
+  const stop = tokens.findIndex(ends)
   return stop < 0 ? tokens : tokens.slice(0, stop)
 }
 

@@ -7,6 +7,7 @@ import {
   ROLE_SO,
 } from '../../assembly/protocol.js'
 import { badLine } from './errors.js'
+import { MASK } from './io.js'
 import { literals } from './literals.js'
 import { type Phrase, phrases } from './phrases.js'
 
@@ -33,7 +34,9 @@ const AUTHENTICATION_TYPES: ReadonlyMap<number, Phrase> = new Map([
 export function findRole(text: string): RoleName {
   const wanted = text.trim().replace(/\s+/g, ' ').toLowerCase()
   const found = ROLE_NAMES.find(({ name, short }) => name.toLowerCase() === wanted || short === wanted)
-  if (!found) throw badLine(literals.unknownRole, text)
+  // A password typed without its option comes along with the name.
+  const [first = '', ...more] = text.trim().split(/\s+/)
+  if (!found) throw badLine(literals.unknownRole, more.length > 0 ? `${first} ${MASK}` : first)
   return found
 }
 

@@ -3,11 +3,11 @@ import { sayHelp } from './commands/general.js'
 import { COMMANDS } from './commands/index.js'
 import { printSlots } from './commands/slot.js'
 import { Context } from './context.js'
-import { asCommandError, type CommandError, HOST_RESULTS } from './errors.js'
-import type { Io } from './io.js'
+import { asCommandError, badLine, type CommandError, HOST_RESULTS } from './errors.js'
+import { type Io, MASK } from './io.js'
 import { literals } from './literals.js'
 import { Output } from './output.js'
-import { hasSecret, parse, redact } from './parser.js'
+import { asksForSecrets, hasSecret, parse, redact } from './parser.js'
 import type { Persona } from './slot-record.js'
 
 export interface ShellOptions {
@@ -16,6 +16,8 @@ export interface ShellOptions {
   readonly io: Io
   /** The slot to start with; the lowest one unless given. */
   readonly firstSlot?: number
+  /** Aborting it ends the shell: what is left of the input is not run. */
+  readonly signal?: AbortSignal
 }
 
 /** Whether a typed line may be kept in a history: it holds no password. */
@@ -28,11 +30,15 @@ export class Shell {
   readonly #io: Io
   readonly #output: Output
   readonly #context: Context
+  readonly #signal: AbortSignal | undefined
   #failed = false
+  /** The next line may be the answer to a question that the last command did not come to. */
+  #answerIsDue = false
 
   constructor(options: ShellOptions) {
     const { slots, persona, firstSlot } = options
     this.#io = options.io
+    this.#signal = options.signal
     this.#output = new Output(options.io)
     this.#context = new Context({ slots, persona, output: this.#output, commands: COMMANDS, firstSlot })
   }
@@ -44,9 +50,9 @@ export class Shell {
   async run(): Promise<0 | 1> {
     try {
       await this.#greet()
-      while (!this.#context.leaving) {
+      while (!this.#context.leaving && !this.#signal?.aborted) {
         const line = await this.#io.command(literals.prompt)
-        if (line === undefined) break
+        if (line === undefined || this.#signal?.aborted) break
         if (line.trim() !== '') await this.#execute(line)
       }
     } finally {
@@ -69,13 +75,17 @@ export class Shell {
 
   async #execute(line: string): Promise<void> {
     const output = this.#output
-    output.commandLine(this.#io.interactive ? undefined : `${literals.prompt}${redact(line, COMMANDS)}`)
+    const shown = redact(line, COMMANDS, this.#answerIsDue)
+    output.commandLine(this.#io.interactive ? undefined : `${literals.prompt}${shown}`)
+    this.#answerIsDue = !this.#io.interactive && asksForSecrets(line, COMMANDS)
     try {
+      if (shown === MASK) throw badLine(literals.unknownCommand, MASK)
       const { command, help, args } = parse(line, COMMANDS)
       if (help) sayHelp(output, command)
       else await command.run(this.#context, args)
       if (this.#context.leaving) return
       output.paragraph(literals.success)
+      this.#answerIsDue = false
     } catch (error) {
       this.#sayFailure(this.#failureOf(error))
     }

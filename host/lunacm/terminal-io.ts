@@ -59,8 +59,10 @@ export class TerminalIo implements Io {
     })
     this.#readline.on('SIGINT', () => {
       // At a prompt it ends the shell; during a command the process has to decide what becomes of the devices.
-      if (this.#waiting) this.#readline.close()
-      else process.kill(process.pid, 'SIGINT')
+      if (this.#waiting) {
+        this.#terminal.write(this.#masked === undefined ? '\n' : `\r${this.#masked}${CLEAR_TO_END}`)
+        this.#readline.close()
+      } else process.kill(process.pid, 'SIGINT')
     })
     // Registered after readline's own listener, so the line already has the key in it.
     input.on('keypress', () => this.#showMask())
@@ -90,7 +92,6 @@ export class TerminalIo implements Io {
       this.#answering = false
       if (options.masked) {
         this.#masked = undefined
-        this.#screen.muted = false
         this.#terminal.write('\n')
       }
     }
@@ -107,6 +108,7 @@ export class TerminalIo implements Io {
       return Promise.resolve(early)
     }
     if (this.#ended) return Promise.resolve(undefined)
+    if (this.#masked === undefined) this.#screen.muted = false
     this.#readline.setPrompt(prompt)
     this.#readline.prompt()
     return new Promise((resolve) => {
@@ -117,6 +119,8 @@ export class TerminalIo implements Io {
   #arrived(line: string | undefined): void {
     const waiting = this.#waiting
     this.#waiting = undefined
+    // What is typed while a command runs may be the answer to a question that hides it: it is not shown before it is asked for.
+    this.#screen.muted = true
     if (waiting) waiting(line)
     else if (line !== undefined) this.#typedAhead.push(line)
   }

@@ -66,9 +66,10 @@ export async function run(
   slots: SlotSource,
   input: readonly string[],
   persona: Persona = 'A',
+  more: { readonly signal?: AbortSignal } = {},
 ): Promise<{ transcript: string[]; greeting: string[]; sources: (Source | undefined)[]; code: number }> {
   const io = new LineIo(input)
-  const code = await new Shell({ slots, persona, io }).run()
+  const code = await new Shell({ slots, persona, io, ...more }).run()
   const first = io.lines.findIndex((line) => line.startsWith('lunacm:>'))
   const end = first < 0 ? io.lines.length : first
   return {

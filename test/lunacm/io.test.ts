@@ -124,6 +124,20 @@ test('lines typed ahead are kept, and a closed terminal ends the input', async (
   assert.is(await io.command(literals.prompt), undefined)
 })
 
+test('what is typed while a command runs is not shown, and answers a masked question unseen', async () => {
+  const { keys, screen, io } = terminal()
+  const first = io.command(literals.prompt)
+  keys.write(`role login${ENTER}`)
+  assert.is(await first, 'role login')
+  keys.write(`hunter22${ENTER}`)
+  assert.is(await io.ask('Password: ', { masked: true }), 'hunter22')
+  const next = io.command(literals.prompt)
+  keys.write(`slot list${ENTER}`)
+  assert.is(await next, 'slot list')
+  assert.not.match(screen.text, 'hunter22')
+  assert.match(screen.text, 'slot list')
+})
+
 test('an interrupt at the prompt ends the input', async () => {
   const { keys, io } = terminal()
   const line = io.command(literals.prompt)

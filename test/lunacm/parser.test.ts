@@ -7,6 +7,7 @@ import { COMMANDS } from '../../host/lunacm/commands/index.js'
 import { CommandError } from '../../host/lunacm/errors.js'
 import { MASK, mayRemember } from '../../host/lunacm/index.js'
 import { parse, redact } from '../../host/lunacm/parser.js'
+import { findRole } from '../../host/lunacm/roles.js'
 
 const test = suite('lunacm parser')
 
@@ -139,13 +140,21 @@ test('an echo never shows a secret', () => {
     ['ro login -n co -p "hunter 22"', `ro login -n co -p ${MASK}`],
     ['role login -password hunter 22 -name co', `role login -password ${MASK} -name co`],
     ['role login -name co -password "hunter22', `role login -name co -password ${MASK}`],
-    ['role login -name co -passwrd hunter22', `role login -name co -passwrd ${MASK}`],
+    ['role login -name co -passwrd hunter22', `role login -name co -p${MASK} ${MASK}`],
     ['role login -name co -password -hunter22', `role login -name co -password ${MASK}`],
     ['role changepw -name co -old hunter22 -new hunter23', `role changepw -name co -old ${MASK} -new ${MASK}`],
     [
       'partition archive backup -sop hunter22 -domain hunter23',
       `partition archive backup -sop ${MASK} -domain ${MASK}`,
     ],
+    ['role login name co password hunter22', `role login name co password ${MASK}`],
+    ['role login -n co hunter22', `role login -n co ${MASK}`],
+    ['role login -name Crypto Officer hunter22', `role login -name Crypto Officer ${MASK}`],
+    ['role login -password x -name co bogus hunter22', `role login -password ${MASK} -name co ${MASK}`],
+    ['role login -n co -phunter22', `role login -n co -p${MASK}`],
+    ['role login -n co -password=hunter22', `role login -n co -password${MASK}`],
+    ['role logn -n co -p hunter22', `role logn -n co -p ${MASK}`],
+    ['role login -name Crypto Officer', 'role login -name Crypto Officer'],
     ['rol login -password hunter22', `rol login -password ${MASK}`],
     ['slot set -slot 1', 'slot set -slot 1'],
     ['partition changepolicy -p 22 -v 1', 'partition changepolicy -p 22 -v 1'],
@@ -157,15 +166,33 @@ test('an echo never shows a secret', () => {
   }
 })
 
+test('a bare option name ends the words of a role, and no error repeats what may be a password', () => {
+  const { args } = parse('role login name crypto officer password hunter22', COMMANDS)
+  assert.is(args.text('name'), 'crypto officer')
+  assert.is(args.text('password'), 'hunter22')
+  for (const line of [
+    'role login -n co hunter22',
+    'role login -password x -name co bogus hunter22',
+    'role login -n co -phunter22',
+    'role login -n co -password=hunter22',
+  ]) {
+    try {
+      findRole(parse(line, COMMANDS).args.text('name') ?? '')
+      assert.unreachable(line)
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error
+      assert.not.match(error.lines.map(({ text }) => text).join('\n'), 'hunter22', line)
+    }
+  }
+})
+
 test('neither an echo nor a refusal shows a secret, whatever is typed around it', () => {
   const secret = 'Zq7-secret'
   const word = fc.constantFrom('-name', 'co', '-force', '-x', '"a b"', '-slot', '2', '?', '-prompt')
   const option = fc.constantFrom('-oldpw', '-newpw', 'oldpw', '-NEW', '-old')
   fc.assert(
     fc.property(fc.array(word, { maxLength: 4 }), option, fc.array(word, { maxLength: 3 }), (before, name, after) => {
-      // Before a role name's next dash every word belongs to the name; a secret cannot begin there.
-      const lead = before.filter((text) => text !== '-name')
-      const line = ['role changepw', ...lead, '-force', name, secret, ...after].join(' ')
+      const line = ['role changepw', ...before, name, secret, ...after].join(' ')
       assert.not.match(redact(line, COMMANDS), secret)
       try {
         parse(line, COMMANDS)

@@ -347,6 +347,27 @@ test('listings of policies, mechanisms, contents and information', async () => {
   assert.not.ok(transcript.includes('                 22: Allow activation : 0'), 'a policy without its capability')
 })
 
+test('an answer whose question did not come is not shown', async () => {
+  const { slots } = seedLab()
+  const { transcript, code } = await run(slots, ['role login -name nobody', 'hunter22', 'slot list', 'hunter23'])
+  assert.is(code, 1)
+  assert.not.match(transcript.join('\n'), 'hunter22')
+  // What follows a command that asked nothing is a mistyped command.
+  assert.match(transcript.join('\n'), "'hunter23' is not a command.")
+})
+
+test('once its signal is aborted the shell runs nothing more', async () => {
+  const { slots, source } = seedLab()
+  const controller = new AbortController()
+  source.token.on(protocol.CMD_PED_GET, () => {
+    controller.abort()
+    return protocol.RC_DEVICE_ERROR
+  })
+  const { transcript } = await run(slots, ['ped get', 'slot list'], 'A', { signal: controller.signal })
+  assert.ok(transcript.some((line) => line.includes('CKR_DEVICE_ERROR')))
+  assert.not.ok(transcript.some((line) => line.includes('slot list')))
+})
+
 test('help lists every command, and every command explains itself', async () => {
   const { slots } = seedLab()
   const { transcript, code } = await run(slots, ['help', ...COMMANDS.map((one) => `${commandName(one)} ?`)])

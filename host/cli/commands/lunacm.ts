@@ -90,7 +90,9 @@ async function work(stateDir: string, { io, person }: Seat, options: UseLabOptio
   try {
     return await useLab(stateDir, { ...options, person }, async (lab) => {
       const { firstSlot, persona } = lab.view
-      return new Shell({ slots: lab, persona, io, ...(firstSlot === undefined ? {} : { firstSlot }) }).run()
+      const { signal } = options
+      const settings = { ...(firstSlot === undefined ? {} : { firstSlot }), ...(signal ? { signal } : {}) }
+      return new Shell({ slots: lab, persona, io, ...settings }).run()
     })
   } finally {
     io.close()

@@ -1,4 +1,5 @@
 import type { OptionSpec } from '../command.js'
+import { ROLE_NAMES } from '../roles.js'
 
 // Options that several commands share.
 
@@ -38,6 +39,7 @@ export const roleOption: OptionSpec = {
   name: 'name',
   short: ['n'],
   kind: 'words',
+  known: ROLE_NAMES.flatMap(({ name, short }) => [name.toLowerCase(), short]),
   required: true,
   value: '<role>',
   help: 'Role: so, po, co, cu or the full name',
