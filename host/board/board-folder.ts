@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import {
   closeSync,
   existsSync,
@@ -18,7 +19,7 @@ import { BATTERY_CAPACITY, type Change, SPLIT_SIZE } from './changes.js'
 import { BoardError, messageOf, systemCode } from './errors.js'
 import { Flash } from './flash.js'
 import { encodeJournalFrame, readJournal } from './journal.js'
-import { type Backing, State } from './non-volatile.js'
+import { type Backing, changesBetween, State } from './non-volatile.js'
 
 /** Version of the folder's layout. */
 export const FOLDER_FORMAT = 1
@@ -170,6 +171,11 @@ function readState(dir: string, { flashSize }: Description): State {
   return state
 }
 
+/** SHA-256 in hex of the flash of a board that is closed. Throws STATE_MISSING, STATE_IO. */
+export function flashDigest(dir: string): string {
+  return createHash('sha256').update(readWhole(dir, FLASH)).digest('hex')
+}
+
 function syncFolder(dir: string): void {
   const fd = openSync(dir, 'r')
   try {
@@ -185,7 +191,7 @@ function syncFolder(dir: string): void {
  * Whoever opens one holds the folder's lock.
  */
 export class BoardFolder implements Backing {
-  readonly state: State
+  #state: State
   #files = new Map<string, number>()
   #sequence = 1n
   #journalLength = 0
@@ -196,7 +202,7 @@ export class BoardFolder implements Backing {
     readonly dir: string,
     readonly description: Description,
   ) {
-    this.state = readState(dir, description)
+    this.#state = readState(dir, description)
     const journal = readWhole(dir, JOURNAL)
     try {
       for (const name of [FLASH, JOURNAL, ...SMALL.map(([small]) => small)]) {
@@ -211,12 +217,11 @@ export class BoardFolder implements Backing {
   }
 
   /**
-   * Makes the folder of a new, unmanufactured board. The description is written last: a folder without it is no board.
-   * Throws STATE_EXISTS where the folder holds anything already.
+   * Makes the folder of a new board, unmanufactured unless a state is given. The description is written last: a folder
+   * without it is no board. Throws STATE_EXISTS where the folder holds anything already, STATE_IO.
    */
-  static create(dir: string, description: Description): void {
+  static create(dir: string, description: Description, state: State = State.blank(description.flashSize)): void {
     const { flashSize, madeBy } = description
-    const state = State.blank(flashSize)
     try {
       mkdirSync(dir, { recursive: true, mode: 0o700 })
       if (readdirSync(dir).some((name) => name !== 'lock')) {
@@ -241,6 +246,30 @@ export class BoardFolder implements Backing {
   static open(dir: string): BoardFolder {
     if (!existsSync(dir)) throw new BoardError('STATE_MISSING', `there is no state folder ${dir}`)
     return new BoardFolder(dir, readDescription(dir))
+  }
+
+  get state(): State {
+    return this.#state
+  }
+
+  /**
+   * Takes another state for its own, in one commit; whoever uses that state goes on with it.
+   * Throws SNAPSHOT_MISFIT where the board's chips are not made for it, and has changed nothing then; STATE_IO.
+   */
+  become(state: State): void {
+    const [here, there] = [this.#state.flash.size, state.flash.size]
+    if (here !== there) {
+      throw new BoardError(
+        'SNAPSHOT_MISFIT',
+        `the board in ${this.dir} has ${here} bytes of flash, the snapshot ${there}`,
+      )
+    }
+    if (this.#state.split && !state.split) {
+      throw new BoardError('SNAPSHOT_MISFIT', `the board in ${this.dir} was manufactured, that of the snapshot was not`)
+    }
+    const changes = changesBetween(this.#state, state)
+    this.#state = state
+    if (changes.length > 0) this.commit(changes)
   }
 
   commit(changes: readonly Change[]): void {

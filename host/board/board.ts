@@ -1,45 +1,32 @@
-import {
-  PED_ID_LOCAL,
-  PED_ID_REMOTE,
-  PED_LINE_LOCAL,
-  PED_LINE_REMOTE,
-  PORT_COMMAND,
-  PORT_PED,
-  RC_OK,
-  SERVICE_AGAIN,
-  SERVICE_COMMAND,
-  SERVICE_PED,
-} from '../../assembly/protocol.js'
-import { BoardError, type BoardErrorCode, messageOf } from './errors.js'
+import { PORT_COMMAND, PORT_PED, RC_OK, SERVICE_AGAIN, SERVICE_COMMAND, SERVICE_PED } from '../../assembly/protocol.js'
+import { VirtualClock } from './clock.js'
+import { type CrashLog, type CrashRecord, crashRecord, isFirmwareFault, MemoryCrashLog } from './crash.js'
+import { BoardError, messageOf } from './errors.js'
 import { PowerCut } from './faults.js'
-import type { Firmware, FirmwareImage } from './firmware.js'
+import type { BoardImports, Firmware, FirmwareImage, MemoryAccess } from './firmware.js'
 import type { FrameLink } from './frame-link.js'
-import { isCommandFrame, pedIdOf, refusal, tagOf, withTag } from './frames.js'
+import { commandOf, isCommandFrame, refusal, tagOf, withTag } from './frames.js'
 import { afterPowerOff, boardImports, type Peripherals, syncAlive } from './imports.js'
+import { Monitor } from './monitor.js'
+import { type PedConnectorName, PedConnectors } from './ped-connectors.js'
+import { type Reply, Requests } from './requests.js'
+import { encodeSnapshot, requireBuild, type Snapshot } from './snapshot.js'
+import { SeededTrng } from './trng.js'
 
-export type PedConnectorName = 'local' | 'remote'
-
-const CONNECTORS = {
-  local: { id: PED_ID_LOCAL, line: PED_LINE_LOCAL },
-  remote: { id: PED_ID_REMOTE, line: PED_LINE_REMOTE },
-} as const
-
-/** Why the watchdog last reset the board. */
-export interface CrashRecord {
-  readonly code: BoardErrorCode
-  readonly message: string
-}
-
-/** Gets the answer to one request, or why there will be none. */
-export type Reply = (result: Uint8Array<ArrayBuffer> | BoardError) => void
-
-interface Request {
-  /** The tag that its sender gave it. */
-  readonly tag: number
-  readonly done: Reply
+/** What a board may have beside its chips. */
+export interface BoardExtras {
+  /** Where watchdog resets are written down; in memory unless given. */
+  readonly crashes?: CrashLog
+  /** Told when the firmware runs. */
+  readonly monitor?: Monitor
+  /** Cause at the tamper line before the first power-up. */
+  readonly tamperLine?: number
 }
 
 type Job = (firmware: Firmware) => void
+
+/** Boots that may crash in a row before the board counts as dead. */
+export const BOOT_ATTEMPTS = 3
 
 /**
  * One board: a firmware instance and its peripherals, pumped on this thread (SPEC.md §1).
@@ -53,29 +40,52 @@ export class Board {
   #bootCode = RC_OK
   #crash: CrashRecord | undefined
   #dead = false
-  #tamperLine = 0
+  #tamperLine: number
   #tampered = false
   #selfTestFault = 0
+  /** `steady` of the clock at power-up. */
+  #poweredOn = 0
   #jobs: Job[] = []
   #outputs: (() => void)[] = []
-  #requests = new Map<number, Request>()
-  #lastTag = 0
-  #peds = new Map<PedConnectorName, FrameLink>()
   #pumping = false
   #again = false
+  /** A crash that a peripheral kept from its caller. */
+  #hidden: { readonly thrown: unknown; readonly entry: string } | undefined
+  readonly #requests = new Requests()
+  readonly #peds = new PedConnectors({
+    frame: (frame) => this.#do((firmware) => firmware.deliver(PORT_PED, frame)),
+    changed: () => this.tick(),
+  })
+  readonly #crashes: CrashLog
+  readonly #monitor: Monitor
 
   constructor(
     private readonly image: FirmwareImage,
     private readonly chips: Peripherals,
-  ) {}
+    extras: BoardExtras = {},
+  ) {
+    this.#crashes = extras.crashes ?? new MemoryCrashLog()
+    this.#monitor = extras.monitor ?? new Monitor()
+    this.#tamperLine = extras.tamperLine ?? 0
+  }
 
   get powered(): boolean {
     return this.#firmware !== undefined
   }
 
-  /** Of the last watchdog reset since the board was made. */
+  /** The last watchdog reset since this object was made. */
   get crash(): CrashRecord | undefined {
     return this.#crash
+  }
+
+  /** The watchdog resets that are written down, those before this object was made too where the log keeps them. */
+  get crashes(): CrashLog {
+    return this.#crashes
+  }
+
+  /** Cause at the tamper line, 0 = quiet. */
+  get tamperLine(): number {
+    return this.#tamperLine
   }
 
   /**
@@ -84,16 +94,7 @@ export class Board {
    * Throws BOARD_DEAD where the firmware does not get through its boot, POWER_CUT where a fault cut it.
    */
   powerOn(): number {
-    if (this.#firmware) return this.#bootCode
-    try {
-      this.#boot()
-    } catch (cause) {
-      this.#dropFirmware()
-      if (cause instanceof PowerCut) throw cause
-      this.#recordCrash(cause)
-      this.#dead = true
-      throw new BoardError('BOARD_DEAD', `the firmware does not boot: ${messageOf(cause)}`, { cause })
-    }
+    if (!this.#firmware) this.#start()
     return this.#bootCode
   }
 
@@ -108,6 +109,53 @@ export class Board {
   }
 
   /**
+   * Everything that decides what the board does next, as the bytes of a snapshot file (SPEC.md §8.2): memory and globals
+   * of the firmware, flash, battery RAM, counter, split, random source, clock, lines. Nothing changes by it. Commands
+   * parked for the PED are part of the memory; what is on cables is not.
+   *
+   * A command that runs ends first, since all of it happens on this thread.
+   * Throws BOARD_OFF, BOARD_DEAD, BOARD_BUSY from inside a reply, SNAPSHOT_UNSUPPORTED.
+   */
+  snapshot(): Uint8Array<ArrayBuffer> {
+    const firmware = this.#firmware
+    if (!firmware) throw this.#off()
+    if (this.#pumping) throw new BoardError('BOARD_BUSY', 'the board is in the middle of its work')
+    const { memory, clock, trng } = this.chips
+    return encodeSnapshot({
+      firmware: this.image.info.sha384,
+      madeBy: `moonlet ${this.image.info.version}`,
+      taken: Math.floor(clock.now()),
+      uptime: clock.steady() - this.#poweredOn,
+      virtualClock: clock instanceof VirtualClock,
+      seed: trng instanceof SeededTrng ? trng.seed : undefined,
+      tamperLine: this.#tamperLine,
+      selfTestFault: this.#selfTestFault,
+      bootCode: this.#bootCode,
+      ...this.#requests.save(),
+      globals: firmware.globals(),
+      memorySize: firmware.memorySize,
+      memory: firmware.pages(),
+      state: memory.state,
+    })
+  }
+
+  /**
+   * Switches a new board on where a snapshot left another one; its chips hold what the snapshot says already. The firmware
+   * does not boot. No cable is plugged in: answers to what was under way go to nobody, and a command that waits for the PED
+   * goes on waiting until the first `tick` finds no PED.
+   * Throws SNAPSHOT_FOREIGN, SNAPSHOT_DAMAGED, SNAPSHOT_UNSUPPORTED.
+   */
+  resume(snapshot: Snapshot): void {
+    requireBuild(snapshot, this.image.info)
+    this.#poweredOn = this.chips.clock.steady() - snapshot.uptime
+    this.#firmware = this.image.resume((bytes) => this.#connect(bytes), snapshot)
+    this.#bootCode = snapshot.bootCode
+    this.#tamperLine = snapshot.tamperLine
+    this.#selfTestFault = snapshot.selfTestFault
+    this.#requests.load(snapshot.lastTag, snapshot.pending)
+  }
+
+  /**
    * Takes one command frame. The tag may be used by others at the same time: inside it is another one.
    * `done` gets FRAME_MALFORMED, BOARD_OFF, BOARD_DEAD, BOARD_RESET or POWER_CUT where there is no answer.
    */
@@ -117,39 +165,27 @@ export class Board {
       return
     }
     if (!this.#firmware) {
-      const why = this.#crash ? `: ${this.#crash.message}` : ''
-      done(
-        this.#dead
-          ? new BoardError('BOARD_DEAD', `the board is dead${why}`)
-          : new BoardError('BOARD_OFF', 'the board is off'),
-      )
+      done(this.#off())
       return
     }
-    const tag = this.#freeTag()
-    const inner = withTag(frame, tag)
-    this.#requests.set(tag, { tag: tagOf(frame), done })
+    const inner = withTag(frame, this.#requests.add(frame, done))
     this.#do((firmware) => {
+      this.#monitor.command = commandOf(inner)
       const code = firmware.deliver(PORT_COMMAND, inner)
-      if (code !== RC_OK) this.#outputs.push(this.#answer(refusal(inner, code)))
+      const refused = refusal(inner, code)
+      if (code !== RC_OK) this.#outputs.push(() => this.#requests.answer(refused))
       inner.fill(0)
     })
   }
 
   /** Plugs a PED into a connector. Throws PED_IN_USE where one is plugged in. */
   attachPed(connector: PedConnectorName, link: FrameLink): void {
-    if (this.#peds.has(connector)) throw new BoardError('PED_IN_USE', `there is a PED on the ${connector} connector`)
-    this.#peds.set(connector, link)
-    link.onClose(() => this.#unplugged(connector, link))
-    link.onFrame((frame) => this.#fromPed(connector, link, frame))
-    this.tick()
+    this.#peds.attach(connector, link)
   }
 
   /** Unplugs the PED; the link is closed. */
   detachPed(connector: PedConnectorName): void {
-    const link = this.#peds.get(connector)
-    if (!link) return
-    this.#unplugged(connector, link)
-    link.close()
+    this.#peds.detach(connector)
   }
 
   /** Time has passed, or a line has changed: the firmware looks at its time-outs. */
@@ -172,14 +208,26 @@ export class Board {
     const firmware = this.#firmware
     if (cause === 0 || !firmware) return
     this.#tampered = true
-    if (this.#pumping) firmware.tamper(cause)
-    else this.#do(() => firmware.tamper(cause))
+    if (!this.#pumping) {
+      this.#do(() => firmware.tamper(cause))
+      return
+    }
+    try {
+      firmware.tamper(cause)
+    } catch (thrown) {
+      // Below is a peripheral that the firmware called, which may take every error for its own.
+      this.#hidden = { thrown, entry: firmware.entry }
+    }
   }
 
-  /** Makes one self-test fail, now and at every power-up, until undone: a RC_SELF_TEST_ code, 0 = none. */
+  /**
+   * Makes one self-test fail, now and at every power-up, until undone: a RC_SELF_TEST_ code, 0 = none.
+   * Throws FIRMWARE_INCOMPATIBLE where the firmware has no error injection.
+   */
   injectSelfTestFault(code: number): void {
+    this.#firmware?.requireInjection()
     this.#selfTestFault = code
-    this.#firmware?.inject(code)
+    this.#do((firmware) => firmware.inject(code))
   }
 
   /** A copy of the firmware's whole memory, to look for what should not be in it; undefined while the board is off. */
@@ -195,7 +243,10 @@ export class Board {
     if (this.#pumping) return
     this.#pumping = true
     try {
-      while (this.#again || this.#jobs.length > 0 || this.#tampered) this.#step()
+      while (this.#again || this.#jobs.length > 0 || this.#tampered) {
+        this.#monitor.step(() => this.#step())
+        this.#emit()
+      }
     } finally {
       this.#pumping = false
     }
@@ -218,7 +269,6 @@ export class Board {
     } catch (thrown) {
       this.#broke(thrown)
     }
-    this.#emit()
   }
 
   /** @returns whether the firmware has more to do at once */
@@ -226,12 +276,13 @@ export class Board {
     const ready = firmware.service()
     const answer = ready & SERVICE_COMMAND ? firmware.take(PORT_COMMAND) : undefined
     const request = ready & SERVICE_PED ? firmware.take(PORT_PED) : undefined
-    if (answer && !(isCommandFrame(answer) && this.#requests.has(tagOf(answer)))) {
+    if (this.#hidden) throw this.#hidden.thrown
+    if (answer && !(isCommandFrame(answer) && this.#requests.isWaiting(tagOf(answer)))) {
       throw new BoardError('FIRMWARE_TRAP', 'the firmware answered something that nobody asked')
     }
     if (this.chips.memory.dirty) syncAlive(this.chips)
-    if (answer) this.#outputs.push(this.#answer(answer))
-    if (request) this.#outputs.push(() => this.#toPed(request))
+    if (answer) this.#outputs.push(() => this.#requests.answer(answer))
+    if (request) this.#outputs.push(() => this.#peds.send(request))
     return (ready & SERVICE_AGAIN) !== 0
   }
 
@@ -240,55 +291,44 @@ export class Board {
     for (let output = this.#outputs.shift(); output; output = this.#outputs.shift()) output()
   }
 
-  #answer(answer: Uint8Array): () => void {
-    const tag = tagOf(answer)
-    return () => {
-      const request = this.#requests.get(tag)
-      this.#requests.delete(tag)
-      request?.done(withTag(answer, request.tag))
-    }
-  }
-
-  #freeTag(): number {
-    do this.#lastTag = (this.#lastTag + 1) >>> 0
-    while (this.#requests.has(this.#lastTag))
-    return this.#lastTag
-  }
-
-  #failRequests(error: BoardError): void {
-    const requests = [...this.#requests.values()]
-    this.#requests.clear()
-    for (const { done } of requests) this.#outputs.push(() => done(error))
-  }
-
-  // ---- PED connectors -----------------------------------------------------------------------------------------------
-
-  #fromPed(connector: PedConnectorName, link: FrameLink, frame: Uint8Array): void {
-    // Noise, and a PED that claims to sit on the other connector, ends here.
-    if (this.#peds.get(connector) !== link || pedIdOf(frame) !== CONNECTORS[connector].id) return
-    this.#do((firmware) => firmware.deliver(PORT_PED, frame))
-  }
-
-  #toPed(frame: Uint8Array): void {
-    const id = pedIdOf(frame)
-    for (const [connector, link] of this.#peds) if (CONNECTORS[connector].id === id) link.send(frame)
-  }
-
-  #unplugged(connector: PedConnectorName, link: FrameLink): void {
-    if (this.#peds.get(connector) !== link) return
-    this.#peds.delete(connector)
-    this.tick()
+  /** Why a board without power answers nothing. */
+  #off(): BoardError {
+    if (!this.#dead) return new BoardError('BOARD_OFF', 'the board is off')
+    const why = this.#crash ? `: ${this.#crash.message}` : ''
+    return new BoardError('BOARD_DEAD', `the board is dead${why}`)
   }
 
   // ---- power --------------------------------------------------------------------------------------------------------
 
+  #connect(bytes: MemoryAccess): BoardImports {
+    const lines = { ped: () => this.#peds.lines, tamper: () => this.#tamperLine }
+    return boardImports(this.chips, lines, bytes, { poweredOn: this.#poweredOn, monitor: this.#monitor })
+  }
+
+  /** Boots until the firmware is up, BOOT_ATTEMPTS times at most. Throws BOARD_DEAD or POWER_CUT. */
+  #start(): void {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        this.#monitor.step(() => this.#boot())
+        return
+      } catch (cause) {
+        if (!(cause instanceof PowerCut)) this.#recordCrash(cause)
+        this.#dropFirmware()
+        if (cause instanceof PowerCut) throw cause
+        if (isFirmwareFault(cause) && attempt < BOOT_ATTEMPTS) continue
+        this.#dead = true
+        const times = attempt === 1 ? '' : `, ${attempt} times in a row`
+        throw new BoardError('BOARD_DEAD', `the firmware does not boot${times}: ${messageOf(cause)}`, { cause })
+      }
+    }
+  }
+
   #boot(): void {
     afterPowerOff(this.chips)
-    const lines = {
-      ped: () => [...this.#peds.keys()].reduce((set, connector) => set | CONNECTORS[connector].line, 0),
-      tamper: () => this.#tamperLine,
-    }
-    const firmware = this.image.instantiate((bytes) => boardImports(this.chips, lines, bytes))
+    this.#poweredOn = this.chips.clock.steady()
+    this.#monitor.command = 0
+    this.#hidden = undefined
+    const firmware = this.image.instantiate((bytes) => this.#connect(bytes))
     this.#firmware = firmware
     this.#dead = false
     if (this.#selfTestFault !== 0) firmware.inject(this.#selfTestFault)
@@ -307,10 +347,10 @@ export class Board {
   #restart(error: BoardError): void {
     try {
       this.#stop(error)
-      if (!(error instanceof PowerCut)) this.#boot()
+      if (!(error instanceof PowerCut)) this.#start()
     } catch (thrown) {
       this.#dropFirmware()
-      if (thrown instanceof PowerCut) return
+      if (thrown instanceof PowerCut || this.#dead) return
       this.#recordCrash(thrown)
       this.#dead = true
     }
@@ -318,12 +358,22 @@ export class Board {
 
   #stop(error: BoardError): void {
     this.#dropFirmware()
-    this.#failRequests(error)
+    for (const done of this.#requests.takeAll()) this.#outputs.push(() => done(error))
     this.#keepTime()
   }
 
   #recordCrash(thrown: unknown): void {
-    this.#crash = { code: thrown instanceof BoardError ? thrown.code : 'FIRMWARE_TRAP', message: messageOf(thrown) }
+    const { clock } = this.chips
+    const { command } = this.#monitor
+    const entry = this.#hidden?.entry ?? this.#firmware?.entry
+    this.#crash = crashRecord(thrown, {
+      time: Math.floor(clock.now()),
+      uptime: clock.steady() - this.#poweredOn,
+      ...(entry === undefined ? {} : { entry }),
+      ...(command === 0 ? {} : { command }),
+      firmware: this.image.info.sha384,
+    })
+    this.#crashes.add(this.#crash)
   }
 
   /** RAM does not survive: what was in it is overwritten before the instance is forgotten. */

@@ -2,6 +2,7 @@
 export type BoardErrorCode =
   | 'FRAME_MALFORMED'
   | 'BOARD_OFF'
+  | 'BOARD_BUSY'
   | 'BOARD_CLOSED'
   | 'BOARD_RESET'
   | 'BOARD_DEAD'
@@ -15,6 +16,7 @@ export type BoardErrorCode =
   | 'FIRMWARE_INCOMPATIBLE'
   | 'FIRMWARE_ABORT'
   | 'FIRMWARE_TRAP'
+  | 'FIRMWARE_HANG'
   | 'FACTORY_REFUSED'
   | 'STATE_LOCKED'
   | 'STATE_NEWER'
@@ -22,6 +24,17 @@ export type BoardErrorCode =
   | 'STATE_DAMAGED'
   | 'STATE_EXISTS'
   | 'STATE_IO'
+  /** No snapshot file. */
+  | 'SNAPSHOT_INVALID'
+  | 'SNAPSHOT_NEWER'
+  | 'SNAPSHOT_TRUNCATED'
+  | 'SNAPSHOT_DAMAGED'
+  /** Of another firmware build: its memory means nothing to this one. */
+  | 'SNAPSHOT_FOREIGN'
+  /** The board that is to be replaced is not one that the snapshot can be put on. */
+  | 'SNAPSHOT_MISFIT'
+  /** The firmware module keeps state where no snapshot can read it. */
+  | 'SNAPSHOT_UNSUPPORTED'
 
 /** The board refused or broke; `code` is stable, `cause` is what lay beneath where there was something. */
 export class BoardError extends Error {

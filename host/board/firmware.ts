@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { instantiateSync } from '@assemblyscript/loader'
 import { BoardError, messageOf } from './errors.js'
+import { PAGE, type PageRun, putPages, usedPages } from './pages.js'
+import type { GlobalValue } from './snapshot.js'
 
 const BUILT = fileURLToPath(new URL('../../firmware.wasm', import.meta.url))
 
@@ -49,6 +51,8 @@ export interface FirmwareInfo {
   readonly version: string
   /** Of the whole module, in hex. */
   readonly sha384: string
+  /** Names of the exported mutable globals; undefined where the build exported none. */
+  readonly globals: readonly string[] | undefined
 }
 
 function readBuilt(path: string): Buffer {
@@ -57,6 +61,11 @@ function readBuilt(path: string): Buffer {
   } catch (cause) {
     throw new BoardError('FIRMWARE_MISSING', `${path} cannot be read: ${messageOf(cause)}`, { cause })
   }
+}
+
+function names(value: unknown): string[] | undefined {
+  if (!Array.isArray(value)) return undefined
+  return value.filter((name) => typeof name === 'string')
 }
 
 /** @param path of the module; its record lies beside it with the ending .json */
@@ -71,13 +80,17 @@ export function firmwareInfo(path: string = BUILT): FirmwareInfo {
   }
   if (typeof parsed === 'object' && parsed !== null && 'sha384' in parsed && 'version' in parsed) {
     const { sha384, version } = parsed
-    if (typeof sha384 === 'string' && typeof version === 'string') return { sha384, version }
+    const globals = 'exportsGlobals' in parsed ? names(parsed.exportsGlobals) : undefined
+    if (typeof sha384 === 'string' && typeof version === 'string') return { sha384, version, globals }
   }
   throw new BoardError('FIRMWARE_UNTRUSTED', `${record} does not say the version and SHA-384 of the firmware`)
 }
 
 /** A firmware module that the boot loader accepted; every power-up makes a new instance of it. */
 export class FirmwareImage {
+  /** Pages of linear memory that hold something before the first instruction; the same for every instance. */
+  #initialPages: readonly number[] | undefined
+
   private constructor(
     readonly info: FirmwareInfo,
     private readonly module: WebAssembly.Module,
@@ -101,20 +114,23 @@ export class FirmwareImage {
   /** @param connect makes the imports; its argument reaches the instance's memory as soon as there is one */
   instantiate(connect: (bytes: MemoryAccess) => BoardImports): Firmware {
     let exports: ReturnType<typeof instantiateSync<FirmwareExports>>['exports'] | undefined
+    let raw: Record<string, unknown>
     const text = (ptr: number): string => exports?.__getString(ptr) ?? '?'
     const bytes: MemoryAccess = (ptr, length) => {
       if (!exports) throw new BoardError('PERIPHERAL_ACCESS', 'the firmware used a peripheral before it was there')
       return view(exports.memory, ptr, length)
     }
     try {
-      exports = instantiateSync<FirmwareExports>(this.module, {
+      const result = instantiateSync<FirmwareExports>(this.module, {
         board: connect(bytes),
         env: {
           abort: (message, file, line, column) => {
             throw new BoardError('FIRMWARE_ABORT', `${text(message)} at ${text(file)}:${line}:${column}`)
           },
         },
-      }).exports
+      })
+      exports = result.exports
+      raw = result.instance.exports
     } catch (cause) {
       if (cause instanceof BoardError) throw cause
       throw new BoardError('FIRMWARE_INCOMPATIBLE', `the firmware does not fit this board: ${messageOf(cause)}`, {
@@ -127,8 +143,38 @@ export class FirmwareImage {
       }
     }
     if (!exports.memory) throw new BoardError('FIRMWARE_INCOMPATIBLE', 'the firmware does not export its memory')
-    return new Firmware(exports)
+    return new Firmware(exports, this.info.globals && globalsOf(raw, this.info.globals))
   }
+
+  /**
+   * An instance that goes on where another one of the same module stood; `boot` must not be called.
+   * Throws SNAPSHOT_UNSUPPORTED, and SNAPSHOT_DAMAGED where memory or globals are not those of this module.
+   */
+  resume(connect: (bytes: MemoryAccess) => BoardImports, ram: SavedRam): Firmware {
+    const firmware = this.instantiate(connect)
+    this.#initialPages ??= firmware.pages().flatMap(({ first, bytes }) => numbers(first, bytes.length / PAGE))
+    firmware.load(ram, this.#initialPages)
+    return firmware
+  }
+}
+
+/** What an instance holds in its memory and globals. */
+export interface SavedRam {
+  /** Bytes of linear memory. */
+  readonly memorySize: number
+  /** The pages that are not zero. */
+  readonly memory: readonly PageRun[]
+  readonly globals: readonly GlobalValue[]
+}
+
+const numbers = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i)
+
+function globalsOf(raw: Record<string, unknown>, wanted: readonly string[]): WebAssembly.Global[] {
+  return wanted.map((name) => {
+    const global = raw[name]
+    if (global instanceof WebAssembly.Global) return global
+    throw new BoardError('FIRMWARE_INCOMPATIBLE', `the firmware does not export ${name}, as its build says`)
+  })
 }
 
 /** Bytes of the firmware's memory, in place. Throws PERIPHERAL_ACCESS outside of it. */
@@ -145,47 +191,105 @@ function view(memory: WebAssembly.Memory, ptr: number, length: number): Uint8Arr
 
 /** One running instance. */
 export class Firmware {
-  constructor(private readonly exports: FirmwareExports) {}
+  #entry = ''
+
+  /** @param mutable all mutable globals of the module; undefined = the build did not export them */
+  constructor(
+    private readonly exports: FirmwareExports,
+    private readonly mutable: readonly WebAssembly.Global[] | undefined,
+  ) {}
+
+  /** The exported function that was called last. */
+  get entry(): string {
+    return this.#entry
+  }
 
   boot(): number {
+    this.#entry = 'boot'
     return this.exports.boot() >>> 0
   }
 
   /** Copies a frame into a port's inbox and announces it; RC_OK or the code of the refusal. */
   deliver(port: number, frame: Uint8Array): number {
+    this.#entry = 'deliver'
     view(this.exports.memory, this.exports.inbox(port), frame.length).set(frame)
     return this.exports.deliver(port, frame.length) >>> 0
   }
 
   /** A set of SERVICE_… bits. */
   service(): number {
+    this.#entry = 'service'
     return this.exports.service() >>> 0
   }
 
   /** A copy of the frame that waits at a port; the port is free again. */
   take(port: number): Uint8Array | undefined {
+    this.#entry = 'take'
     const ptr = this.exports.outbox(port)
     const length = this.exports.take(port)
     return length > 0 ? Uint8Array.from(view(this.exports.memory, ptr, length)) : undefined
   }
 
   tick(): void {
+    this.#entry = 'tick'
     this.exports.tick()
   }
 
   tamper(cause: number): void {
+    this.#entry = 'tamper'
     this.exports.tamper(cause)
   }
 
-  /** Makes the self-test with this RC_SELF_TEST_ code fail in this instance. Throws FIRMWARE_INCOMPATIBLE where the firmware cannot. */
+  /** Throws FIRMWARE_INCOMPATIBLE where the firmware cannot be made to fail. */
+  requireInjection(): NonNullable<FirmwareExports['inject']> {
+    const { inject } = this.exports
+    if (inject) return inject
+    throw new BoardError('FIRMWARE_INCOMPATIBLE', 'the firmware has no error injection')
+  }
+
+  /** Makes the self-test with this RC_SELF_TEST_… code fail in this instance. Throws FIRMWARE_INCOMPATIBLE. */
   inject(fault: number): void {
-    if (!this.exports.inject) throw new BoardError('FIRMWARE_INCOMPATIBLE', 'the firmware has no error injection')
-    this.exports.inject(fault)
+    this.#entry = 'inject'
+    this.requireInjection()(fault)
   }
 
   /** A copy of the whole memory. */
   image(): Uint8Array {
     return new Uint8Array(this.exports.memory.buffer).slice()
+  }
+
+  /** Bytes of linear memory. */
+  get memorySize(): number {
+    return this.exports.memory.buffer.byteLength
+  }
+
+  /** The pages of memory that are not zero, in place. */
+  pages(): PageRun[] {
+    return usedPages(new Uint8Array(this.exports.memory.buffer), 0)
+  }
+
+  /** Values of all mutable globals. Throws SNAPSHOT_UNSUPPORTED. */
+  globals(): GlobalValue[] {
+    return this.#globals().map(({ value }) => value)
+  }
+
+  /** @param initial pages that hold something in a new instance */
+  load(ram: SavedRam, initial: readonly number[]): void {
+    const globals = this.#globals()
+    const fits = ram.globals.length === globals.length && ram.memorySize === this.memorySize
+    if (!fits || globals.some(({ value }, i) => typeof value !== typeof ram.globals[i])) {
+      throw new BoardError('SNAPSHOT_DAMAGED', 'the snapshot is damaged: its memory is not that of this firmware')
+    }
+    const memory = new Uint8Array(this.exports.memory.buffer)
+    // Writing all of it would cost more than the whole rest: a new memory is zero where the module says nothing.
+    for (const page of initial) memory.fill(0, page * PAGE, (page + 1) * PAGE)
+    putPages(memory, ram.memory)
+    for (const [i, global] of globals.entries()) global.value = ram.globals[i] ?? 0
+  }
+
+  #globals(): readonly WebAssembly.Global[] {
+    if (this.mutable) return this.mutable
+    throw new BoardError('SNAPSHOT_UNSUPPORTED', 'this firmware was built without its globals exported: no snapshots')
   }
 
   /** Overwrites the whole memory; the instance must not be used afterwards (OBC-1 §10, rule 5). */

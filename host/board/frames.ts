@@ -17,6 +17,9 @@ export function isCommandFrame(frame: Uint8Array): boolean {
   )
 }
 
+/** Command id of a request. */
+export const commandOf = (frame: Uint8Array): number => viewOf(frame).getUint16(0)
+
 export const tagOf = (frame: Uint8Array): number => viewOf(frame).getUint32(8)
 
 /** A copy with another tag. Tags belong to the cable and are in no authentication code, so every hop may use its own. */

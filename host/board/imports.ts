@@ -2,6 +2,7 @@ import { ACTIVATION_POWER_OFF, BATTERY_ACTIVATION, PERIPHERAL_FAILED, PERIPHERAL
 import { SPLIT_SIZE } from './changes.js'
 import type { Clock } from './clock.js'
 import type { BoardImports, MemoryAccess } from './firmware.js'
+import { Monitor } from './monitor.js'
 import type { NonVolatile } from './non-volatile.js'
 import { Pka } from './pka.js'
 import type { Trng } from './trng.js'
@@ -21,6 +22,13 @@ export interface Lines {
   tamper(): number
 }
 
+/** What a board knows of one firmware instance. */
+export interface Run {
+  /** `steady` of the clock at power-up. */
+  readonly poweredOn: number
+  readonly monitor: Monitor
+}
+
 const EMPTY = new Uint8Array(0)
 
 /** Writes down that the board has power now, and makes everything durable. */
@@ -38,12 +46,12 @@ export function afterPowerOff({ memory, clock }: Peripherals): void {
   }
 }
 
-/** The imports of one firmware instance (SPEC.md §1), from power-up on. */
-export function boardImports(chips: Peripherals, lines: Lines, bytes: MemoryAccess): BoardImports {
+/** The imports of one firmware instance (SPEC.md §1). */
+export function boardImports(chips: Peripherals, lines: Lines, bytes: MemoryAccess, run?: Run): BoardImports {
   const { memory, trng, clock } = chips
+  const { poweredOn, monitor } = run ?? { poweredOn: clock.steady(), monitor: new Monitor() }
   const { state } = memory
   const pka = new Pka(trng)
-  const poweredOn = clock.steady()
   return {
     flash_size: () => state.flash.size,
     flash_read: (offset, ptr, length) => bytes(ptr, length).set(state.flash.read(offset >>> 0, length >>> 0)),
@@ -88,7 +96,7 @@ export function boardImports(chips: Peripherals, lines: Lines, bytes: MemoryAcce
     pka: (op, input, inputLength, output, capacity) => {
       const operands = Uint8Array.from(bytes(input, inputLength))
       try {
-        return pka.run(op, operands, bytes(output, capacity))
+        return monitor.pka(() => pka.run(op, operands, bytes(output, capacity)))
       } finally {
         operands.fill(0)
       }

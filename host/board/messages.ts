@@ -1,13 +1,36 @@
-import type { CrashRecord, PedConnectorName } from './board.js'
+import type { CrashRecord } from './crash.js'
 import type { BoardErrorCode } from './errors.js'
+import type { BoardOptions, RestoreOptions } from './open-board.js'
+import type { PedConnectorName } from './ped-connectors.js'
+
+/** The watchdog resets of a board. */
+export interface CrashReport {
+  /** Since the board was opened. */
+  readonly last: CrashRecord | undefined
+  /** The last ones that are written down, oldest first. */
+  readonly records: readonly CrashRecord[]
+  /** All there ever were. */
+  readonly count: number
+}
 
 // What a Token and the worker thread of its board say to each other.
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  readonly open?: BoardOptions
+  readonly restore?: RestoreOptions
+  /** Of a `Watch`. */
+  readonly monitor: SharedArrayBuffer
+  /** Cause at the tamper line; undefined = as a snapshot says, or quiet. */
+  readonly tamperLine?: number
+}
 
 export type Call =
   | { readonly op: 'exchange'; readonly frame: Uint8Array }
   | { readonly op: 'advance'; readonly milliseconds: number }
   | { readonly op: 'tamper'; readonly cause: number }
   | { readonly op: 'power-cycle' }
+  | { readonly op: 'snapshot' }
   | { readonly op: 'crash' }
   | { readonly op: 'close' }
 
@@ -25,10 +48,20 @@ export interface PlainError {
   readonly cause?: string
 }
 
+/** What a board is at a moment, for a successor in another thread. */
+export interface BoardMoment {
+  /** Milliseconds since 1970 on a virtual clock. */
+  readonly virtualNow: number | undefined
+  /** SHA-512 of the seed of a seeded TRNG. */
+  readonly seed: Uint8Array | undefined
+  readonly tamperLine: number
+}
+
 export type FromWorker =
-  | { readonly type: 'opened' }
+  | { readonly type: 'opened'; readonly moment: BoardMoment }
   | { readonly type: 'refused'; readonly error: PlainError }
   | { readonly type: 'answer'; readonly id: number; readonly frame: Uint8Array }
-  | { readonly type: 'done'; readonly id: number; readonly crash: CrashRecord | undefined }
+  | { readonly type: 'done'; readonly id: number; readonly moment: BoardMoment }
+  | { readonly type: 'crashes'; readonly id: number; readonly crashes: CrashReport }
   | { readonly type: 'failed'; readonly id: number; readonly error: PlainError }
   | { readonly type: 'ped-frame'; readonly link: number; readonly frame: Uint8Array }

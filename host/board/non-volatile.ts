@@ -1,4 +1,4 @@
-import { BATTERY_REGIONS } from '../../assembly/protocol.js'
+import { BATTERY_REGIONS, FLASH_SECTOR } from '../../assembly/protocol.js'
 import { BATTERY_CAPACITY, type Change, SPLIT_SIZE } from './changes.js'
 import { BoardError } from './errors.js'
 import { Flash } from './flash.js'
@@ -60,6 +60,27 @@ export class State {
         return
     }
   }
+}
+
+/** The changes that turn one state into another of the same size; what has been stored once cannot become unstored. */
+export function changesBetween(from: State, to: State): Change[] {
+  const changes: Change[] = []
+  for (let offset = 0; offset < to.flash.size; offset += FLASH_SECTOR) {
+    const [before, after] = [from.flash.read(offset, FLASH_SECTOR), to.flash.read(offset, FLASH_SECTOR)]
+    if (Buffer.compare(before, after) === 0) continue
+    changes.push({ kind: 'erase', sector: offset / FLASH_SECTOR }, { kind: 'program', offset, data: after })
+  }
+  for (let region = 0; region < BATTERY_REGIONS; region++) {
+    const data = to.battery(region)
+    if (Buffer.compare(from.battery(region), data) !== 0) changes.push({ kind: 'battery', region, data })
+  }
+  if (to.split && (!from.split || Buffer.compare(from.split, to.split) !== 0)) {
+    changes.push({ kind: 'split', data: to.split })
+  }
+  if (from.counter !== to.counter) changes.push({ kind: 'counter', value: to.counter })
+  if (from.randomPosition !== to.randomPosition) changes.push({ kind: 'random', position: to.randomPosition })
+  if (from.aliveAt !== to.aliveAt) changes.push({ kind: 'alive', time: to.aliveAt })
+  return changes
 }
 
 /** Where changes become durable. */

@@ -1,12 +1,27 @@
-import { Worker } from 'node:worker_threads'
-import type { CrashRecord, PedConnectorName } from './board.js'
+import { BoardThread } from './board-thread.js'
+import { type CrashRecord, FileCrashLog } from './crash.js'
 import { BoardError } from './errors.js'
 import type { FrameLink } from './frame-link.js'
 import type { CommandDoor } from './frames.js'
-import type { Call, FromWorker, PlainError, ToWorker } from './messages.js'
-import type { BoardOptions } from './open-board.js'
+import { FolderLock } from './lock.js'
+import type { BoardMoment, Call, CrashReport, FromWorker, PlainError, ToWorker, WorkerStart } from './messages.js'
+import type { BoardOptions, RestoreOptions } from './open-board.js'
+import type { PedConnectorName } from './ped-connectors.js'
 
-type Result = Uint8Array | CrashRecord | undefined
+/** Milliseconds that one step of the firmware may take unless told otherwise; a wait for the PED is none. */
+export const WATCHDOG = 300_000
+
+interface WatchdogOptions {
+  /**
+   * Milliseconds that the firmware may work in one go, the public-key accelerator's time not counted; then the board is
+   * reset. WATCHDOG unless given.
+   */
+  readonly watchdog?: number
+}
+export type TokenOptions = BoardOptions & WatchdogOptions
+export type TokenRestoreOptions = RestoreOptions & WatchdogOptions
+
+type Result = Uint8Array | CrashReport | undefined
 
 interface Waiting {
   readonly resolve: (result: Result) => void
@@ -25,40 +40,61 @@ function revive({ code, message, cause }: PlainError): BoardError {
 /**
  * A board in a worker thread of its own, seen from its command port: what USB, NTLS and PCIe cables plug into.
  * Every method but `close` rejects with BOARD_CLOSED once the board is gone.
+ *
+ * Firmware that never comes back is reset by a watchdog: its thread ends, requests under way fail with BOARD_RESET, and
+ * a new thread boots the board from its folder, PEDs still plugged in.
  */
 export class Token implements CommandDoor {
   /** Resolves when the board is gone, by `close` or by a crash of its thread; never rejects. */
   readonly closed: Promise<void>
   readonly #waiting = new Map<number, Waiting>()
   readonly #peds = new Map<number, PedCable>()
+  readonly #limit: number
+  #thread: BoardThread
   #last = 0
   #gone: BoardError | undefined
   #closing: Promise<void> | undefined
+  #ended: () => void = () => undefined
+  /** As the board said last; undefined = it has not opened yet. */
+  #moment: BoardMoment | undefined
+  #hang: CrashRecord | undefined
 
   private constructor(
-    private readonly worker: Worker,
+    private readonly options: TokenOptions | TokenRestoreOptions,
+    start: Omit<WorkerStart, 'monitor'>,
     private readonly opened: (refusal?: BoardError) => void,
   ) {
-    worker.on('message', (message: FromWorker) => this.#received(message))
-    worker.on('messageerror', (cause) => this.#end(cause))
-    worker.on('error', (cause) => this.#end(cause))
+    const limit = options.watchdog ?? WATCHDOG
+    if (!Number.isSafeInteger(limit) || limit < 1) {
+      throw new BoardError('OPTION_INVALID', `the watchdog cannot wait for ${limit} milliseconds`)
+    }
+    this.#limit = limit
     this.closed = new Promise((resolve) => {
-      worker.once('exit', () => {
-        this.#end()
-        resolve()
-      })
+      this.#ended = resolve
     })
+    this.#thread = this.#newThread(start)
   }
 
   /**
    * Starts the board of a state folder; it is switched on and holds the folder until `close`.
-   * Rejects with STATE_LOCKED, STATE_MISSING, STATE_NEWER, STATE_DAMAGED, STATE_IO, FIRMWARE_… or BOARD_DEAD.
+   * Rejects with STATE_LOCKED, STATE_MISSING, STATE_NEWER, STATE_DAMAGED, STATE_IO, FIRMWARE_…, BOARD_DEAD or OPTION_INVALID.
    */
-  static open(options: BoardOptions): Promise<Token> {
+  static open(options: TokenOptions): Promise<Token> {
+    return Token.#start(options, { open: options })
+  }
+
+  /**
+   * A new token that goes on where a snapshot left another one: log-ins, activation, cloning sessions and all. As many as
+   * one likes from one snapshot; they share nothing. With `dir` it has a state folder, else it lives in memory only.
+   * Rejects with SNAPSHOT_…, STATE_…, FIRMWARE_… or OPTION_INVALID.
+   */
+  static restore(options: TokenRestoreOptions): Promise<Token> {
+    return Token.#start(options, { restore: options })
+  }
+
+  static #start(options: TokenOptions | TokenRestoreOptions, start: Omit<WorkerStart, 'monitor'>): Promise<Token> {
     return new Promise((resolve, reject) => {
-      // The flags of this process are not the worker's: --input-type, for one, would keep it from starting.
-      const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: options, execArgv: [] })
-      const token = new Token(worker, (refusal) => (refusal ? reject(refusal) : resolve(token)))
+      const token = new Token(options, start, (refusal) => (refusal ? reject(refusal) : resolve(token)))
     })
   }
 
@@ -68,9 +104,15 @@ export class Token implements CommandDoor {
    */
   async exchange(frame: Uint8Array): Promise<Uint8Array> {
     const copy = Uint8Array.from(frame)
-    const answer = await this.#call({ op: 'exchange', frame: copy }, [copy.buffer])
-    if (answer instanceof Uint8Array) return answer
-    throw new BoardError('BOARD_CLOSED', 'the board gave no answer')
+    return this.#bytes({ op: 'exchange', frame: copy }, [copy.buffer])
+  }
+
+  /**
+   * The running token as the bytes of a snapshot file: all its keys in the clear (see Board.snapshot). Commands sent
+   * before are through, or parked for the PED.
+   */
+  snapshot(): Promise<Uint8Array> {
+    return this.#bytes({ op: 'snapshot' })
   }
 
   /** Plugs a PED into a connector. Throws PED_IN_USE where there is one, BOARD_CLOSED. */
@@ -115,8 +157,14 @@ export class Token implements CommandDoor {
 
   /** The last watchdog reset since the token was opened. */
   async crash(): Promise<CrashRecord | undefined> {
-    const crash = await this.#call({ op: 'crash' })
-    return crash instanceof Uint8Array ? undefined : crash
+    return (await this.crashes()).last
+  }
+
+  /** The watchdog resets that the board's folder tells of. */
+  async crashes(): Promise<CrashReport> {
+    const report = await this.#call({ op: 'crash' })
+    if (!report || report instanceof Uint8Array) throw new BoardError('BOARD_CLOSED', 'the board gave no answer')
+    return { ...report, last: report.last ?? this.#hang }
   }
 
   /**
@@ -131,9 +179,18 @@ export class Token implements CommandDoor {
   async #close(): Promise<void> {
     try {
       if (!this.#gone) await this.#call({ op: 'close' })
+    } catch (error) {
+      // A board that hangs has no files that are not durable already.
+      if (!(error instanceof BoardError && error.code === 'BOARD_RESET')) throw error
     } finally {
       await this.closed
     }
+  }
+
+  async #bytes(call: Call, transfer: readonly ArrayBuffer[] = []): Promise<Uint8Array> {
+    const answer = await this.#call(call, transfer)
+    if (answer instanceof Uint8Array) return answer
+    throw new BoardError('BOARD_CLOSED', 'the board gave no answer')
   }
 
   #call(call: Call, transfer: readonly ArrayBuffer[] = []): Promise<Result> {
@@ -142,12 +199,23 @@ export class Token implements CommandDoor {
     const id = this.#last
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject })
+      this.#thread.look()
       this.#post({ type: 'call', id, call }, transfer)
     })
   }
 
   #post(message: ToWorker, transfer: readonly ArrayBuffer[] = []): void {
-    this.worker.postMessage(message, transfer)
+    this.#thread.post(message, transfer)
+  }
+
+  #newThread(start: Omit<WorkerStart, 'monitor'>): BoardThread {
+    const thread = new BoardThread(start, this.#limit, {
+      message: (message) => this.#received(message),
+      hung: (hanging) => this.#restart(hanging),
+      ended: (cause) => this.#end(cause),
+    })
+    thread.look()
+    return thread
   }
 
   #received(message: FromWorker): void {
@@ -156,7 +224,11 @@ export class Token implements CommandDoor {
         this.#settle(message.id)?.resolve(message.frame)
         return
       case 'done':
-        this.#settle(message.id)?.resolve(message.crash)
+        this.#moment = message.moment
+        this.#settle(message.id)?.resolve(undefined)
+        return
+      case 'crashes':
+        this.#settle(message.id)?.resolve(message.crashes)
         return
       case 'failed':
         this.#settle(message.id)?.reject(revive(message.error))
@@ -165,10 +237,12 @@ export class Token implements CommandDoor {
         this.#peds.get(message.link)?.link.send(message.frame)
         return
       case 'opened':
+        this.#moment = message.moment
+        if (this.#waiting.size === 0) this.#thread.stopLooking()
         this.opened()
         return
       case 'refused':
-        this.opened(revive(message.error))
+        this.#gone ??= revive(message.error)
         return
     }
   }
@@ -176,6 +250,7 @@ export class Token implements CommandDoor {
   #settle(id: number): Waiting | undefined {
     const waiting = this.#waiting.get(id)
     this.#waiting.delete(id)
+    if (this.#waiting.size === 0) this.#thread.stopLooking()
     return waiting
   }
 
@@ -183,12 +258,52 @@ export class Token implements CommandDoor {
     if (this.#peds.delete(id) && !this.#gone) this.#post({ type: 'ped-detach', link: id })
   }
 
-  /** The thread ended or is about to: the first reason counts. */
+  /** The watchdog ended the thread of a firmware that does not come back. */
+  #restart({ watch }: BoardThread): void {
+    const { dir, firmware } = this.options
+    const { command, limit } = watch
+    const moment = this.#moment
+    const what = `the firmware did not come back within ${limit} milliseconds`
+    this.#hang = {
+      code: 'FIRMWARE_HANG',
+      message: what,
+      time: moment?.virtualNow ?? Date.now(),
+      ...(command === 0 ? {} : { command }),
+      stack: [],
+    }
+    if (dir !== undefined) {
+      new FileCrashLog(dir).add(this.#hang)
+      FolderLock.clear(dir)
+    }
+    // A boot that hangs is not tried again.
+    const why = !moment ? ' at its boot' : dir === undefined ? ', and its state was in memory only' : undefined
+    const code = why === undefined ? 'BOARD_RESET' : 'BOARD_DEAD'
+    const error = new BoardError(code, `the watchdog reset the board: ${what}${why ?? ''}`)
+    for (const id of [...this.#waiting.keys()]) this.#settle(id)?.reject(error)
+    if (!moment || dir === undefined || this.#closing) {
+      this.#gone = error
+      this.#end()
+      return
+    }
+    this.#moment = undefined
+    const { virtualNow, seed, tamperLine } = moment
+    const open: BoardOptions = {
+      dir,
+      ...(firmware === undefined ? {} : { firmware }),
+      ...(seed ? { trng: { seed } } : {}),
+      ...(virtualNow === undefined ? {} : { clock: { virtualFrom: virtualNow } }),
+    }
+    this.#thread = this.#newThread({ open, tamperLine })
+    for (const [id, { connector }] of this.#peds) this.#post({ type: 'ped-attach', link: id, connector })
+  }
+
+  /** The thread ended: the first reason counts. */
   #end(cause?: unknown): void {
     const message = cause === undefined ? 'the board is closed' : 'the thread of the board crashed'
     this.#gone ??= new BoardError('BOARD_CLOSED', message, cause === undefined ? undefined : { cause })
     this.opened(this.#gone)
     for (const id of [...this.#waiting.keys()]) this.#settle(id)?.reject(this.#gone)
     for (const { connector } of [...this.#peds.values()]) this.detachPed(connector)
+    this.#ended()
   }
 }

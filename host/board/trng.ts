@@ -19,13 +19,15 @@ const BLOCK = 64n
  * the board's state, so that it goes on after a power cut or a restart and no byte of it is ever given twice (OBC-1 §10).
  */
 export class SeededTrng implements Trng {
-  readonly #seed: Buffer
+  /** SHA-512 of the seed: with the position all that decides the stream. */
+  readonly seed: Uint8Array
 
+  /** @param seed a text, or the SHA-512 of one */
   constructor(
-    seed: string,
+    seed: string | Uint8Array,
     private readonly memory: NonVolatile,
   ) {
-    this.#seed = createHash('sha512').update(seed).digest()
+    this.seed = typeof seed === 'string' ? createHash('sha512').update(seed).digest() : Uint8Array.from(seed)
   }
 
   fill(target: Uint8Array): void {
@@ -43,6 +45,6 @@ export class SeededTrng implements Trng {
   #block(index: bigint): Buffer {
     const counter = Buffer.alloc(8)
     counter.writeBigUInt64BE(index)
-    return createHash('sha512').update('moonlet TRNG').update(this.#seed).update(counter).digest()
+    return createHash('sha512').update('moonlet TRNG').update(this.seed).update(counter).digest()
   }
 }

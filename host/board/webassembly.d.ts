@@ -12,6 +12,9 @@ declare namespace WebAssembly {
   class Memory {
     readonly buffer: ArrayBuffer
   }
+  class Global {
+    value: number | bigint
+  }
   class Table {
     readonly length: number
   }

@@ -1,9 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import type { PedConnectorName } from './board.js'
+import { VirtualClock } from './clock.js'
 import { BoardError, messageOf } from './errors.js'
 import type { FrameLink } from './frame-link.js'
-import type { Call, FromWorker, PlainError, ToWorker } from './messages.js'
-import { type BoardOptions, type OpenBoard, openBoard } from './open-board.js'
+import type { BoardMoment, Call, FromWorker, PlainError, ToWorker, WorkerStart } from './messages.js'
+import { Monitor } from './monitor.js'
+import { type OpenBoard, openBoard, restoreBoard } from './open-board.js'
+import type { PedConnectorName } from './ped-connectors.js'
+import { SeededTrng } from './trng.js'
 
 // The thread of one board. Token (token.ts) is the other end.
 
@@ -42,7 +45,16 @@ class WorkerLink implements FrameLink {
   close(): void {}
 }
 
-function serve({ board, close }: OpenBoard, ticking: NodeJS.Timeout | undefined): void {
+function momentOf({ board, clock, trng }: OpenBoard): BoardMoment {
+  return {
+    virtualNow: clock instanceof VirtualClock ? clock.now() : undefined,
+    seed: trng instanceof SeededTrng ? trng.seed : undefined,
+    tamperLine: board.tamperLine,
+  }
+}
+
+function serve(opened: OpenBoard, ticking: NodeJS.Timeout | undefined): void {
+  const { board, close } = opened
   const links = new Map<number, WorkerLink>()
 
   const answer = async (id: number, request: Call): Promise<void> => {
@@ -53,6 +65,16 @@ function serve({ board, close }: OpenBoard, ticking: NodeJS.Timeout | undefined)
           else post({ type: 'answer', id, frame: result }, [result.buffer])
         })
         return
+      case 'snapshot': {
+        const frame = board.snapshot()
+        post({ type: 'answer', id, frame }, [frame.buffer])
+        return
+      }
+      case 'crash': {
+        const { records, count } = board.crashes
+        post({ type: 'crashes', id, crashes: { last: board.crash, records, count } })
+        return
+      }
       case 'advance':
         board.advance(request.milliseconds)
         break
@@ -63,14 +85,12 @@ function serve({ board, close }: OpenBoard, ticking: NodeJS.Timeout | undefined)
         board.powerOff()
         board.powerOn()
         break
-      case 'crash':
-        break
       case 'close':
         clearInterval(ticking)
         await close()
         break
     }
-    post({ type: 'done', id, crash: board.crash })
+    post({ type: 'done', id, moment: momentOf(opened) })
   }
 
   port?.on('message', (message: ToWorker) => {
@@ -94,12 +114,20 @@ function serve({ board, close }: OpenBoard, ticking: NodeJS.Timeout | undefined)
   })
 }
 
+function start({ open, restore, monitor, tamperLine }: WorkerStart): Promise<OpenBoard> {
+  const outside = { monitor: new Monitor(monitor), ...(tamperLine === undefined ? {} : { tamperLine }) }
+  if (open) return openBoard(open, undefined, outside)
+  if (restore) return restoreBoard(restore, undefined, outside)
+  throw new BoardError('OPTION_INVALID', 'a board worker needs a board')
+}
+
 try {
-  const options: BoardOptions = workerData
-  const opened = await openBoard(options)
-  const ticking = options.clock ? undefined : setInterval(() => opened.board.tick(), TICK).unref()
+  const given: WorkerStart = workerData
+  const opened = await start(given)
+  const moment = momentOf(opened)
+  const ticking = moment.virtualNow === undefined ? setInterval(() => opened.board.tick(), TICK).unref() : undefined
   serve(opened, ticking)
-  post({ type: 'opened' })
+  post({ type: 'opened', moment })
 } catch (thrown) {
   post({ type: 'refused', error: plain(thrown) })
   port.close()

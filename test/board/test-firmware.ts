@@ -6,6 +6,7 @@ import {
   ANSWER,
   CMD_FACTORY_BEGIN,
   CMD_FACTORY_FINISH,
+  FLASH_SECTOR,
   FRAME_HEADER,
   MAX_FRAME,
   PED_HEADER,
@@ -57,7 +58,23 @@ export const TEST = {
   /** Answers with a tag that nobody sent. */
   stranger: 0x7014,
   flashSize: 0x7015,
+  /** PLACE_…: traps there from now on, in the next instances at their boot. */
+  trapAt: 0x7016,
+  /** Loops for ever; with a body it reads flash meanwhile. */
+  hang: 0x7017,
+  /** Number of boots that trap, 1 to 7, or HANG for one that never ends. */
+  badBoots: 0x7018,
 } as const
+
+/** Functions of the firmware that `trapAt` makes trap. */
+export const PLACES = ['deliver', 'service', 'take', 'tick', 'tamper', 'inject'] as const
+
+/** For `badBoots`: the boot hangs. */
+export const HANG = 8
+
+/** Where the flash holds what is wrong with the next boots: in the first sector, at its end. */
+const BOOT_TRAPS = FLASH_SECTOR - 2
+const BOOT_HANGS = FLASH_SECTOR - 1
 
 /** Milliseconds after which a parked command of the test firmware gives up. */
 export const PARK_TIMEOUT = 200
@@ -92,6 +109,13 @@ const ROOM: i32 = ${MAX_FRAME - FRAME_HEADER}
 let inLength = 0, outLength = 0, pedInLength = 0, pedOutLength = 0
 let parkedTag: u32 = 0, parkedSince: i64 = -1, parkedCommand: u32 = 0
 let againLeft = 0, remembered: u32 = 0, extraAnswer = false
+let trapPlace = -1, trapNext = -1, remembered64: i64 = 0, spins = 0
+const BYTE: usize = memory.data(1)
+
+function trapIf(place: i32): void { if (trapPlace == place) unreachable() }
+function stored(offset: i32): u32 { flash_read(offset, BYTE, 1); return load<u8>(BYTE) }
+function keep(offset: i32, value: u32): void { store<u8>(BYTE, value); flash_program(offset, BYTE, 1); flash_sync() }
+function hang(reading: bool): void { while (true) { spins++; if (reading) flash_read(0, BYTE, 1) } }
 
 function get(p: usize): u32 { return bswap(load<u32>(p)) }
 function set(p: usize, value: u32): void { store<u32>(p, bswap(value)) }
@@ -105,10 +129,19 @@ function answer(command: u32, tag: u32, code: u32, length: i32): void {
   outLength = ${FRAME_HEADER} + length
 }
 
-export function boot(): u32 { return 0 }
+export function boot(): u32 {
+  if (stored(${BOOT_HANGS}) == 0) hang(false)
+  const left = stored(${BOOT_TRAPS})
+  if (left & 1 || left == 0) return 0
+  keep(${BOOT_TRAPS}, left & (left - 1))
+  unreachable()
+  return 0
+}
+export function inject(fault: i32): void { trapIf(5) }
 export function inbox(port: i32): usize { return port == ${PORT_COMMAND} ? IN : PED_IN }
 export function outbox(port: i32): usize { return port == ${PORT_COMMAND} ? OUT : PED_OUT }
 export function deliver(port: i32, length: i32): u32 {
+  trapIf(0)
   if (port == ${PORT_COMMAND}) {
     if (inLength) return ${RC_FRAME_MALFORMED}
     inLength = length
@@ -119,16 +152,19 @@ export function deliver(port: i32, length: i32): u32 {
   return 0
 }
 export function take(port: i32): i32 {
+  trapIf(2)
   let length = 0
-  if (port == ${PORT_COMMAND}) { length = outLength; outLength = 0 } else { length = pedOutLength; pedOutLength = 0 }
+  if (port == ${PORT_COMMAND}) { length = outLength; outLength = 0; trapPlace = trapNext } else { length = pedOutLength; pedOutLength = 0 }
   return length
 }
-export function tick(): void {}
+export function tick(): void { trapIf(3) }
 export function tamper(cause: i32): void {
+  trapIf(4)
   if (parkedSince >= 0) { parkedSince = -1; answer(parkedCommand, parkedTag, cause, 0) }
 }
 
 export function service(): u32 {
+  trapIf(1)
   if (!outLength && parkedSince >= 0) {
     if (pedInLength) {
       memory.copy(RESULT, PED_IN + ${PED_HEADER}, pedInLength - ${PED_HEADER})
@@ -188,9 +224,20 @@ function command(): void {
       break
     }
     case ${TEST.again}: break
-    case ${TEST.remember}: set(RESULT, remembered); remembered = get(BODY); length = 4; break
+    case ${TEST.remember}: 
+      set(RESULT, remembered)
+      remembered = get(BODY)
+      remembered64 = <i64>remembered << 32
+      length = 4
+      break
     case ${TEST.stranger}: answer(id, tag + 1, 0, 0); return
     case ${TEST.flashSize}: set(RESULT, flash_size()); length = 4; break
+    case ${TEST.trapAt}: trapNext = get(BODY); break
+    case ${TEST.hang}: hang(n > 0); break
+    case ${TEST.badBoots}:
+      if (get(BODY) == ${HANG}) keep(${BOOT_HANGS}, 0)
+      else keep(${BOOT_TRAPS}, ((1 << get(BODY)) - 1) << 1)
+      break
     case ${CMD_FACTORY_BEGIN}: memory.fill(RESULT, 0x5a, 160); memory.copy(RESULT, BODY, n); length = 160; break
     case ${CMD_FACTORY_FINISH}: flash_program(0, BODY, n); flash_sync(); break
     default: code = ${RC_FUNCTION_NOT_SUPPORTED}
@@ -199,16 +246,24 @@ function command(): void {
 }
 `
 
-/** Compiles the test firmware, once per build, and answers its path; the boot loader's record lies beside it. */
-export async function testFirmware(): Promise<string> {
-  const name = createHash('sha256').update(SOURCE).digest('hex').slice(0, 16)
+/** The step of the build that makes a module's globals visible to snapshots. */
+const POST_LINK = new URL('../../../scripts/post-link.mjs', import.meta.url).href
+type ExportGlobals = (wasm: Uint8Array) => { readonly wasm: Uint8Array; readonly names: readonly string[] }
+
+/**
+ * Compiles the test firmware, once per build, and answers its path; the boot loader's record lies beside it.
+ * @param variant `sealed` is the same without its globals exported, `other` another program
+ */
+export async function testFirmware(variant: 'usual' | 'sealed' | 'other' = 'usual'): Promise<string> {
+  const source = variant === 'other' ? `${SOURCE}\nexport const other = 1\n` : SOURCE
+  const name = createHash('sha256').update(`${variant}\n${source}`).digest('hex').slice(0, 16)
   const path = fileURLToPath(new URL(`./test-firmware-${name}.wasm`, import.meta.url))
   if (existsSync(path)) return path
   let wasm: Uint8Array | undefined
   const { error, stderr } = await asc.main(
     ['firmware.ts', '--runtime', 'stub', '--initialMemory', '8', '--maximumMemory', '8', '--outFile', 'firmware.wasm'],
     {
-      readFile: (file) => (file === 'firmware.ts' ? SOURCE : null),
+      readFile: (file) => (file === 'firmware.ts' ? source : null),
       writeFile: (_file, content) => {
         if (typeof content !== 'string') wasm = content
       },
@@ -216,13 +271,15 @@ export async function testFirmware(): Promise<string> {
     },
   )
   if (error || !wasm) throw new Error(`the test firmware does not compile: ${stderr.toString()}`, { cause: error })
-  const sha384 = createHash('sha384').update(wasm).digest('hex')
+  const { exportMutableGlobals }: { readonly exportMutableGlobals: ExportGlobals } = await import(POST_LINK)
+  const linked = variant === 'sealed' ? { wasm, names: undefined } : exportMutableGlobals(wasm)
+  const sha384 = createHash('sha384').update(linked.wasm).digest('hex')
   // Other test processes may compile at the same time: files appear whole or not at all, the module last.
   const write = (target: string, content: string | Uint8Array): void => {
     writeFileSync(`${target}.${process.pid}`, content)
     renameSync(`${target}.${process.pid}`, target)
   }
-  write(path.replace(/\.wasm$/, '.json'), JSON.stringify({ sha384, version: 'test' }))
-  write(path, wasm)
+  write(path.replace(/\.wasm$/, '.json'), JSON.stringify({ sha384, version: 'test', exportsGlobals: linked.names }))
+  write(path, linked.wasm)
   return path
 }

@@ -1,0 +1,68 @@
+import { Worker } from 'node:worker_threads'
+import type { FromWorker, ToWorker, WorkerStart } from './messages.js'
+import { Watch } from './monitor.js'
+
+/** Times within the limit that the watchdog looks. */
+const LOOKS = 8
+
+/** What a thread tells its owner. After `hung` or `ended` nothing comes any more. */
+export interface ThreadEvents {
+  message(message: FromWorker): void
+  /** The firmware has run for longer than the limit in one step; the thread is gone. */
+  hung(thread: BoardThread): void
+  /** The thread has ended; `cause` where it did not mean to. */
+  ended(cause?: unknown): void
+}
+
+/** The worker thread of a board, and the watchdog that ends it where it hangs. */
+export class BoardThread {
+  readonly watch: Watch
+  readonly #worker: Worker
+  #looking: NodeJS.Timeout | undefined
+  #hanging = false
+
+  /** @param limit milliseconds that one step of the firmware may take */
+  constructor(start: Omit<WorkerStart, 'monitor'>, limit: number, events: ThreadEvents) {
+    this.watch = new Watch(limit)
+    const workerData: WorkerStart = { ...start, monitor: this.watch.memory }
+    // The flags of this process are not the worker's: --input-type, for one, would keep it from starting.
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData, execArgv: [] })
+    this.#worker.on('message', (message: FromWorker) => {
+      if (!this.#hanging) events.message(message)
+    })
+    let cause: unknown
+    this.#worker.on('messageerror', (error) => {
+      cause ??= error
+      this.#worker.terminate()
+    })
+    this.#worker.on('error', (error) => {
+      cause ??= error
+    })
+    this.#worker.once('exit', () => {
+      this.stopLooking()
+      if (this.#hanging) events.hung(this)
+      else events.ended(cause)
+    })
+  }
+
+  post(message: ToWorker, transfer: readonly ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, transfer)
+  }
+
+  /** Watches the firmware until `stopLooking`: to be called while somebody waits for it. */
+  look(): void {
+    this.#looking ??= setInterval(() => this.#check(), Math.ceil(this.watch.limit / LOOKS))
+  }
+
+  stopLooking(): void {
+    clearInterval(this.#looking)
+    this.#looking = undefined
+  }
+
+  #check(): void {
+    if (this.#hanging || !this.watch.isOverdue(performance.now())) return
+    this.#hanging = true
+    // It cannot be asked to stop: WebAssembly runs on its thread until it returns.
+    this.#worker.terminate()
+  }
+}
