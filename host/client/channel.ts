@@ -1,18 +1,10 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createECDH,
-  createHash,
-  createHmac,
-  randomBytes,
-  timingSafeEqual,
-} from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, createHmac, type ECDH, timingSafeEqual } from 'node:crypto'
 import { FLAG_SEALED, OBC_CERTIFICATE, SEALED_OVERHEAD } from '../../assembly/protocol.js'
 import { type ChainOptions, isPoint, POINT, type TokenIdentity, verifyChain } from './certificate.js'
 import { concat, decode, Reader, Writer } from './codec.js'
 import { ChannelError } from './errors.js'
+import { ephemeralKey, type RandomBytes, systemRandom } from './random.js'
 
-const CURVE = 'secp384r1'
 const TAG = 16
 const NONCE = 32
 const CIPHER = 'aes-256-gcm'
@@ -30,9 +22,15 @@ export function kdf(key: Uint8Array, label: string, context: Uint8Array, length:
 
 /** The half of CHANNEL_OPEN that waits for the token's answer. */
 export class ChannelOffer {
-  readonly #private = createECDH(CURVE)
-  readonly #public = Uint8Array.from(this.#private.generateKeys())
-  readonly #nonce = Uint8Array.from(randomBytes(NONCE))
+  readonly #private: ECDH
+  readonly #public: Uint8Array
+  readonly #nonce: Uint8Array
+
+  constructor(random: RandomBytes = systemRandom) {
+    this.#private = ephemeralKey(random)
+    this.#public = Uint8Array.from(this.#private.getPublicKey())
+    this.#nonce = Uint8Array.from(random(NONCE))
+  }
 
   /** Body of the CHANNEL_OPEN request. */
   body(): Uint8Array {

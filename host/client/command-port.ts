@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto'
 import * as protocol from '../../assembly/protocol.js'
 import type { ChainOptions, TokenIdentity } from './certificate.js'
 import { type Channel, ChannelOffer } from './channel.js'
 import { decode, decodeFrame, encodeFrame, type Frame, isAnswerTo, type Reader, Writer } from './codec.js'
 import { ChannelError, FrameError, TokenError } from './errors.js'
+import { type RandomBytes, systemRandom } from './random.js'
 import type { Transport } from './transport.js'
 
 /** Commands marked S in SPEC.md §2.2, and OBJECT_CREATE, which may carry a key. */
@@ -27,6 +27,8 @@ export interface CallOptions {
 export interface CommandPortOptions extends ChainOptions {
   /** Names this client to the token: log-ins hold for all sessions of one access id. Random unless given. */
   readonly access?: bigint
+  /** Where this client's keys and nonces come from: random bytes of the system unless given. */
+  readonly random?: RandomBytes
 }
 
 /**
@@ -37,13 +39,15 @@ export class CommandPort {
   readonly access: bigint
   readonly #transport: Transport
   readonly #chain: ChainOptions
+  readonly #random: RandomBytes
   #channel: Promise<Channel> | undefined
   #tag = 0
 
   constructor(transport: Transport, options: CommandPortOptions = {}) {
     this.#transport = transport
     this.#chain = options
-    this.access = options.access ?? randomBytes(8).readBigUInt64BE()
+    this.#random = options.random ?? systemRandom
+    this.access = options.access ?? Buffer.from(this.#random(8)).readBigUInt64BE()
   }
 
   /**
@@ -127,7 +131,7 @@ export class CommandPort {
   }
 
   async #openChannel(): Promise<Channel> {
-    const offer = new ChannelOffer()
+    const offer = new ChannelOffer(this.#random)
     return offer.accept(await this.#plain(protocol.CMD_CHANNEL_OPEN, 0, offer.body()), this.#chain)
   }
 }

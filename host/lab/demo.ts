@@ -2,7 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
+import { flashDigest } from '../board/index.js'
 import { PipeIo, Shell } from '../lunacm/index.js'
+import { Chance } from './chance.js'
 import { LabError } from './errors.js'
 import { importItems } from './import.js'
 import type { KeyItem } from './key-items.js'
@@ -12,6 +14,7 @@ import { demoPlan } from './plan.js'
 import { type ObjectProof, proveRestored } from './proof.js'
 import type { Recorder } from './recorder.js'
 import { DEFAULT_CHALLENGE, initLab } from './setup.js'
+import { TranscriptDigest } from './transcript-digest.js'
 import { useLab } from './use-lab.js'
 
 export interface DemoOptions {
@@ -24,6 +27,17 @@ export interface DemoOptions {
   readonly onProgress?: ((line: string) => void) | undefined
   readonly signal?: AbortSignal | undefined
   readonly recorder?: Recorder | undefined
+  /** As in LabOptions: two demos with one seed do the same, byte for byte. */
+  readonly seed?: string | undefined
+  /** With a seed: gets the hashes of what was done, once it is done. */
+  readonly onDigests?: ((digests: DemoDigests) => void) | undefined
+}
+
+/** SHA-256 in hex of what two runs can be compared by. */
+export interface DemoDigests {
+  /** Flash of each HSM, by name. */
+  readonly images: readonly { readonly hsm: string; readonly sha256: string }[]
+  readonly transcript: { readonly cables: number; readonly frames: number; readonly sha256: string }
 }
 
 const SOURCE_SLOT = 1
@@ -69,18 +83,31 @@ export async function runDemo(items: readonly KeyItem[], options: DemoOptions): 
   const temporary = options.stateDir === undefined ? await mkdtemp(join(tmpdir(), 'moonlet-demo-')) : undefined
   const stateDir = options.stateDir ?? join(temporary ?? '', 'lab')
   try {
-    const { onProgress, signal, recorder, profile } = options
-    await initLab(stateDir, demoPlan(profile === undefined ? {} : { profile }), { onProgress, signal, recorder })
-    const imported = await useLab(stateDir, { view: 'backup', recorder, signal }, async (lab) => {
-      const objects = await asOfficer(lab, SOURCE_SLOT, DEFAULT_CHALLENGE, (end) => importItems(end, items))
+    const { onProgress, signal, profile, seed } = options
+    const digest = new TranscriptDigest(options.recorder)
+    const { recorder } = digest
+    const file = await initLab(stateDir, demoPlan(profile === undefined ? {} : { profile }), {
+      onProgress,
+      signal,
+      recorder,
+      seed,
+    })
+    const chance = new Chance(seed, 'demo')
+    const imported = await useLab(stateDir, { view: 'backup', recorder, signal, seed }, async (lab) => {
+      const random = chance.source('import')
+      const objects = await asOfficer(lab, SOURCE_SLOT, DEFAULT_CHALLENGE, (end) => importItems(end, items, { random }))
       onProgress?.(`imported ${objects.length} objects from ${new Set(items.map(({ source }) => source)).size} files`)
       await runShell(lab, backupScript(DEFAULT_CHALLENGE), options)
       return objects
     })
-    return await useLab(stateDir, { view: 'restore', recorder, signal }, async (lab) => {
+    const proofs = await useLab(stateDir, { view: 'restore', recorder, signal, seed }, async (lab) => {
       await runShell(lab, restoreScript(DEFAULT_CHALLENGE), options)
-      return asOfficer(lab, TARGET_SLOT, DEFAULT_CHALLENGE, (end) => proveRestored(end, imported))
+      const random = chance.source('proof')
+      return asOfficer(lab, TARGET_SLOT, DEFAULT_CHALLENGE, (end) => proveRestored(end, imported, random))
     })
+    const images = file.hsms.map(({ name, folder }) => ({ hsm: name, sha256: flashDigest(join(stateDir, folder)) }))
+    options.onDigests?.({ images, transcript: digest.result() })
+    return proofs
   } finally {
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true })
   }

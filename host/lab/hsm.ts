@@ -1,14 +1,12 @@
 import { join } from 'node:path'
-import { type BoardOptions, Token } from '../board/index.js'
+import { Token } from '../board/index.js'
 import { TokenClient, type Transport } from '../client/index.js'
 import { InProcessAppliance } from '../ntls/index.js'
 import { UsbTransport, usbIdentity, VirtualUsbDevice } from '../usb/index.js'
+import { type BoardSettings, Chance } from './chance.js'
 import type { HsmKind } from './lab-file.js'
 import { PcieTransport } from './pcie.js'
 import { type Recorder, recordTransport } from './recorder.js'
-
-/** Board settings that a lab passes on: a seed and a virtual clock make it deterministic. */
-export type BoardSettings = Pick<BoardOptions, 'trng' | 'clock'>
 
 export interface HsmOptions {
   readonly name: string
@@ -16,6 +14,8 @@ export interface HsmOptions {
   /** Folder of the board. */
   readonly dir: string
   readonly settings?: BoardSettings | undefined
+  /** Where the board and its clients get their random bytes; from the system unless given. */
+  readonly chance?: Chance | undefined
   readonly recorder?: Recorder | undefined
 }
 
@@ -25,19 +25,32 @@ const CABLES: Readonly<Record<HsmKind, string>> = { network: 'ntls', pcie: 'pcie
 export class Hsm {
   /** At the HSM itself, as the appliance's own administrator works: nothing is filtered. */
   readonly console: TokenClient
+  readonly name: string
+  readonly kind: HsmKind
+  readonly #recorder: Recorder | undefined
+  readonly #chance: Chance
+  /** The time that a client's clock would have to be set to is the board's own. */
+  readonly #virtual: boolean
+  #clients = 0
 
   private constructor(
-    readonly name: string,
-    readonly kind: HsmKind,
+    { name, kind, recorder, chance }: HsmOptions,
     readonly token: Token,
-    private readonly recorder: Recorder | undefined,
+    virtual: boolean,
   ) {
-    this.console = new TokenClient(this.#recorded(new PcieTransport(token), 'console'))
+    this.name = name
+    this.kind = kind
+    this.#recorder = recorder
+    this.#chance = chance ?? new Chance(undefined, '')
+    this.#virtual = virtual
+    this.console = this.#client(new PcieTransport(token), 'console', 'console')
   }
 
   /** Rejects with what `Token.open` rejects with: the folder is in use, damaged, missing, newer. */
-  static async start({ name, kind, dir, settings, recorder }: HsmOptions): Promise<Hsm> {
-    return new Hsm(name, kind, await Token.open({ dir, ...settings }), recorder)
+  static async start(options: HsmOptions): Promise<Hsm> {
+    const { name, dir, chance = new Chance(undefined, '') } = options
+    const settings = chance.board(name, options.settings)
+    return new Hsm(options, await Token.open({ dir, ...settings }), settings.clock !== undefined)
   }
 
   /**
@@ -46,7 +59,7 @@ export class Hsm {
    * @param assigned whether a partition of a Network HSM is assigned to it
    */
   async connect(client: string, assigned: (partition: number) => boolean): Promise<TokenClient> {
-    return new TokenClient(this.#recorded(await this.#cable(client, assigned), CABLES[this.kind]))
+    return this.#client(await this.#cable(client, assigned), CABLES[this.kind], client)
   }
 
   /** Switches the board off and frees its folder. */
@@ -61,8 +74,11 @@ export class Hsm {
     return UsbTransport.open(new VirtualUsbDevice(this.token, usbIdentity(String(serial))))
   }
 
-  #recorded(transport: Transport, cable: string): Transport {
-    return this.recorder ? recordTransport(transport, `${cable}:${this.name}`, this.recorder) : transport
+  /** @param name whose client it is */
+  #client(transport: Transport, cable: string, name: string): TokenClient {
+    const shown = this.#recorder ? recordTransport(transport, `${cable}:${this.name}`, this.#recorder) : transport
+    const random = this.#chance.source(`${cable}:${this.name} ${name} ${++this.#clients}`)
+    return new TokenClient(shown, { random, ...(this.#virtual ? { now: 0n } : {}) })
   }
 }
 
@@ -70,7 +86,7 @@ export class Hsm {
 export async function startHsms(
   stateDir: string,
   hsms: readonly { readonly name: string; readonly kind: HsmKind; readonly folder: string }[],
-  options: Pick<HsmOptions, 'settings' | 'recorder'>,
+  options: Pick<HsmOptions, 'settings' | 'chance' | 'recorder'>,
 ): Promise<Map<string, Hsm>> {
   const results = await Promise.allSettled(
     hsms.map(({ name, kind, folder }) => Hsm.start({ name, kind, dir: join(stateDir, folder), ...options })),

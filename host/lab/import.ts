@@ -1,6 +1,14 @@
-import { createCipheriv, type KeyObject, randomBytes } from 'node:crypto'
+import { createCipheriv, type KeyObject } from 'node:crypto'
 import * as protocol from '../../assembly/protocol.js'
-import { type Attribute, attribute, type CloneEnd, concat, TokenError } from '../client/index.js'
+import {
+  type Attribute,
+  attribute,
+  type CloneEnd,
+  concat,
+  type RandomBytes,
+  systemRandom,
+  TokenError,
+} from '../client/index.js'
 import { LabError } from './errors.js'
 import type { CertificateItem, KeyItem, PrivateKeyItem, SecretKeyItem } from './key-items.js'
 import { certificateParts, type PublicParts, publicParts } from './public-key.js'
@@ -21,6 +29,8 @@ export interface ImportOptions {
   readonly onObject?: ((object: ImportedObject) => void) | undefined
   /** Called with IMPORT_REFUSED for a file that the token does not take; the others go on. Thrown unless given. */
   readonly onFailure?: ((error: LabError) => void) | undefined
+  /** Where the wrapping key comes from: random bytes of the system unless given. */
+  readonly random?: RandomBytes | undefined
 }
 
 const { CKA_CLASS, CKA_ID, CKA_KEY_TYPE, CKA_LABEL, CKA_PRIVATE, CKA_TOKEN, CKA_VALUE } = protocol
@@ -38,7 +48,7 @@ export async function importItems(
   options: ImportOptions = {},
 ): Promise<ImportedObject[]> {
   const imported: ImportedObject[] = []
-  await withWrappingKey(end, async (wrap) => {
+  await withWrappingKey(end, options.random ?? systemRandom, async (wrap) => {
     for (const source of new Set(items.map((item) => item.source))) {
       const ofFile = items.filter((item) => item.source === source)
       try {
@@ -57,9 +67,9 @@ export async function importItems(
 /** Wraps key bytes, sends them through UNWRAP with a template, answers the handle; the bytes are overwritten. */
 type Wrap = (value: Buffer, template: readonly Attribute[]) => Promise<number>
 
-async function withWrappingKey(end: CloneEnd, work: (wrap: Wrap) => Promise<void>): Promise<void> {
+async function withWrappingKey(end: CloneEnd, random: RandomBytes, work: (wrap: Wrap) => Promise<void>): Promise<void> {
   const { client, session } = end
-  const kek = randomBytes(WRAP_PAD.keyBytes)
+  const kek = random(WRAP_PAD.keyBytes)
   const handle = await client.objects.create(session, [
     attribute.ulong(CKA_CLASS, protocol.CKO_SECRET_KEY),
     attribute.ulong(CKA_KEY_TYPE, protocol.CKK_AES),

@@ -1,6 +1,6 @@
 export { firmwareInfo } from '../board/index.js'
 export { StreamTerminal } from '../ped/index.js'
-export { type DemoOptions, runDemo } from './demo.js'
+export { type DemoDigests, type DemoOptions, runDemo } from './demo.js'
 export { LabError, type LabErrorCode } from './errors.js'
 export { Hsm } from './hsm.js'
 export { type ImportedObject, type ImportOptions, importItems } from './import.js'

@@ -17,8 +17,9 @@ import {
   readOperatorRules,
   TerminalOperator,
 } from '../ped/index.js'
+import { type BoardSettings, Chance } from './chance.js'
 import { LabError } from './errors.js'
-import { type BoardSettings, type Hsm, startHsms } from './hsm.js'
+import { type Hsm, startHsms } from './hsm.js'
 import { ADMIN_SLOT, type LabFile, type LabHsm, type LabSlot, type LabView, readLabFile } from './lab-file.js'
 import { PedDesk } from './ped-desk.js'
 import type { Recorder } from './recorder.js'
@@ -37,6 +38,8 @@ export interface LabOptions {
   /** Name of the HSM whose own connector the PED is plugged into. */
   readonly localPed?: string | undefined
   readonly boards?: BoardSettings | undefined
+  /** All that is random in the lab follows from it, and time stands still unless `boards` says otherwise: for repeatable runs. */
+  readonly seed?: string | undefined
   /** Sees every frame on every cable. */
   readonly recorder?: Recorder | undefined
   readonly onPedEvent?: ((event: PedEvent) => void) | undefined
@@ -78,9 +81,10 @@ export class Lab implements SlotSource {
     try {
       const file = readLabFile(stateDir)
       const view = chooseView(file, options.view)
-      const desk = await setDesk(stateDir, file, options)
+      const chance = new Chance(options.seed, `view ${view.name}`)
+      const desk = await setDesk(stateDir, file, options, chance)
       const wanted = file.hsms.filter((hsm) => options.all || isNeeded(hsm, view, options))
-      hsms = await startHsms(stateDir, wanted, { settings: options.boards, recorder: options.recorder })
+      hsms = await startHsms(stateDir, wanted, { settings: options.boards, chance, recorder: options.recorder })
       const shown = [...hsms.values()].filter((hsm) => view.slots.some((slot) => slot.hsm === hsm.name))
       const lines = await Promise.all(shown.map((hsm) => plugIn(hsm, view)))
       const lab = new Lab(stateDir, file, view, desk, hsms, lines, lock)
@@ -182,7 +186,7 @@ function unknownHsm({ hsms }: LabFile, name: string): LabError {
   return new LabError('LAB_HSM_UNKNOWN', `there is no HSM "${name}" here; this lab has ${known}`)
 }
 
-async function setDesk(stateDir: string, { ped }: LabFile, options: LabOptions): Promise<PedDesk> {
+async function setDesk(stateDir: string, { ped }: LabFile, options: LabOptions, chance: Chance): Promise<PedDesk> {
   const box = new PedKeyBox(join(stateDir, ped.keys))
   const { rules: given, byHand, person } = options
   const rules = [
@@ -195,7 +199,8 @@ async function setDesk(stateDir: string, { ped }: LabFile, options: LabOptions):
     ...(person ? { fallback: new TerminalOperator({ terminal: person, box }) } : {}),
   })
   const { addresses, port } = ped
-  return new PedDesk({ box, operator, addresses, port, recorder: options.recorder, onEvent: options.onPedEvent })
+  const { recorder, onPedEvent: onEvent } = options
+  return new PedDesk({ box, operator, addresses, port, random: chance.source('ped'), recorder, onEvent })
 }
 
 async function plugIn(hsm: Hsm, view: LabView): Promise<Line> {

@@ -1,5 +1,5 @@
 import { frameCable, type Token } from '../board/index.js'
-import type { PedConnector } from '../client/index.js'
+import type { PedConnector, RandomBytes } from '../client/index.js'
 import { type Operator, Ped, type PedEvent, type PedKeyBox } from '../ped/index.js'
 import { LabError } from './errors.js'
 import { type Recorder, recordLink } from './recorder.js'
@@ -10,6 +10,8 @@ export interface PedDeskOptions {
   /** Hosts at which the PED's server answers. */
   readonly addresses: readonly string[]
   readonly port: number
+  /** Where the PED's own random bytes come from: the system unless given. */
+  readonly random?: RandomBytes | undefined
   readonly recorder?: Recorder | undefined
   readonly onEvent?: ((event: PedEvent) => void) | undefined
 }
@@ -25,8 +27,8 @@ export class PedDesk {
 
   constructor(options: PedDeskOptions) {
     this.#options = options
-    const { box, operator, onEvent } = options
-    this.ped = new Ped({ box, operator, ...(onEvent ? { onEvent } : {}) })
+    const { box, operator, random, onEvent } = options
+    this.ped = new Ped({ box, operator, ...(random ? { random } : {}), ...(onEvent ? { onEvent } : {}) })
   }
 
   /** The keys that lie beside it. */

@@ -1,20 +1,19 @@
-import {
-  createCipheriv,
-  createHmac,
-  createPublicKey,
-  type KeyObject,
-  randomBytes,
-  timingSafeEqual,
-  verify,
-} from 'node:crypto'
+import { createCipheriv, createHmac, createPublicKey, type KeyObject, timingSafeEqual, verify } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as protocol from '../../assembly/protocol.js'
-import { type Attribute, attribute, type CloneEnd, type Mechanism } from '../client/index.js'
+import {
+  type Attribute,
+  attribute,
+  type CloneEnd,
+  type Mechanism,
+  type RandomBytes,
+  systemRandom,
+} from '../client/index.js'
 import { derElement, derInteger, SEQUENCE } from './der.js'
 import { codeOf, LabError, messageOf } from './errors.js'
 import { CLOSED, type ImportedObject } from './import.js'
-import type { CertificateItem, SecretKeyItem } from './key-items.js'
+import type { CertificateItem, PrivateKeyItem, SecretKeyItem } from './key-items.js'
 import { certificateParts, publicParts } from './public-key.js'
 
 /** What became of one imported object after the restore. */
@@ -36,36 +35,54 @@ const verdict = (matches: boolean, how: string): Verdict => ({ matches, how: mat
 /**
  * Compares what is in a partition with what users' files held: by use where the token shows no value, byte by byte where
  * it does. The originals come from the files, never from a token. The Crypto Officer is logged in on the session.
+ * @param random where the messages to be signed and enciphered come from
  */
-export async function proveRestored(end: CloneEnd, imported: readonly ImportedObject[]): Promise<ObjectProof[]> {
+export async function proveRestored(
+  end: CloneEnd,
+  imported: readonly ImportedObject[],
+  random: RandomBytes = systemRandom,
+): Promise<ObjectProof[]> {
   const rows = await end.client.objects.list(end.session)
   const handles = new Map(rows.map((row) => [Buffer.from(row.ouid).toString('hex'), row.handle]))
   const proofs: ObjectProof[] = []
   for (const object of imported) {
     const handle = handles.get(object.ouid)
-    proofs.push({ object, ...(handle === undefined ? MISSING : await proveOne(end, handle, object)) })
+    proofs.push({ object, ...(handle === undefined ? MISSING : await proveOne(end, handle, object, random)) })
   }
   return proofs
 }
 
-async function proveOne(end: CloneEnd, handle: number, { kind, item }: ImportedObject): Promise<Verdict> {
+async function proveOne(
+  end: CloneEnd,
+  handle: number,
+  { kind, item }: ImportedObject,
+  random: RandomBytes,
+): Promise<Verdict> {
   if (!(await hasAttributes(end, handle, [attribute.text(protocol.CKA_LABEL, item.label)]))) {
     return { matches: false, how: 'has another label' }
   }
   if (isClosed(kind) && !(await hasAttributes(end, handle, CLOSED))) {
     return { matches: false, how: 'may leave the token, as the original may not' }
   }
-  if (item.kind === 'secret key') return item.use === 'AES' ? proveAes(end, handle, item) : proveHmac(end, handle, item)
+  if (item.kind === 'secret key') {
+    return item.use === 'AES' ? proveAes(end, handle, item, random) : proveHmac(end, handle, item, random)
+  }
   if (item.kind === 'certificate') return proveCertificate(end, handle, item)
-  return kind === 'public key' ? provePublic(end, handle, item.key) : provePrivate(end, handle, item.label, item.key)
+  return kind === 'public key' ? provePublic(end, handle, item.key) : provePrivate(end, handle, item, random)
 }
 
 // ---- private keys -----------------------------------------------------------------------------------------------------
 
-async function provePrivate(end: CloneEnd, handle: number, label: string, original: KeyObject): Promise<Verdict> {
+async function provePrivate(
+  end: CloneEnd,
+  handle: number,
+  { key: original, label }: PrivateKeyItem,
+  random: RandomBytes,
+): Promise<Verdict> {
   const publicKey = createPublicKey(original)
   const rsa = original.asymmetricKeyType === 'rsa'
-  const message = Buffer.from(`moonlet: signed by the restored key ${label}, ${randomBytes(16).toString('hex')}\n`)
+  const unique = Buffer.from(random(16)).toString('hex')
+  const message = Buffer.from(`moonlet: signed by the restored key ${label}, ${unique}\n`)
   const mechanism: Mechanism = { mechanism: rsa ? protocol.CKM_SHA256_RSA_PKCS : protocol.CKM_ECDSA_SHA256 }
   const made = Buffer.from(await end.client.crypto.sign(end.session, mechanism, handle, message))
   const der = rsa ? made : ecdsaDer(made)
@@ -88,11 +105,11 @@ function checkValueOf(key: KeyObject): Buffer {
   return createCipheriv(`aes-${bits}-ecb`, key, null).update(Buffer.alloc(16)).subarray(0, 3)
 }
 
-async function proveAes(end: CloneEnd, handle: number, { key }: SecretKeyItem): Promise<Verdict> {
+async function proveAes(end: CloneEnd, handle: number, { key }: SecretKeyItem, random: RandomBytes): Promise<Verdict> {
   const checkValue = attribute.bytes(protocol.CKA_CHECK_VALUE, checkValueOf(key))
   if (!(await hasAttributes(end, handle, [checkValue]))) return verdict(false, 'the original: another check value')
   // Three bytes could be the same by chance.
-  const [iv, plain] = [randomBytes(16), randomBytes(64)]
+  const [iv, plain] = [random(16), random(64)]
   const inside = await end.client.crypto.encrypt(
     end.session,
     { mechanism: protocol.CKM_AES_CBC, parameter: iv },
@@ -104,8 +121,8 @@ async function proveAes(end: CloneEnd, handle: number, { key }: SecretKeyItem): 
   return verdict(same(inside, Buffer.concat([outside.update(plain), outside.final()])), how)
 }
 
-async function proveHmac(end: CloneEnd, handle: number, { key }: SecretKeyItem): Promise<Verdict> {
-  const message = randomBytes(64)
+async function proveHmac(end: CloneEnd, handle: number, { key }: SecretKeyItem, random: RandomBytes): Promise<Verdict> {
+  const message = random(64)
   const inside = await end.client.crypto.sign(end.session, { mechanism: protocol.CKM_SHA256_HMAC }, handle, message)
   const outside = createHmac('sha256', key).update(message).digest()
   return verdict(same(inside, outside), 'its HMAC is that of the original')

@@ -15,8 +15,9 @@ import {
 import { createBoardFolder, FolderLock, firmwareInfo, manufacture } from '../board/index.js'
 import type { TokenClient } from '../client/index.js'
 import { RuleOperator } from '../ped/index.js'
+import { type BoardSettings, Chance } from './chance.js'
 import { codeOf, LabError, messageOf } from './errors.js'
-import { type BoardSettings, Hsm } from './hsm.js'
+import { Hsm } from './hsm.js'
 import { ADMIN_SLOT, LAB_FILE, LAB_FORMAT, type LabFile, type LabPed, syncFolder, writeLabFile } from './lab-file.js'
 import { PedDesk } from './ped-desk.js'
 import { fillKeyBox, labRules } from './ped-keys.js'
@@ -43,6 +44,8 @@ export interface SetupOptions {
   /** Aborting it ends the work; nothing of the lab stays. */
   readonly signal?: AbortSignal | undefined
   readonly boards?: BoardSettings | undefined
+  /** As in LabOptions. */
+  readonly seed?: string | undefined
   readonly recorder?: Recorder | undefined
 }
 
@@ -115,10 +118,12 @@ async function build(dir: string, plan: LabPlan, options: SetupOptions): Promise
   const box = await fillKeyBox(join(dir, PED.keys))
   const rules = labRules(keyHolders(plan))
   await writeFile(join(dir, PED.rules), `${JSON.stringify(rules, null, 2)}\n`, { mode: 0o600 })
-  const desk = new PedDesk({ ...PED, box, operator: new RuleOperator({ rules, box }), recorder: options.recorder })
+  const chance = new Chance(options.seed, 'init')
+  const operator = new RuleOperator({ rules, box })
+  const desk = new PedDesk({ ...PED, box, operator, random: chance.source('ped'), recorder: options.recorder })
   const serials = new Map<string, string>()
   for (const planned of plan.hsms) {
-    const partition = await makeHsm(dir, planned, desk, secret, options)
+    const partition = await makeHsm(dir, planned, { desk, challenge: secret, chance }, options)
     if (partition !== undefined) serials.set(planned.name, String(partition))
   }
   const file: LabFile = {
@@ -166,8 +171,7 @@ function stopIfAborted({ signal }: SetupOptions): void {
 async function makeHsm(
   dir: string,
   planned: PlannedHsm,
-  desk: PedDesk,
-  challenge: string,
+  { desk, challenge, chance }: { readonly desk: PedDesk; readonly challenge: string; readonly chance: Chance },
   options: SetupOptions,
 ): Promise<bigint | undefined> {
   const { name, kind, label, record, flashSize, partition } = planned
@@ -178,7 +182,8 @@ async function makeHsm(
   say(`a ${kind === 'backup' ? 'Backup' : kind === 'pcie' ? 'PCIe' : 'Network'} HSM, serial number ${record.serial}`)
   const board = join(dir, folderOf(name))
   createBoardFolder(board, { flashSize })
-  const hsm = await Hsm.start({ name, kind, dir: board, settings: options.boards, recorder: options.recorder })
+  const { boards: settings, recorder } = options
+  const hsm = await Hsm.start({ name, kind, dir: board, settings, chance, recorder })
   try {
     await manufacture(hsm.token, record)
     desk.plugLocal(name, hsm.token)

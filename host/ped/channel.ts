@@ -1,12 +1,12 @@
-import { createCipheriv, createDecipheriv, createECDH, createHash, createHmac, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, createHmac } from 'node:crypto'
 import { PED_ANSWER, PED_HELLO_ACK, PED_REQUEST } from '../../assembly/protocol.js'
 import { POINT } from '../client/certificate.js'
 import { kdf } from '../client/channel.js'
 import { concat, Writer } from '../client/codec.js'
+import { ephemeralKey, type RandomBytes, systemRandom } from '../client/random.js'
 import { PedError } from './errors.js'
 import { decodeHello, encodePedFrame, NONCE, type PedFrame, pedHeader } from './framing.js'
 
-const CURVE = 'secp384r1'
 const CIPHER = 'aes-256-gcm'
 const TAG = 16
 const TAG_P = 32
@@ -33,12 +33,17 @@ export class PedChannel {
    * and no key of the two sides is the same: that is the authentication.
    * @param hello the PED_HELLO as it came
    * @param vector the remote PED vector, PED_SECRET bytes; empty on a local link
+   * @param random where the PED's key and nonce come from
    * @throws PedError PED_FRAME_INVALID
    */
-  static accept(hello: PedFrame, vector: Uint8Array): { channel: PedChannel; ack: Uint8Array } {
+  static accept(
+    hello: PedFrame,
+    vector: Uint8Array,
+    random: RandomBytes = systemRandom,
+  ): { channel: PedChannel; ack: Uint8Array } {
     const { ephemeral } = decodeHello(hello)
-    const own = createECDH(CURVE)
-    const fields = concat(randomBytes(NONCE), own.generateKeys())
+    const own = ephemeralKey(random)
+    const fields = concat(random(NONCE), own.getPublicKey())
     const header = { type: PED_HELLO_ACK, pedId: hello.pedId, sequence: 0 }
     const untagged = concat(pedHeader(header, NONCE + POINT + TAG_P), fields)
     const th = createHash('sha384').update(encodePedFrame(hello)).update(untagged).digest()

@@ -16,6 +16,7 @@ import {
   PED_STATUS_TIMEOUT,
 } from '../../assembly/protocol.js'
 import type { FrameLink } from '../board/frame-link.js'
+import { type RandomBytes, systemRandom } from '../client/random.js'
 import type { PedKeyBox } from './box.js'
 import { PedChannel } from './channel.js'
 import { type PedClock, realPedClock } from './clock.js'
@@ -40,6 +41,8 @@ export interface PedOptions {
   readonly operator: Operator
   /** Real time unless given. */
   readonly clock?: PedClock
+  /** Where its keys and nonces come from: random bytes of the system unless given. */
+  readonly random?: RandomBytes
   /** Called with every event. */
   readonly onEvent?: (event: PedEvent) => void
 }
@@ -74,16 +77,18 @@ export class Ped {
   readonly #box: PedKeyBox
   readonly #operator: Operator
   readonly #clock: PedClock
+  readonly #random: RandomBytes
   readonly #onEvent: ((event: PedEvent) => void) | undefined
   readonly #events: PedEvent[] = []
   #connection: Connection | undefined
   #screen = screen.lcd(screen.notConnected)
   #conversations = 0
 
-  constructor({ box, operator, clock = realPedClock, onEvent }: PedOptions) {
+  constructor({ box, operator, clock = realPedClock, random = systemRandom, onEvent }: PedOptions) {
     this.#box = box
     this.#operator = operator
     this.#clock = clock
+    this.#random = random
     this.#onEvent = onEvent
   }
 
@@ -156,7 +161,7 @@ export class Ped {
     connection.remote = remote
     this.#report({ event: 'hello', remote, serial: serial.toString() })
     const accept = (vector: Uint8Array) => {
-      const { channel, ack } = PedChannel.accept(frame, vector)
+      const { channel, ack } = PedChannel.accept(frame, vector, this.#random)
       connection.channel = channel
       connection.link.send(ack)
       this.#report({ event: 'link' })

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { LabError, type ObjectProof, PROFILES, runDemo, writeProof } from '../../lab/index.js'
+import { type DemoDigests, LabError, type ObjectProof, PROFILES, runDemo, writeProof } from '../../lab/index.js'
 import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder, UsageError } from '../command-line.js'
 import type { CliCommand } from '../program.js'
 import { passphrases, readFiles } from './import.js'
@@ -30,6 +30,9 @@ Options:
                           openssl dgst -sha256 -verify NAME.pub.pem \\
                             -signature NAME.sig NAME.msg
   --passphrase-file FILE  passphrase of encrypted keys; asked for at a terminal
+  --seed TEXT             make all that is random follow from TEXT, and let time
+                          stand still: then the SHA-256 of every flash image and
+                          of all frames is printed, the same in every run
   --profile VERSION       firmware to emulate: ${Object.keys(PROFILES).join(', ')}
   --state DIR             keep the lab in this folder (default: a temporary one)
   --debug                 show the stack of an error
@@ -45,6 +48,7 @@ Options:
           proof: { type: 'string' },
           'passphrase-file': { type: 'string' },
           profile: { type: 'string' },
+          seed: { type: 'string' },
         },
         allowPositionals: true,
       }),
@@ -60,10 +64,15 @@ Options:
       throw error
     })
     if (items.length === 0) throw new LabError('IMPORT_READ', 'there is nothing to import')
+    let digests: DemoDigests | undefined
     const proofs = await runDemo(items, {
       stateDir: values.state === undefined ? undefined : stateFolder(values.state, io.env),
       profile: values.profile,
       transcript: io.stdout,
+      seed: values.seed,
+      onDigests: (result) => {
+        digests = result
+      },
       onProgress: (line) => io.stderr.write(`${line}\n`),
       signal: io.signal,
     })
@@ -72,10 +81,19 @@ Options:
       io.stderr.write(`${names.length} signatures written to ${values.proof}\n`)
     }
     for (const proof of proofs) io.stdout.write(`${proofLine(proof)}\n`)
+    if (values.seed !== undefined && digests) io.stdout.write(`${digestLines(digests).join('\n')}\n`)
     const matching = proofs.filter(({ matches }) => matches).length
     io.stdout.write(`verified: ${matching} of ${proofs.length} restored objects match\n`)
     return matching === proofs.length ? 0 : 1
   },
+}
+
+function digestLines({ images, transcript }: DemoDigests): string[] {
+  const line = (what: string, sha256: string): string => `sha256 ${sha256}  ${what}`
+  return [
+    ...images.map(({ hsm, sha256 }) => line(`flash image of ${hsm}`, sha256)),
+    line(`${transcript.frames} frames on ${transcript.cables} cables`, transcript.sha256),
+  ]
 }
 
 function proofLine({ object: { kind, label }, matches, how }: ObjectProof): string {
