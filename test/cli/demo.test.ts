@@ -21,6 +21,22 @@ test('on the package’s own keys, in a temporary folder that is gone afterwards
   assert.equal(readdirSync(dir), [])
 })
 
+test('two runs with one seed print the same, hashes of all images and frames included', async () => {
+  const runs = await Promise.all([1, 2].map(() => moonlet(['demo', '--seed', 'the same'])))
+  const [first, second] = runs.map(({ code, stdout, stderr }) => {
+    assert.is(code, 0, stderr)
+    return stdout
+  })
+  assert.is(second, first)
+  const hashes = first?.split('\n').filter((line) => /^sha256 [0-9a-f]{64} {2}/.test(line)) ?? []
+  assert.equal(
+    hashes.map((line) => line.slice(73).replace(/\d+/g, 'N')),
+    ['flash image of network', 'flash image of restore', 'flash image of backup', 'N frames on N cables'],
+  )
+  assert.is(new Set(hashes.map((line) => line.slice(7, 71))).size, 4)
+  assert.match(first ?? '', /verified: 29 of 29 restored objects match\n$/)
+})
+
 test('on keys that openssl makes now; openssl verifies the proof; the lab is kept', async () => {
   const dir = temporaryFolder()
   const [keys, proof, state] = [join(dir, 'keys'), join(dir, 'proof', 'deep'), join(dir, 'state')]

@@ -19,8 +19,9 @@ export const SECRETS = {
   domain: 'a common domain',
 } as const
 
-export interface Officer {
-  readonly token: TestToken
+/** A token of any kind, and who works on it. */
+export interface OfficerOf<Token> {
+  readonly token: Token
   readonly client: TokenClient
   /** Read-write session on the HSM; the SO is logged in. */
   readonly admin: number
@@ -29,12 +30,14 @@ export interface Officer {
   readonly session: number
 }
 
+export type Officer = OfficerOf<TestToken>
+
 async function text(client: TokenClient, secret: string): Promise<string> {
   return (await client.status()).auth === AUTH_PED ? '' : secret
 }
 
 /** Initializes the HSM and logs its SO in; answers the session. */
-export async function initHsm(token: TestToken, label = 'test hsm'): Promise<number> {
+export async function initHsm(token: { readonly client: TokenClient }, label = 'test hsm'): Promise<number> {
   const { client } = token
   const admin = await client.openSession(ADMIN_PARTITION)
   const [password, domain] = [await text(client, SECRETS.so), await text(client, SECRETS.domain)]
@@ -102,10 +105,10 @@ export async function ownPartition(
 }
 
 /** From a token as the factory delivers it to a Crypto Officer on a partition of the HSM SO. */
-export async function prepare(
-  token: TestToken,
+export async function prepare<Token extends { readonly client: TokenClient }>(
+  token: Token,
   request: { readonly label?: string; readonly size?: bigint; readonly domain?: string } = {},
-): Promise<Officer> {
+): Promise<OfficerOf<Token>> {
   const { client } = token
   const admin = await initHsm(token)
   return { token, client, admin, ...(await legacyPartition(client, admin, request)) }
