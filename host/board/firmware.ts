@@ -86,11 +86,11 @@ export function firmwareInfo(path: string = BUILT): FirmwareInfo {
   throw new BoardError('FIRMWARE_UNTRUSTED', `${record} does not say the version and SHA-384 of the firmware`)
 }
 
+/** By SHA-384 of the module: the pages of memory that hold something before its first instruction. */
+const initialPages = new Map<string, readonly number[]>()
+
 /** A firmware module that the boot loader accepted; every power-up makes a new instance of it. */
 export class FirmwareImage {
-  /** Pages of linear memory that hold something before the first instruction; the same for every instance. */
-  #initialPages: readonly number[] | undefined
-
   private constructor(
     readonly info: FirmwareInfo,
     private readonly module: WebAssembly.Module,
@@ -152,8 +152,10 @@ export class FirmwareImage {
    */
   resume(connect: (bytes: MemoryAccess) => BoardImports, ram: SavedRam): Firmware {
     const firmware = this.instantiate(connect)
-    this.#initialPages ??= firmware.pages().flatMap(({ first, bytes }) => numbers(first, bytes.length / PAGE))
-    firmware.load(ram, this.#initialPages)
+    const { sha384 } = this.info
+    const initial = initialPages.get(sha384) ?? firmware.usedPages()
+    initialPages.set(sha384, initial)
+    firmware.load(ram, initial)
     return firmware
   }
 }
@@ -268,6 +270,11 @@ export class Firmware {
     return usedPages(new Uint8Array(this.exports.memory.buffer), 0)
   }
 
+  /** Numbers of the pages of memory that are not zero. */
+  usedPages(): number[] {
+    return this.pages().flatMap(({ first, bytes }) => numbers(first, bytes.length / PAGE))
+  }
+
   /** Values of all mutable globals. Throws SNAPSHOT_UNSUPPORTED. */
   globals(): GlobalValue[] {
     return this.#globals().map(({ value }) => value)
@@ -292,8 +299,9 @@ export class Firmware {
     throw new BoardError('SNAPSHOT_UNSUPPORTED', 'this firmware was built without its globals exported: no snapshots')
   }
 
-  /** Overwrites the whole memory; the instance must not be used afterwards (OBC-1 §10, rule 5). */
+  /** Overwrites what is in memory; the instance must not be used afterwards (OBC-1 §10, rule 5). */
   wipe(): void {
-    new Uint8Array(this.exports.memory.buffer).fill(0)
+    // Most of it was never touched: to look is cheaper than to write.
+    for (const { bytes } of this.pages()) bytes.fill(0)
   }
 }

@@ -3,31 +3,53 @@ import { BoardError } from './errors.js'
 
 export const ERASED = 0xff
 
+/** Erased images of chips that are gone, by size: to erase another one takes longer than all else that a new board needs. */
+const spares = new Map<number, Uint8Array>()
+
 /** NOR flash as RAM: programming clears bits, erasing sets one sector of FLASH_SECTOR bytes to FF. */
 export class Flash {
+  #image: Uint8Array
+  /** Sectors that may hold something, of an image that was erased. */
+  readonly #used = new Set<number>()
+
   /** @param image the chip's bytes, a whole number of sectors; owned by the flash from here on */
-  constructor(readonly image: Uint8Array) {
+  constructor(image: Uint8Array) {
     if (image.length === 0 || image.length % FLASH_SECTOR !== 0) {
       throw new BoardError('OPTION_INVALID', `a flash of ${image.length} bytes is not a whole number of sectors`)
     }
+    this.#image = image
   }
 
   static erased(size: number): Flash {
-    return new Flash(new Uint8Array(size).fill(ERASED))
+    const spare = spares.get(size)
+    spares.delete(size)
+    return new Flash(spare ?? new Uint8Array(size).fill(ERASED))
+  }
+
+  /** The chip's bytes; whoever changes them here does what no firmware can. */
+  get image(): Uint8Array {
+    return this.#image
   }
 
   get size(): number {
-    return this.image.length
+    return this.#image.length
   }
 
   /** The bytes themselves, valid until the next change: copy before keeping. */
   read(offset: number, length: number): Uint8Array {
     this.#check(offset, length)
-    return this.image.subarray(offset, offset + length)
+    return this.#image.subarray(offset, offset + length)
+  }
+
+  /** Puts bytes where nothing was since the chip was erased. */
+  load(offset: number, data: Uint8Array): void {
+    this.read(offset, data.length).set(data)
+    this.#use(offset, data.length)
   }
 
   program(offset: number, data: Uint8Array): void {
     const area = this.read(offset, data.length)
+    this.#use(offset, data.length)
     for (let i = 0; i < data.length; i++) area[i] = (area[i] ?? 0) & (data[i] ?? 0)
   }
 
@@ -35,8 +57,24 @@ export class Flash {
     this.read(sector * FLASH_SECTOR, FLASH_SECTOR).fill(ERASED)
   }
 
+  /**
+   * The chip is gone, and nothing of it is left; another of its size may have its memory. Only for a chip that was made
+   * by `erased` and changed by the methods here.
+   */
+  discard(): void {
+    if (this.size === 0) return
+    for (const sector of this.#used) this.erase(sector)
+    spares.set(this.size, this.#image)
+    this.#image = new Uint8Array(0)
+  }
+
+  #use(offset: number, length: number): void {
+    const last = Math.floor((offset + length - 1) / FLASH_SECTOR)
+    for (let sector = Math.floor(offset / FLASH_SECTOR); sector <= last; sector++) this.#used.add(sector)
+  }
+
   #check(offset: number, length: number): void {
-    if (offset < 0 || length < 0 || offset + length > this.image.length) {
+    if (offset < 0 || length < 0 || offset + length > this.size) {
       throw new BoardError('PERIPHERAL_ACCESS', `flash access at ${offset}, ${length} bytes, is outside the chip`)
     }
   }

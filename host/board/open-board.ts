@@ -64,7 +64,10 @@ export interface OpenBoard {
   readonly board: Board
   readonly clock: Clock
   readonly trng: Trng
-  /** Switches the board off, leaves durable files and an empty journal behind, gives the folder back. */
+  /**
+   * Switches the board off, leaves durable files and an empty journal behind, gives the folder back. Without a folder the
+   * board's state is gone then. May be called again.
+   */
   close(): Promise<void>
 }
 
@@ -118,7 +121,13 @@ export async function restoreBoard(options: RestoreOptions, wrap = asItIs, outsi
   const board = new Board(image, { memory, trng, clock }, { ...crashes, ...outside })
   // First of all: a snapshot that cannot go on must not cost a folder its content.
   board.resume(snapshot)
-  if (dir === undefined) return { board, clock, trng, close: async () => board.powerOff() }
+  if (dir === undefined) {
+    const close = async (): Promise<void> => {
+      board.powerOff()
+      snapshot.state.flash.discard()
+    }
+    return { board, clock, trng, close }
+  }
   const lock = await lockForRestore(dir, options.replace ?? false)
   return whileLocked(lock, place, () => {
     place.folder = folderFor(dir, snapshot)

@@ -11,12 +11,15 @@ export interface PageRun {
   readonly bytes: Uint8Array
 }
 
+/** Pages that are looked at together: most of a memory is blank. */
+const STRETCH = 16
+
 const blanks = new Map<number, Buffer>()
 
-function blankPage(filler: number): Buffer {
-  const page = blanks.get(filler) ?? Buffer.alloc(PAGE, filler)
-  blanks.set(filler, page)
-  return page
+function blankBytes(filler: number): Buffer {
+  const bytes = blanks.get(filler) ?? Buffer.alloc(STRETCH * PAGE, filler)
+  blanks.set(filler, bytes)
+  return bytes
 }
 
 /**
@@ -25,18 +28,27 @@ function blankPage(filler: number): Buffer {
  */
 export function usedPages(memory: Uint8Array, filler: number): PageRun[] {
   const bytes = Buffer.from(memory.buffer, memory.byteOffset, memory.length)
-  const blank = blankPage(filler)
+  const blank = blankBytes(filler)
+  const isBlank = (from: number, to: number): boolean => bytes.compare(blank, 0, to - from, from, to) === 0
   const runs: PageRun[] = []
-  const count = bytes.length / PAGE
   let first = -1
-  for (let page = 0; page <= count; page++) {
-    const used = page < count && bytes.compare(blank, 0, PAGE, page * PAGE, (page + 1) * PAGE) !== 0
-    if (used && first < 0) first = page
-    if (!used && first >= 0) {
-      runs.push({ first, bytes: memory.subarray(first * PAGE, page * PAGE) })
-      first = -1
+  const end = (page: number): void => {
+    if (first >= 0) runs.push({ first, bytes: memory.subarray(first * PAGE, page * PAGE) })
+    first = -1
+  }
+  const count = bytes.length / PAGE
+  for (let stretch = 0; stretch < count; stretch += STRETCH) {
+    const last = Math.min(stretch + STRETCH, count)
+    if (isBlank(stretch * PAGE, last * PAGE)) {
+      end(stretch)
+      continue
+    }
+    for (let page = stretch; page < last; page++) {
+      if (isBlank(page * PAGE, (page + 1) * PAGE)) end(page)
+      else if (first < 0) first = page
     }
   }
+  end(count)
   return runs
 }
 

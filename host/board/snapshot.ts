@@ -4,7 +4,7 @@ import { BATTERY_CAPACITY, SPLIT_SIZE } from './changes.js'
 import { BoardError } from './errors.js'
 import { ERASED } from './flash.js'
 import { State } from './non-volatile.js'
-import { PAGE, type PageRun, pagesLength, putPages, usedPages } from './pages.js'
+import { PAGE, type PageRun, pagesLength, usedPages } from './pages.js'
 
 /** Version of the file (SPEC.md §8.2). */
 export const SNAPSHOT_FORMAT = 1
@@ -256,7 +256,7 @@ export function decodeSnapshot(file: Uint8Array): Snapshot {
   from.end()
 
   const state = State.blank(flash.size)
-  putPages(state.flash.image, flash.runs)
+  for (const { first, bytes } of flash.runs) state.flash.load(first * PAGE, bytes)
   state.randomPosition = randomPosition
   state.counter = counter
   // It had power when the snapshot was taken.

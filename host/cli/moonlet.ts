@@ -4,11 +4,12 @@ import { demo } from './commands/demo.js'
 import { importKeys } from './commands/import.js'
 import { init } from './commands/init.js'
 import { lunacm } from './commands/lunacm.js'
+import { snapshot } from './commands/snapshot.js'
 import { status } from './commands/status.js'
 import { version } from './commands/version.js'
 import { type CliCommand, runProgram } from './program.js'
 
-const COMMANDS: readonly CliCommand[] = [init, demo, importKeys, lunacm, status, version]
+const COMMANDS: readonly CliCommand[] = [init, demo, importKeys, lunacm, status, snapshot, version]
 
 const HELP = `Usage: moonlet COMMAND [options]
 

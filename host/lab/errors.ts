@@ -1,7 +1,7 @@
 export type LabErrorCode =
   /** There is no lab in the state folder. */
   | 'LAB_MISSING'
-  /** The folder holds a lab, or something else, already. */
+  /** The folder holds a lab, or something else, already; or the file is there. */
   | 'LAB_EXISTS'
   /** The lab was made by a newer version. */
   | 'LAB_STATE_NEWER'
@@ -28,6 +28,8 @@ export type LabErrorCode =
   /** The token refused an object. */
   | 'IMPORT_REFUSED'
   | 'DEMO_FAILED'
+  /** The snapshot is of another HSM than the one that it would replace. */
+  | 'SNAPSHOT_OTHER_HSM'
 
 /** Everything that goes wrong in this room; `code` is stable, the message is for people and holds no secret. */
 export class LabError extends Error {

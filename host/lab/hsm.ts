@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { Token } from '../board/index.js'
+import { BoardError, type BoardOptions, CRASH_FILE, Token } from '../board/index.js'
 import { TokenClient, type Transport } from '../client/index.js'
 import { InProcessAppliance } from '../ntls/index.js'
 import { UsbTransport, usbIdentity, VirtualUsbDevice } from '../usb/index.js'
@@ -50,7 +50,7 @@ export class Hsm {
   static async start(options: HsmOptions): Promise<Hsm> {
     const { name, dir, chance = new Chance(undefined, '') } = options
     const settings = chance.board(name, options.settings)
-    return new Hsm(options, await Token.open({ dir, ...settings }), settings.clock !== undefined)
+    return new Hsm(options, await openToken(name, { dir, ...settings }), settings.clock !== undefined)
   }
 
   /**
@@ -79,6 +79,17 @@ export class Hsm {
     const shown = this.#recorder ? recordTransport(transport, `${cable}:${this.name}`, this.#recorder) : transport
     const random = this.#chance.source(`${cable}:${this.name} ${name} ${++this.#clients}`)
     return new TokenClient(shown, { random, ...(this.#virtual ? { now: 0n } : {}) })
+  }
+}
+
+/** Of a board that is dead it says which, and where more is written. */
+async function openToken(name: string, options: BoardOptions): Promise<Token> {
+  try {
+    return await Token.open(options)
+  } catch (error) {
+    if (!(error instanceof BoardError && error.code === 'BOARD_DEAD')) throw error
+    const { code, message } = error
+    throw new BoardError(code, `HSM "${name}": ${message} (see ${join(options.dir, CRASH_FILE)})`, { cause: error })
   }
 }
 

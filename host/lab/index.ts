@@ -1,4 +1,4 @@
-export { firmwareInfo } from '../board/index.js'
+export { type CrashRecord, firmwareInfo } from '../board/index.js'
 export { StreamTerminal } from '../ped/index.js'
 export { type DemoDigests, type DemoOptions, runDemo } from './demo.js'
 export { LabError, type LabErrorCode } from './errors.js'
@@ -26,5 +26,21 @@ export { type ObjectProof, proveRestored, writeProof } from './proof.js'
 export type { RecordedFrame, Recorder } from './recorder.js'
 export { DEFAULT_CHALLENGE, initLab, type SetupOptions } from './setup.js'
 export { SharedTerminal } from './shared-terminal.js'
-export { type HsmStatus, type KeyStatus, type LabStatus, labStatus, type PartitionStatus } from './status.js'
+export {
+  readSnapshotFile,
+  restoreSnapshot,
+  restoreSnapshotTo,
+  type SnapshotSummary,
+  saveSnapshot,
+  summarize,
+} from './snapshots.js'
+export {
+  commandName,
+  type HsmStatus,
+  type KeyStatus,
+  type LabStatus,
+  labStatus,
+  type PartitionStatus,
+  stateOf,
+} from './status.js'
 export { type UseLabOptions, useLab } from './use-lab.js'

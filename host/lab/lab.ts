@@ -76,7 +76,7 @@ export class Lab implements SlotSource {
    * Nothing stays open then.
    */
   static async open(stateDir: string, options: LabOptions = {}): Promise<Lab> {
-    const lock = await lockFolder(stateDir)
+    const lock = await lockLab(stateDir)
     let hsms: ReadonlyMap<string, Hsm> = new Map()
     try {
       const file = readLabFile(stateDir)
@@ -161,7 +161,8 @@ export class Lab implements SlotSource {
   }
 }
 
-async function lockFolder(stateDir: string): Promise<FolderLock> {
+/** @throws LabError LAB_MISSING; BoardError STATE_LOCKED */
+export async function lockLab(stateDir: string): Promise<FolderLock> {
   try {
     return await FolderLock.acquire(stateDir)
   } catch (cause) {
@@ -179,6 +180,13 @@ function chooseView({ views }: LabFile, name: string | undefined): LabView {
 
 function isNeeded(hsm: LabHsm, view: LabView, { localPed }: LabOptions): boolean {
   return hsm.name === localPed || view.slots.some((slot) => slot.hsm === hsm.name)
+}
+
+/** @throws LabError LAB_HSM_UNKNOWN */
+export function hsmNamed(file: LabFile, name: string): LabHsm {
+  const hsm = file.hsms.find((one) => one.name === name)
+  if (!hsm) throw unknownHsm(file, name)
+  return hsm
 }
 
 function unknownHsm({ hsms }: LabFile, name: string): LabError {

@@ -1,3 +1,4 @@
+import * as protocol from '../../assembly/protocol.js'
 import {
   AUTH_PED,
   ROLE_CRYPTO_OFFICER,
@@ -6,6 +7,7 @@ import {
   STATE_FUNCTIONAL,
   STATE_TAMPERED,
 } from '../../assembly/protocol.js'
+import type { CrashRecord } from '../board/index.js'
 import { type PartitionInfo, reasonOf, type TokenClient, TokenError, type TokenStatus } from '../client/index.js'
 import { type BoxEntry, PED_COLOURS } from '../ped/index.js'
 import type { Lab } from './lab.js'
@@ -30,6 +32,8 @@ export interface HsmStatus {
   readonly profile: string
   /** `OK`, or what is wrong. */
   readonly state: string
+  /** Watchdog resets of the board, those of earlier processes included. */
+  readonly crashes: { readonly count: number; readonly last: CrashRecord | undefined }
   readonly partitions: readonly PartitionStatus[]
 }
 
@@ -48,7 +52,8 @@ export interface LabStatus {
 /** Asks all HSMs of a lab that was opened with all of them. Nobody logs in, nothing changes. */
 export async function labStatus(lab: Lab): Promise<LabStatus> {
   const hsms = lab.file.hsms.map(async ({ name, kind, profile }): Promise<HsmStatus> => {
-    const { console: client } = lab.hsm(name)
+    const { console: client, token } = lab.hsm(name)
+    const { count, records } = await token.crashes()
     const status = await client.status()
     const { label, serial } = status
     return {
@@ -58,6 +63,7 @@ export async function labStatus(lab: Lab): Promise<LabStatus> {
       serial,
       profile,
       state: stateOf(status),
+      crashes: { count, last: records.at(-1) },
       partitions: await partitionsOf(client, status),
     }
   })
@@ -69,11 +75,18 @@ export async function labStatus(lab: Lab): Promise<LabStatus> {
   }
 }
 
-function stateOf({ state, error }: TokenStatus): string {
+/** `OK`, or what is wrong with an HSM. */
+export function stateOf({ state, error }: TokenStatus): string {
   if (state === STATE_FUNCTIONAL) return 'OK'
   if (state === STATE_ERROR) return `error state: ${reasonOf(error)}`
   if (state === STATE_TAMPERED) return 'tampered'
   return state === STATE_BLANK ? 'not initialized' : 'zeroized'
+}
+
+/** A command by its name in SPEC.md §2.2. */
+export function commandName(id: number): string {
+  const name = Object.entries(protocol).find(([known, value]) => known.startsWith('CMD_') && value === id)?.[0]
+  return name?.slice('CMD_'.length) ?? `command 0x${id.toString(16)}`
 }
 
 function keyStatus({ name, label, kind, fault }: BoxEntry): KeyStatus {

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { type HsmStatus, type KeyStatus, type LabFile, labStatus, useLab } from '../../lab/index.js'
+import { commandName, type HsmStatus, type KeyStatus, type LabFile, labStatus, useLab } from '../../lab/index.js'
 import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder } from '../command-line.js'
 import type { CliCommand } from '../program.js'
 import { slotLines } from '../views.js'
@@ -11,6 +11,8 @@ export const status: CliCommand = {
 
 Shows the HSMs of the lab with their partitions, the workstations with their
 slots, and the PED with its keys. Switches the HSMs on for it; changes nothing.
+Where the watchdog has reset an HSM, the last time is shown, with the place in
+the firmware; crash.json in the HSM's folder has the last sixteen.
 
 Options:
   --state DIR    state folder of the lab
@@ -41,15 +43,28 @@ const CLIENTS = { A: '6.3', B: '7.0' } as const
 
 const KINDS = { network: 'Network HSM', pcie: 'PCIe HSM', backup: 'Backup HSM' } as const
 
-function hsmLines({ name, kind, label, serial, profile, state, partitions }: HsmStatus): string[] {
+function hsmLines({ name, kind, label, serial, profile, state, crashes, partitions }: HsmStatus): string[] {
   return [
     '',
     `${KINDS[kind]} "${name}": serial number ${serial}, label ${label || '-'}, firmware ${profile}, ${state}`,
+    ...crashLines(crashes),
     ...partitions.map(
       (one) =>
         `  partition ${one.label || '-'}: serial number ${one.serial}, ${one.objects} objects, ${one.used} of ${one.total} bytes used, Crypto Officer: ${one.officer ?? 'none'}`,
     ),
   ]
+}
+
+function crashLines({ count, last }: HsmStatus['crashes']): string[] {
+  if (!last) return []
+  const { code, message, time, command, stack } = last
+  const [place] = stack
+  const parts = [
+    `  last crash, of ${count}: ${new Date(time).toISOString()} ${code}: ${message}`,
+    ...(place ? [`function ${place.function} at 0x${place.offset.toString(16)}`] : []),
+    ...(command === undefined ? [] : [`after ${commandName(command)}`]),
+  ]
+  return [parts.join(', ')]
 }
 
 function fileLines({ views, ped, challenge }: LabFile, keys: readonly KeyStatus[]): string[] {
