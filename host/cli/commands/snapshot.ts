@@ -30,8 +30,8 @@ owner only (mode 0600).
   save      switches the HSM of the lab on, saves it, switches it off
   show      checks the file and says what is in it, nothing secret; if it is of
             this build, restores it in memory and asks the HSM for its status
-  restore   puts the HSM of the lab back to where it was, whatever happened to it
-            since, in one step; or makes the folder of a board of its own
+  restore   puts the HSM of the lab back to where it was, whatever happened since,
+            in one step; or makes the folder of a board of its own
 
 An HSM in a folder is off: what restore puts back there boots at its next use,
 and log-ins and sessions have ended. The library restores it running, in memory
@@ -44,9 +44,9 @@ build is refused, and nothing has changed then.
 Options:
   --hsm NAME      the HSM, as 'moonlet status' names it
   --folder DIR    a new folder for the board, outside of any lab
-  --force         save: overwrite FILE; restore: for an HSM that does not start any
-                  more, do not compare serial numbers, and put its folder aside
-                  as NAME.damaged where it cannot be read
+  --force         save: overwrite FILE; restore: for an HSM that does not start
+                  any more, do not compare serial numbers, and put its folder
+                  aside as NAME.damaged where it cannot be read
   --state DIR     state folder of the lab
   --debug         show the stack of an error
   -h, --help      show this help
