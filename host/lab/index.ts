@@ -1,5 +1,6 @@
 export { type CrashRecord, firmwareInfo } from '../board/index.js'
 export { StreamTerminal } from '../ped/index.js'
+export type { BoardSettings } from './chance.js'
 export { type DemoDigests, type DemoOptions, runDemo } from './demo.js'
 export { LabError, type LabErrorCode } from './errors.js'
 export { Hsm } from './hsm.js'

@@ -270,6 +270,14 @@ test('a whole file with fields that cannot be is damaged', async () => {
   for (const snapshot of twisted) await fails('SNAPSHOT_DAMAGED', () => restore(encodeSnapshot(snapshot)))
 })
 
+test('a page that it leaves out is zero, also where the firmware module itself puts something', async () => {
+  const { board } = newBoard()
+  const parts = decodeSnapshot(board.snapshot())
+  const { board: empty } = await restore(encodeSnapshot({ ...parts, memory: [] }))
+  assert.ok(board.memoryImage()?.some((byte) => byte !== 0))
+  assert.ok(empty.memoryImage()?.every((byte) => byte === 0))
+})
+
 test('bytes with a right hash are a board, or refused as they should be', async () => {
   const { board } = await usedBoard()
   const snapshot = board.snapshot()

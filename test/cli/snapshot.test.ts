@@ -1,10 +1,12 @@
+// test-timeout: 120
 import { createHash } from 'node:crypto'
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CMD_ROLE_LOGIN, CMD_STATUS } from '../../assembly/protocol.js'
-import { FileCrashLog, Token } from '../../host/board/index.js'
+import { BoardError, FileCrashLog, Token } from '../../host/board/index.js'
+import { restoreSnapshot, summarize } from '../../host/lab/index.js'
 import { ask } from '../board/support.js'
 import { lunacm, moonlet, type RunResult, temporaryFolder } from './support.js'
 
@@ -107,10 +109,13 @@ test('what cannot be done is said, and nothing changes', async () => {
   const flash = join(state, 'hsm-backup', 'flash.img')
   const before = createHash('sha256').update(readFileSync(flash)).digest('hex')
   for (const [code, content] of variants) {
-    writeFileSync(file, content)
-    refused(await snapshot(state, 'restore', file, '--hsm', 'backup', '--force'), code)
-    if (code !== 'SNAPSHOT_FOREIGN') refused(await moonlet(['snapshot', 'show', file]), code)
+    const codeOf = (error: unknown): unknown => (error instanceof BoardError ? error.code : error)
+    const outcome = await restoreSnapshot(state, 'backup', content, { force: true }).catch(codeOf)
+    assert.is(outcome, code)
+    if (code !== 'SNAPSHOT_FOREIGN') assert.is(await summarize(content).catch(codeOf), code)
   }
+  writeFileSync(file, foreign(bytes))
+  refused(await snapshot(state, 'restore', file, '--hsm', 'backup'), 'SNAPSHOT_FOREIGN')
   assert.is(createHash('sha256').update(readFileSync(flash)).digest('hex'), before)
   const { stdout } = await moonlet(['snapshot', 'show', file])
   assert.match(stdout, /NOT the one of this build/)
@@ -142,7 +147,7 @@ test('an HSM that does not start any more can be put back; its folder is kept', 
 })
 
 test('lines that are typed wrong', async () => {
-  for (const args of [
+  const lines = [
     [],
     ['steal', 'x'],
     ['constructor', 'x'],
@@ -155,9 +160,9 @@ test('lines that are typed wrong', async () => {
     ['restore', 'x', '--folder', 'y', '--hsm', 'backup'],
     ['restore', 'x', '--folder', ''],
     ['restore', 'x', '--bad'],
-  ]) {
-    refused(await moonlet(['snapshot', ...args]), 'USAGE')
-  }
+  ]
+  const runs = await Promise.all(lines.map((args) => moonlet(['snapshot', ...args])))
+  for (const run of runs) refused(run, 'USAGE')
   const { code, stdout } = await moonlet(['snapshot', '--help'])
   assert.is(code, 0)
   assert.match(stdout, /WARNING: the file holds every key of the HSM in the clear/)

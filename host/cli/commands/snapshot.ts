@@ -30,8 +30,8 @@ owner only (mode 0600).
   save      switches the HSM of the lab on, saves it, switches it off
   show      checks the file and says what is in it, nothing secret; if it is of
             this build, restores it in memory and asks the HSM for its status
-  restore   puts the HSM of the lab back to where it was, whatever happened since,
-            in one step; or makes the folder of a board of its own
+  restore   puts the HSM of the lab back to where it was, whatever happened
+            since, in one step; or makes the folder of a board of its own
 
 An HSM in a folder is off: what restore puts back there boots at its next use,
 and log-ins and sessions have ended. The library restores it running, in memory
