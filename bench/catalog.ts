@@ -5,7 +5,18 @@ import type { Group } from './harness/bench.js'
 import { backups, softHsm } from './token/backup.js'
 import { device } from './token/device.js'
 import { growth } from './token/growth.js'
+import { snapshots } from './token/snapshot.js'
 import { workers } from './token/workers.js'
 
 /** Every group, in the order of the table. */
-export const GROUPS: readonly Group[] = [keyWrap, aes, ...primitives, softHsm, ...backups, workers, growth, device]
+export const GROUPS: readonly Group[] = [
+  keyWrap,
+  aes,
+  ...primitives,
+  softHsm,
+  ...backups,
+  workers,
+  growth,
+  device,
+  snapshots,
+]
