@@ -55,6 +55,10 @@ export const CMD_PARTITION_SET_POLICY = 0x0306
 export const CMD_PARTITION_RESIZE = 0x0307
 export const CMD_PARTITION_CLEAR = 0x0308
 export const CMD_PARTITION_SET_DOMAIN = 0x0309
+export const CMD_PARTITION_DOMAIN_ADD = 0x030a
+export const CMD_PARTITION_DOMAIN_LIST = 0x030b
+export const CMD_PARTITION_DOMAIN_REMOVE = 0x030c
+export const CMD_PARTITION_DOMAIN_CHANGE = 0x030d
 
 export const CMD_ROLE_LOGIN = 0x0400
 export const CMD_ROLE_LOGOUT = 0x0401
@@ -63,6 +67,7 @@ export const CMD_ROLE_INIT = 0x0403
 export const CMD_ROLE_CHANGE_SECRET = 0x0404
 export const CMD_ROLE_CREATE_CHALLENGE = 0x0405
 export const CMD_ROLE_DEACTIVATE = 0x0406
+export const CMD_ROLE_RESET_SECRET = 0x0407
 
 export const CMD_PED_GET = 0x0500
 export const CMD_PED_CONNECT = 0x0501
@@ -206,6 +211,12 @@ export const RC_PED_CLIENT_NOT_RUNNING = 0x8000002d
 export const RC_PED_UNPLUGGED = 0x8000002e
 export const RC_OPERATION_NOT_ALLOWED = 0x80000030
 export const RC_LICENSE_CAPACITY_EXCEEDED = 0x80000031
+export const RC_LOG_FULL = 0x80000035
+export const RC_LOG_NO_KCV = 0x80000036
+export const RC_LOG_BAD_RECORD_HMAC = 0x80000037
+export const RC_LOG_AUDIT_NOT_INITIALIZED = 0x80000039
+export const RC_AUDIT_LOGIN_TIMEOUT_IN_PROGRESS = 0x8000003b
+export const RC_AUDIT_LOGIN_FAILURE_THRESHOLD = 0x8000003c
 export const RC_USER_ALREADY_ACTIVATED = 0x80000044
 export const RC_CHALLENGE_INCORRECT = 0x80000067
 export const RC_OBJECT_ALREADY_EXISTS = 0x8000006f
@@ -230,6 +241,28 @@ export const STATE_FUNCTIONAL = 2
 export const STATE_ERROR = 3
 export const STATE_TAMPERED = 4
 
+/** Flags of STATUS: what the token is and knows, then what state it is in. */
+export const STATUS_BACKUP = 0x0001
+export const STATUS_PED = 0x0002
+export const STATUS_INITIALIZED = 0x0004
+export const STATUS_VECTOR = 0x0008
+export const STATUS_NON_FIPS = 0x0010
+export const STATUS_PARTITION_SO = 0x0020
+/** Firmware 7 and later. */
+export const STATUS_GENERATION_7 = 0x0040
+export const STATUS_EXTENDED_DOMAINS = 0x0080
+/** As a source of clones it ends a job at the first object that the target refuses. */
+export const STATUS_STOPS_AT_FAILURE = 0x0100
+/** Transport mode is `stm`, not `srk`. */
+export const STATUS_STM = 0x0200
+/** A tamper that nobody has cleared. */
+export const STATUS_TAMPERED = 0x0400
+export const STATUS_TRANSPORT = 0x0800
+export const STATUS_DECOMMISSIONED = 0x1000
+/** A split of the master tamper key is on a purple key. */
+export const STATUS_EXTERNAL_SPLIT = 0x2000
+export const STATUS_AUDITOR = 0x4000
+
 /** What the manufacturing record makes of the one firmware. */
 export const MODEL_NETWORK = 1
 export const MODEL_PCIE = 2
@@ -243,6 +276,11 @@ export const PROFILE_6_27_0 = 0x061b0000
 export const PROFILE_6_28_0 = 0x061c0000
 export const PROFILE_7_0_3 = 0x07000300
 export const PROFILE_7_7_1 = 0x07070100
+export const PROFILE_7_8_0 = 0x07080000
+
+/** How a profile is put into secure transport mode: by the purple key (`srk`), or with a verification string (`stm`). */
+export const TRANSPORT_SRK = 1
+export const TRANSPORT_STM = 2
 
 /** Partition id of the HSM itself: where the HSM SO logs in. */
 export const ADMIN_PARTITION = 0
@@ -261,12 +299,17 @@ export const ROLE_PARTITION_SO = 1
 export const ROLE_CRYPTO_OFFICER = 2
 export const ROLE_CRYPTO_USER = 3
 export const ROLE_COUNT = 4
+/** On the HSM itself, beside its SO. */
+export const ROLE_AUDITOR = 4
 export const ROLE_NONE = 255
 
 /** Role state flags, the vendor's published numbers. */
 export const ROLE_INITIALIZED = 0x01
 export const ROLE_LOCKED_OUT = 0x02
 export const ROLE_ACTIVATED = 0x04
+/** The role's first secret, or its challenge, has to be changed by its owner before anything else. */
+export const ROLE_PIN_CHANGE = 0x10
+export const ROLE_CHALLENGE_CHANGE = 0x20
 export const ROLE_HAS_CHALLENGE = 0x40
 
 export const ROLE_AUTH_NONE = 0
@@ -277,6 +320,11 @@ export const PASSWORD_MIN = 7
 export const PASSWORD_MAX = 255
 export const CHALLENGE_MAX = 64
 export const DOMAIN_TEXT_MAX = 128
+/** Where a domain comes from: a red key, or a text (OBC-1 §4). */
+export const DOMAIN_RED = 1
+export const DOMAIN_TEXT = 2
+/** PARTITION_DOMAIN_ADD and _CHANGE: make it the primary domain. */
+export const DOMAIN_PRIMARY = 1
 export const SO_LOGIN_ATTEMPTS = 3
 export const USER_LOGIN_ATTEMPTS = 10
 
@@ -301,6 +349,12 @@ export const HSM_POLICY_OFFBOARD_STORAGE = 22
 export const HSM_POLICY_REMOTE_PED = 25
 export const HSM_POLICY_STORAGE = 27
 export const HSM_POLICY_MAX_PARTITIONS = 33
+export const HSM_POLICY_SINGLE_DOMAIN = 35
+export const HSM_POLICY_M_OF_N = 37
+export const HSM_POLICY_DECOMMISSION_ON_TAMPER = 40
+export const HSM_POLICY_NO_DECOMMISSION = 46
+export const HSM_POLICY_CONTROLLED_TAMPER = 48
+export const HSM_POLICY_RESTRICTED_RESTORE = 55
 
 export const POLICY_PRIVATE_CLONING = 0
 export const POLICY_PRIVATE_WRAPPING = 1
@@ -321,6 +375,7 @@ export const POLICY_MIN_PIN = 25
 export const POLICY_MAX_PIN = 26
 export const POLICY_KEY_MANAGEMENT = 28
 export const POLICY_RSA_PKCS = 33
+export const POLICY_EXTENDED_DOMAINS = 44
 
 /** Flags of a policy record. */
 export const POLICY_OFF_TO_ON_DESTRUCTIVE = 1

@@ -30,7 +30,7 @@ import { domainCount } from '../token/partitions'
 import { ecGenerate } from '../token/pka'
 import { fresh } from '../token/random'
 import { roleOf, storageKeyOf } from '../token/sessions'
-import { isPed } from '../token/state'
+import { isPed, profile } from '../token/state'
 import { batchMac, envelopesFit } from './envelope'
 import {
   agree,
@@ -183,8 +183,8 @@ export function targetInit(access: u64, partition: u32, m1: usize, length: i32, 
   if (!chainIsGood(peer + ID_CERTIFICATES, load64be(peer))) return RC_NEGOTIATION_NO_ROOTS
   if (samePlace(peer, partition)) return RC_NEGOTIATION_INVALID
   // Same authentication method on both sides before 7.8.
-  if ((load32be(peer + ID_FLAGS) & OBC_TOKEN_PED) !== <u32>(isPed() ? OBC_TOKEN_PED : 0))
-    return RC_OPERATION_NOT_ALLOWED
+  const other = (load32be(peer + ID_FLAGS) & OBC_TOKEN_PED) !== <u32>(isPed() ? OBC_TOKEN_PED : 0)
+  if (other && profile().mixedAuthentication === 0) return RC_OPERATION_NOT_ALLOWED
   let i = 0
   while (i < COUNT && row(i).state !== 0 && row(i).state !== EXPIRED) i++
   if (i === COUNT) return RC_DEVICE_MEMORY

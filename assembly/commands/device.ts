@@ -37,6 +37,17 @@ import {
   STATE_BLANK,
   STATE_FUNCTIONAL,
   STATE_ZEROIZED,
+  STATUS_BACKUP,
+  STATUS_EXTENDED_DOMAINS,
+  STATUS_GENERATION_7,
+  STATUS_INITIALIZED,
+  STATUS_NON_FIPS,
+  STATUS_PARTITION_SO,
+  STATUS_PED,
+  STATUS_STM,
+  STATUS_STOPS_AT_FAILURE,
+  STATUS_VECTOR,
+  TRANSPORT_STM,
 } from '../protocol'
 import {
   certificateBody,
@@ -80,8 +91,10 @@ import {
   hasVector,
   isBackup,
   isPed,
+  knowsProfile,
   model,
   powerUp,
+  profile,
   seal,
   serial,
   state,
@@ -126,13 +139,20 @@ export function deviceCommand(command: u32): u32 {
 function status(): u32 {
   if (!readDone()) return RC_FRAME_MALFORMED
   const functional = state() === STATE_FUNCTIONAL
+  const made = state() !== STATE_BLANK
   let flags: u32 = 0
-  if (isBackup()) flags |= 1
-  if (isPed()) flags |= 2
-  if (functional) flags |= 4
-  if (hasVector()) flags |= 8
-  if (functional && hsmPolicy(HSM_POLICY_NON_FIPS) !== 0) flags |= 16
-  if (!isBackup()) flags |= 32
+  if (isBackup()) flags |= STATUS_BACKUP
+  else flags |= STATUS_PARTITION_SO
+  if (isPed()) flags |= STATUS_PED
+  if (functional) flags |= STATUS_INITIALIZED
+  if (hasVector()) flags |= STATUS_VECTOR
+  if (functional && hsmPolicy(HSM_POLICY_NON_FIPS) !== 0) flags |= STATUS_NON_FIPS
+  if (made && knowsProfile()) {
+    if (profile().generation >= 7) flags |= STATUS_GENERATION_7
+    if (profile().maxDomains > 1) flags |= STATUS_EXTENDED_DOMAINS
+    if (profile().stopsAtFailure !== 0) flags |= STATUS_STOPS_AT_FAILURE
+    if (profile().transport === TRANSPORT_STM) flags |= STATUS_STM
+  }
   write8(<u32>state())
   write32(stateError())
   write32(flags)

@@ -14,6 +14,7 @@ import {
   CMD_HSM_POLICIES,
   CMD_MECHANISM_LIST,
   CMD_PARTITION_CREATE,
+  CMD_PARTITION_DOMAIN_ADD,
   CMD_PARTITION_INFO,
   CMD_PARTITION_INIT,
   CMD_PARTITION_LIST,
@@ -25,6 +26,7 @@ import {
   CMD_ROLE_CREATE_CHALLENGE,
   CMD_ROLE_INIT,
   CMD_ROLE_LOGIN,
+  CMD_ROLE_RESET_SECRET,
   CMD_SESSION_OPEN,
   CMD_STATUS,
   FLAG_SEALED,
@@ -39,6 +41,7 @@ import {
   RC_NOT_MANUFACTURED,
   RC_OK,
   RC_PARKED,
+  RC_PIN_EXPIRED,
   RC_SESSION_HANDLE_INVALID,
   RC_TOKEN_NOT_RECOGNIZED,
   STATE_BLANK,
@@ -46,11 +49,12 @@ import {
   STATE_FUNCTIONAL,
   STATE_TAMPERED,
 } from '../protocol'
-import { sessionExists } from '../token/sessions'
+import { changeIsDue } from '../token/roles'
+import { sessionExists, sessionPartition } from '../token/sessions'
 import { state } from '../token/state'
 import { channelOpenCommand, openedLength, openRequest, requestChannel, requestCounter, sealAnswer } from './channel'
 import { cloneCommand } from './clone'
-import { setRequest } from './context'
+import { myRole, setRequest } from './context'
 import { cryptCommand } from './crypt'
 import { deviceCommand } from './device'
 import { readBegin, writeBegin, written } from './frame'
@@ -80,7 +84,9 @@ let sessionInHand: u32 = 0
 /** Commands whose request or answer always carries a secret. */
 function mustBeSealed(command: u32): bool {
   if (command === CMD_HSM_INIT || command === CMD_PARTITION_CREATE || command === CMD_PARTITION_INIT) return true
-  if (command === CMD_PARTITION_SET_DOMAIN || command === CMD_ROLE_LOGIN || command === CMD_ROLE_INIT) return true
+  if (command === CMD_PARTITION_SET_DOMAIN || command === CMD_PARTITION_DOMAIN_ADD) return true
+  if (command === CMD_ROLE_LOGIN || command === CMD_ROLE_INIT) return true
+  if (command === CMD_ROLE_RESET_SECRET) return true
   return command === CMD_ROLE_CHANGE_SECRET || command === CMD_ROLE_CREATE_CHALLENGE
 }
 
@@ -175,6 +181,7 @@ export function serve(length: i32): i32 {
     bodyLength = openedLength
   } else if (rc === RC_OK && mustBeSealed(command)) rc = RC_CHANNEL_REQUIRED
   if (rc === RC_OK) rc = sessionFits(command)
+  if (rc === RC_OK) rc = changeFirst(command)
   const channel = sealed ? requestChannel() : 0
   const counter = sealed ? requestCounter() : 0
   if (rc === RC_OK) {
@@ -201,6 +208,13 @@ function sessionFits(command: u32): u32 {
   const has = sessionInHand !== 0
   if (needsSession(command)) return has && sessionExists(sessionInHand) ? RC_OK : RC_SESSION_HANDLE_INVALID
   return has ? RC_FRAME_MALFORMED : RC_OK
+}
+
+/** HSM policy 21: whose secret somebody else made can change it, log out and look around, and nothing else. */
+function changeFirst(command: u32): u32 {
+  const group = command >>> 8
+  if (sessionInHand === 0 || group < 3 || group === 4 || group === 5) return RC_OK
+  return changeIsDue(sessionPartition(sessionInHand), myRole()) ? RC_PIN_EXPIRED : RC_OK
 }
 
 function park(body: usize, length: i32, sealed: bool, channel: u32, counter: u32): u32 {

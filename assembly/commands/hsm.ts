@@ -19,11 +19,12 @@ import {
   CMD_HSM_POLICIES,
   CMD_HSM_SET_POLICY,
   CMD_HSM_ZEROIZE,
+  DOMAIN_RED,
+  DOMAIN_TEXT,
   DOMAIN_TEXT_MAX,
   LABEL_MAX,
   MAX_PARTITIONS,
   PASSWORD_MAX,
-  PASSWORD_MIN,
   PED_KIND_DOMAIN,
   PED_KIND_SO,
   PED_OP_MAKE,
@@ -54,13 +55,14 @@ import {
   changeIsDestructive,
   checkHsmPolicy,
   hsmCapability,
+  hsmHasPolicy,
   hsmPolicy,
   hsmPolicyDefaults,
   hsmPolicyFlags,
   hsmPolicyId,
   setHsmPolicy,
 } from '../token/policies'
-import { hsmPolicyCount } from '../token/policy-table'
+import { hsmPolicyRows } from '../token/policy-table'
 import { fresh, random } from '../token/random'
 import { attemptsLeft, roleFlags, roleSet } from '../token/roles'
 import {
@@ -70,6 +72,7 @@ import {
   isPed,
   maxPartitions,
   model,
+  profile,
   serial,
   serialBytes,
   setState,
@@ -79,9 +82,6 @@ import {
 import { zeroize } from '../token/zeroize'
 import { hereIsAdmin, needSo } from './context'
 import { read16, read32, readBytes, readDone, readLength, write8, write16, write32, write64, writeBytes } from './frame'
-
-export const DOMAIN_RED: i32 = 1
-export const DOMAIN_TEXT: i32 = 2
 
 export function hsmCommand(command: u32): u32 {
   if (command === CMD_HSM_INFO) return info()
@@ -136,7 +136,7 @@ function init(): u32 {
     if (rc === RC_OK) rc = pedAsk(1, PED_OP_MAKE, PED_KIND_DOMAIN, 0, label, labelLength)
     if (rc !== RC_OK) return rc
   } else {
-    if (passwordLength < PASSWORD_MIN || passwordLength > PASSWORD_MAX) return RC_PIN_LEN_RANGE
+    if (passwordLength < <i32>profile().minPassword || passwordLength > PASSWORD_MAX) return RC_PIN_LEN_RANGE
     if (domainLength < 1 || domainLength > DOMAIN_TEXT_MAX) return RC_ARGUMENTS_BAD
   }
   if (!random(KEY_KEK, 32) || !random(KEY_GSK, 32) || !fresh(PSK, 32)) return RC_RANDOM_NO_RNG
@@ -206,8 +206,11 @@ function zeroizeCommand(): u32 {
 
 function policies(): u32 {
   if (!readDone()) return RC_FRAME_MALFORMED
-  write16(<u32>hsmPolicyCount())
-  for (let i = 0; i < hsmPolicyCount(); i++) {
+  let n: u32 = 0
+  for (let i = 0; i < hsmPolicyRows(); i++) if (hsmHasPolicy(i)) n++
+  write16(n)
+  for (let i = 0; i < hsmPolicyRows(); i++) {
+    if (!hsmHasPolicy(i)) continue
     write16(hsmPolicyId(i))
     write8(hsmPolicyFlags(i))
     write32(hsmCapability(i))

@@ -1,6 +1,6 @@
 // Partition commands: list, create, delete, initialize, policies, size, domain.
 
-import { PSK, SECRET } from '../arena'
+import { PSK } from '../arena'
 import { load32be, load64be, wipe } from '../crypto/util'
 import { P_LABEL, P_LABEL_LENGTH, P_LIMIT, P_OBJECTS, P_SERIAL, partitionRow } from '../flash/superblock'
 import { pedAnswer, pedAsk } from '../ped/prompts'
@@ -14,7 +14,6 @@ import {
   CMD_PARTITION_LIST,
   CMD_PARTITION_POLICIES,
   CMD_PARTITION_RESIZE,
-  CMD_PARTITION_SET_DOMAIN,
   CMD_PARTITION_SET_POLICY,
   DOMAIN_TEXT_MAX,
   LABEL_MAX,
@@ -22,20 +21,18 @@ import {
   PARTITION_INITIALIZED,
   PARTITION_LEGACY,
   PASSWORD_MAX,
-  PASSWORD_MIN,
   PED_KIND_DOMAIN,
   PED_KIND_SO,
   PED_KIND_USER,
   PED_OP_MAKE,
   POLICY_ACTIVATION,
   POLICY_AUTO_ACTIVATION,
+  POLICY_STORAGE,
   RC_ARGUMENTS_BAD,
-  RC_CLONING_PARAMETER_ALREADY_EXISTS,
   RC_COMMAND_NON_BACKUP,
   RC_CONTAINER_HANDLE_INVALID,
   RC_CONTAINER_STORAGE_FULL,
   RC_FRAME_MALFORMED,
-  RC_FUNCTION_NOT_SUPPORTED,
   RC_HSM_STORAGE_FULL,
   RC_OBJECT_ALREADY_EXISTS,
   RC_OK,
@@ -47,9 +44,8 @@ import {
   STATE_FUNCTIONAL,
 } from '../protocol'
 import { partitionGone } from '../token/clients'
-import { textDomainVector } from '../token/keys'
+import { giveDomain, giveHsmDomain, singleDomain } from '../token/domains'
 import {
-  addDomain,
   allocatedBytes,
   commitChange,
   created,
@@ -72,15 +68,17 @@ import {
   changeIsDestructive,
   checkPartitionPolicy,
   partitionCapability,
+  partitionHasPolicy,
   partitionPolicy,
   partitionPolicyFlags,
   partitionPolicyId,
   setPartitionPolicy,
 } from '../token/policies'
-import { partitionPolicyCount } from '../token/policy-table'
+import { partitionPolicyRows } from '../token/policy-table'
 import { activationPolicyChanged, roleSet } from '../token/roles'
-import { isBackup, isPed, state, storage } from '../token/state'
+import { isBackup, isPed, profile, state, storage } from '../token/state'
 import { here, hereIsAdmin, myRole, needSo, needWritingOfficer } from './context'
+import { domainCommand } from './domain'
 import {
   read8,
   read16,
@@ -95,7 +93,6 @@ import {
   write64,
   writeBytes,
 } from './frame'
-import { DOMAIN_RED, DOMAIN_TEXT } from './hsm'
 
 export function partitionCommand(command: u32): u32 {
   if (command === CMD_PARTITION_LIST) return list()
@@ -107,8 +104,7 @@ export function partitionCommand(command: u32): u32 {
   if (command === CMD_PARTITION_SET_POLICY) return setPolicy()
   if (command === CMD_PARTITION_RESIZE) return resize()
   if (command === CMD_PARTITION_CLEAR) return clear()
-  if (command === CMD_PARTITION_SET_DOMAIN) return setDomain()
-  return RC_FUNCTION_NOT_SUPPORTED
+  return domainCommand(command)
 }
 
 function writeInfo(id: u32): void {
@@ -143,7 +139,7 @@ function info(): u32 {
 }
 
 function passwordFits(length: i32): bool {
-  return length >= PASSWORD_MIN && length <= PASSWORD_MAX
+  return length >= <i32>profile().minPassword && length <= PASSWORD_MAX
 }
 
 /** A container of the HSM SO (legacy, with its user at once) or an empty partition for a Partition SO to come. */
@@ -214,52 +210,24 @@ function init(): u32 {
   // An initialized partition is only made new by its own SO.
   if (partitionIs(id, PARTITION_INITIALIZED) && myRole() !== ROLE_PARTITION_SO) return RC_USER_NOT_LOGGED_IN
   const ped = isPed()
+  const given = singleDomain()
   if (ped) {
     if (passwordLength !== 0 || domainLength !== 0) return RC_ARGUMENTS_BAD
     let rc = pedAsk(0, PED_OP_MAKE, PED_KIND_SO, 0, label, labelLength)
-    if (rc === RC_OK) rc = pedAsk(1, PED_OP_MAKE, PED_KIND_DOMAIN, 0, label, labelLength)
+    if (rc === RC_OK && !given) rc = pedAsk(1, PED_OP_MAKE, PED_KIND_DOMAIN, 0, label, labelLength)
     if (rc !== RC_OK) return rc
   } else {
     if (!passwordFits(passwordLength)) return RC_PIN_LEN_RANGE
-    if (domainLength < 1 || domainLength > DOMAIN_TEXT_MAX) return RC_ARGUMENTS_BAD
+    if (!given && (domainLength < 1 || domainLength > DOMAIN_TEXT_MAX)) return RC_ARGUMENTS_BAD
   }
   if (!newStorageKey()) return RC_RANDOM_NO_RNG
   resetPartition(id, PARTITION_INITIALIZED)
   partitionGone(id)
   setLabel(id, label, labelLength)
   let rc = roleSet(id, ROLE_PARTITION_SO, ped ? pedAnswer(0) : password, ped ? 48 : passwordLength, ped)
-  if (rc === RC_OK) rc = giveDomain(id, ped, ped ? pedAnswer(1) : domain, domainLength)
+  if (rc === RC_OK) rc = given ? giveHsmDomain(id) : giveDomain(id, ped, ped ? pedAnswer(1) : domain, domainLength)
   commitChange()
   wipe(PSK, 32)
-  return rc
-}
-
-function giveDomain(id: u32, red: bool, domain: usize, length: i32): u32 {
-  if (red) memory.copy(SECRET, domain, 48)
-  else textDomainVector(domain, length, SECRET)
-  const rc = addDomain(id, red ? DOMAIN_RED : DOMAIN_TEXT, SECRET)
-  wipe(SECRET, 48)
-  return rc
-}
-
-/** A container that the HSM SO created gets its domain from its user. */
-function setDomain(): u32 {
-  const domain = readBytes()
-  const length = readLength()
-  if (!readDone()) return RC_FRAME_MALFORMED
-  const id = here()
-  const officer = needWritingOfficer()
-  if (officer !== RC_OK) return officer
-  if (domainCount(id) !== 0) return RC_CLONING_PARAMETER_ALREADY_EXISTS
-  const ped = isPed()
-  if (ped) {
-    if (length !== 0) return RC_ARGUMENTS_BAD
-    const p = partitionRow(id)
-    const rc = pedAsk(0, PED_OP_MAKE, PED_KIND_DOMAIN, 0, p + P_LABEL, <i32>load<u8>(p + P_LABEL_LENGTH))
-    if (rc !== RC_OK) return rc
-  } else if (length < 1 || length > DOMAIN_TEXT_MAX) return RC_ARGUMENTS_BAD
-  const rc = giveDomain(id, ped, ped ? pedAnswer(0) : domain, length)
-  if (rc === RC_OK) commitChange()
   return rc
 }
 
@@ -267,12 +235,18 @@ function policies(): u32 {
   const id = read32()
   if (!readDone()) return RC_FRAME_MALFORMED
   if (!partitionExists(id)) return RC_CONTAINER_HANDLE_INVALID
-  write16(<u32>partitionPolicyCount())
-  for (let i = 0; i < partitionPolicyCount(); i++) {
-    write16(partitionPolicyId(i))
+  let n: u32 = 0
+  for (let i = 0; i < partitionPolicyRows(); i++) if (partitionHasPolicy(i)) n++
+  write16(n)
+  const total = partitionTotal(id)
+  const size: u32 = total > 0xffffffff ? 0xffffffff : <u32>total
+  for (let i = 0; i < partitionPolicyRows(); i++) {
+    if (!partitionHasPolicy(i)) continue
+    const policy = partitionPolicyId(i)
+    write16(policy)
     write8(partitionPolicyFlags(i))
-    write32(partitionCapability(i))
-    write32(partitionPolicy(id, partitionPolicyId(i)))
+    write32(policy === POLICY_STORAGE ? size : partitionCapability(i))
+    write32(policy === POLICY_STORAGE ? size : partitionPolicy(id, policy))
   }
   return RC_OK
 }

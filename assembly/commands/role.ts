@@ -1,11 +1,13 @@
 // Role commands: log-in and log-out, information, making and changing secrets, challenge and activation.
 
 import { PSK } from '../arena'
+import { auditBegin } from '../audit/log'
 import { flash_sync } from '../board'
 import { wipe } from '../crypto/util'
 import { P_LABEL, P_LABEL_LENGTH, partitionRow, superblockCommit } from '../flash/superblock'
 import { pedAnswer, pedAsk, pedIsParked } from '../ped/prompts'
 import {
+  ADMIN_PARTITION,
   CHALLENGE_MAX,
   CMD_ROLE_CHANGE_SECRET,
   CMD_ROLE_CREATE_CHALLENGE,
@@ -14,13 +16,15 @@ import {
   CMD_ROLE_INIT,
   CMD_ROLE_LOGIN,
   CMD_ROLE_LOGOUT,
+  CMD_ROLE_RESET_SECRET,
+  HSM_POLICY_SO_RESET_PIN,
   LOGIN_NOW_ACTIVATED,
   LOGIN_WAS_ACTIVATED,
   MAX_PARTITIONS,
   PARTITION_LEGACY,
   PASSWORD_MAX,
-  PASSWORD_MIN,
   PED_HINT_LIMITED,
+  PED_KIND_AUDIT,
   PED_KIND_SO,
   PED_KIND_USER,
   PED_OP_MAKE,
@@ -34,7 +38,6 @@ import {
   RC_OK,
   RC_OPERATION_NOT_ALLOWED,
   RC_PIN_LEN_RANGE,
-  RC_PIN_LOCKED,
   RC_RANDOM_NO_RNG,
   RC_TOKEN_NOT_RECOGNIZED,
   RC_USER_ALREADY_LOGGED_IN,
@@ -42,21 +45,24 @@ import {
   RC_USER_NOT_LOGGED_IN,
   RC_USER_PIN_NOT_INITIALIZED,
   RC_USER_TYPE_INVALID,
+  ROLE_AUDITOR,
   ROLE_AUTH_NONE,
   ROLE_AUTH_PASSWORD,
   ROLE_AUTH_PED,
+  ROLE_CHALLENGE_CHANGE,
   ROLE_COUNT,
   ROLE_CRYPTO_OFFICER,
   ROLE_CRYPTO_USER,
   ROLE_NONE,
   ROLE_PARTITION_SO,
+  ROLE_PIN_CHANGE,
   ROLE_SO,
   STATE_FUNCTIONAL,
 } from '../protocol'
 import { clientLogout, partitionGone } from '../token/clients'
 import { commitChange, partitionExists, partitionIs, resetPartition } from '../token/partitions'
-import { partitionPolicy } from '../token/policies'
-import { random } from '../token/random'
+import { hsmPolicy, partitionPolicy } from '../token/policies'
+import { fresh, random } from '../token/random'
 import {
   activate,
   activation,
@@ -65,12 +71,15 @@ import {
   attemptsAreUsedUp,
   attemptsLeft,
   challengeSet,
+  changeDone,
   checkChallenge,
   deactivate,
+  forceChange,
   isLocked,
   LIMIT_LOCKS,
   LIMIT_ZEROIZES_HSM,
   limitAction,
+  lockedCode,
   lockRole,
   mayActivate,
   openRole,
@@ -79,10 +88,11 @@ import {
   roleHasChallenge,
   roleIsInitialized,
   roleSet,
+  unlockRole,
   wrongSecretCode,
 } from '../token/roles'
-import { loginAs } from '../token/sessions'
-import { isBackup, isPed, state } from '../token/state'
+import { loginAs, logoutRole, roleIsLoggedIn } from '../token/sessions'
+import { isBackup, isPed, profile, state } from '../token/state'
 import { zeroize } from '../token/zeroize'
 import { access, here, hereIsAdmin, myRole, myStorageKey } from './context'
 import { read8, readBytes, readDone, readLength, write8, write32 } from './frame'
@@ -96,11 +106,13 @@ export function roleCommand(command: u32): u32 {
   if (command === CMD_ROLE_CHANGE_SECRET) return changeSecret()
   if (command === CMD_ROLE_CREATE_CHALLENGE) return createChallenge()
   if (command === CMD_ROLE_DEACTIVATE) return deactivateRole()
+  if (command === CMD_ROLE_RESET_SECRET) return resetSecret()
   return RC_FUNCTION_NOT_SUPPORTED
 }
 
-/** Which roles a partition has: the HSM its SO; a container of the HSM SO only users; the others a Partition SO and users. */
+/** Which roles a partition has: the HSM its SO and its auditor; a container of the HSM SO only users; the others a Partition SO and users. */
 function roleExists(partition: u32, role: i32): bool {
+  if (role === ROLE_AUDITOR) return hereIsAdmin()
   if (role < 0 || role >= ROLE_COUNT) return false
   if (hereIsAdmin()) return role === ROLE_SO
   if (role === ROLE_PARTITION_SO) return !partitionIs(partition, PARTITION_LEGACY)
@@ -108,6 +120,7 @@ function roleExists(partition: u32, role: i32): bool {
 }
 
 function kindOf(role: i32): i32 {
+  if (role === ROLE_AUDITOR) return PED_KIND_AUDIT
   return role === ROLE_SO || role === ROLE_PARTITION_SO ? PED_KIND_SO : PED_KIND_USER
 }
 
@@ -121,7 +134,7 @@ function askFor(index: i32, op: i32, role: i32): u32 {
 }
 
 function minimumPassword(role: i32): i32 {
-  if (role === ROLE_SO) return PASSWORD_MIN
+  if (role === ROLE_SO || role === ROLE_AUDITOR) return <i32>profile().minPassword
   return 255 - <i32>partitionPolicy(here(), POLICY_MIN_PIN)
 }
 
@@ -147,7 +160,8 @@ export function wrongSecret(partition: u32, role: i32, challenge: bool): u32 {
 export function enforceLimits(): void {
   for (let id: u32 = 0; id <= <u32>MAX_PARTITIONS; id++) {
     if (!partitionExists(id)) continue
-    for (let role = 0; role < ROLE_COUNT; role++) {
+    for (let slot = 0; slot < ROLE_COUNT; slot++) {
+      const role = id === <u32>ADMIN_PARTITION && slot === ROLE_CRYPTO_USER ? ROLE_AUDITOR : slot
       releaseIfOver(id, role)
       if (!roleIsInitialized(id, role) || attemptsLeft(id, role) !== 0 || isLocked(id, role)) continue
       wrongSecret(id, role, false)
@@ -167,7 +181,7 @@ function login(): u32 {
   const now = myRole()
   if (now === role) return RC_USER_ALREADY_LOGGED_IN
   if (now !== ROLE_NONE) return RC_USER_ANOTHER_ALREADY_LOGGED_IN
-  if (isLocked(partition, role)) return RC_PIN_LOCKED
+  if (isLocked(partition, role)) return lockedCode(role)
   if (length > PASSWORD_MAX) return RC_PIN_LEN_RANGE
   if (!isPed()) return loginByPassword(partition, role, password, length)
   const cached = activation(partition, role)
@@ -252,11 +266,44 @@ function init(): u32 {
   const password = readBytes()
   const length = readLength()
   if (!readDone()) return RC_FRAME_MALFORMED
-  if (isBackup()) return RC_COMMAND_NON_BACKUP
+  if (isBackup() && role !== ROLE_AUDITOR) return RC_COMMAND_NON_BACKUP
   const partition = here()
   if (!roleExists(partition, role) || role < ROLE_CRYPTO_OFFICER) return RC_USER_TYPE_INVALID
-  if (myRole() !== makerOf(role)) return RC_USER_NOT_LOGGED_IN
+  if (role === ROLE_AUDITOR) {
+    // The auditor watches the SO, who must have no part in making the role.
+    if (roleIsLoggedIn(ADMIN_PARTITION, ROLE_SO)) return RC_USER_ANOTHER_ALREADY_LOGGED_IN
+  } else if (myRole() !== makerOf(role)) return RC_USER_NOT_LOGGED_IN
   if (roleIsInitialized(partition, role)) return RC_OPERATION_NOT_ALLOWED
+  const ped = isPed()
+  if (ped) {
+    const rc = askFor(0, PED_OP_MAKE, role)
+    if (rc !== RC_OK) return rc
+  } else if (length < minimumPassword(role) || length > PASSWORD_MAX) return RC_PIN_LEN_RANGE
+  if (role === ROLE_AUDITOR) {
+    // A storage key of its own, which opens nothing but proves the secret.
+    let rc = fresh(PSK, 32) ? auditBegin() : RC_RANDOM_NO_RNG
+    if (rc === RC_OK) rc = roleSet(partition, role, ped ? pedAnswer(0) : password, ped ? 48 : length, ped)
+    if (rc === RC_OK) commitChange()
+    return rc
+  }
+  memory.copy(PSK, myStorageKey(), 32)
+  const rc = roleSet(partition, role, ped ? pedAnswer(0) : password, ped ? 48 : length, ped)
+  if (rc === RC_OK && !ped) forceChange(partition, role, ROLE_PIN_CHANGE)
+  if (rc === RC_OK) commitChange()
+  return rc
+}
+
+/** A new secret for a user that is locked out or has lost it, objects kept. The Partition SO's, where HSM policy 15 lets it. */
+function resetSecret(): u32 {
+  const role = <i32>read8()
+  const password = readBytes()
+  const length = readLength()
+  if (!readDone()) return RC_FRAME_MALFORMED
+  const partition = here()
+  if (!roleExists(partition, role) || role < ROLE_CRYPTO_OFFICER || role === ROLE_AUDITOR) return RC_USER_TYPE_INVALID
+  if (myRole() !== ROLE_PARTITION_SO) return RC_USER_NOT_LOGGED_IN
+  if (hsmPolicy(HSM_POLICY_SO_RESET_PIN) === 0) return RC_OPERATION_NOT_ALLOWED
+  if (!roleIsInitialized(partition, role)) return RC_USER_PIN_NOT_INITIALIZED
   const ped = isPed()
   if (ped) {
     const rc = askFor(0, PED_OP_MAKE, role)
@@ -264,8 +311,14 @@ function init(): u32 {
   } else if (length < minimumPassword(role) || length > PASSWORD_MAX) return RC_PIN_LEN_RANGE
   memory.copy(PSK, myStorageKey(), 32)
   const rc = roleSet(partition, role, ped ? pedAnswer(0) : password, ped ? 48 : length, ped)
-  if (rc === RC_OK) commitChange()
-  return rc
+  if (rc !== RC_OK) return rc
+  if (!ped) forceChange(partition, role, ROLE_PIN_CHANGE)
+  // The Crypto User was locked with the Crypto Officer.
+  if (role === ROLE_CRYPTO_OFFICER) unlockRole(partition, ROLE_CRYPTO_USER)
+  deactivate(partition, role)
+  logoutRole(partition, role)
+  commitChange()
+  return RC_OK
 }
 
 /** The challenge where there is one; else the password, or the secret on the PED key. The old one is counted like a log-in. */
@@ -273,18 +326,18 @@ function changeSecret(): u32 {
   const role = <i32>read8()
   const old = readBytes()
   const oldLength = readLength()
-  const fresh = readBytes()
-  const freshLength = readLength()
+  const renewed = readBytes()
+  const renewedLength = readLength()
   if (!readDone()) return RC_FRAME_MALFORMED
   const partition = here()
   if (!roleExists(partition, role)) return RC_USER_TYPE_INVALID
   if (myRole() !== role) return RC_USER_NOT_LOGGED_IN
-  if (isLocked(partition, role)) return RC_PIN_LOCKED
+  if (isLocked(partition, role)) return lockedCode(role)
   const ped = isPed()
   const challenge = ped && roleHasChallenge(partition, role)
   if (!ped || challenge) {
     const most = challenge ? CHALLENGE_MAX : PASSWORD_MAX
-    if (oldLength === 0 || freshLength < minimumPassword(role) || freshLength > most) return RC_PIN_LEN_RANGE
+    if (oldLength === 0 || renewedLength < minimumPassword(role) || renewedLength > most) return RC_PIN_LEN_RANGE
   } else {
     let rc = askFor(0, PED_OP_PRESENT, role)
     if (rc === RC_OK) rc = askFor(1, PED_OP_MAKE, role)
@@ -294,11 +347,13 @@ function changeSecret(): u32 {
   if (rc !== RC_OK) return rc
   if (challenge) {
     if (!checkChallenge(partition, role, old, oldLength)) return wrongSecret(partition, role, true)
-    rc = challengeSet(partition, role, fresh, freshLength)
+    rc = challengeSet(partition, role, renewed, renewedLength)
+    if (rc === RC_OK) changeDone(partition, role, ROLE_CHALLENGE_CHANGE)
   } else {
     const right = openRole(partition, role, ped ? pedAnswer(0) : old, ped ? 48 : oldLength, ped)
     if (!right) return wrongSecret(partition, role, false)
-    rc = roleSet(partition, role, ped ? pedAnswer(1) : fresh, ped ? 48 : freshLength, ped)
+    rc = roleSet(partition, role, ped ? pedAnswer(1) : renewed, ped ? 48 : renewedLength, ped)
+    if (rc === RC_OK) changeDone(partition, role, ROLE_PIN_CHANGE)
   }
   attemptGood(partition, role)
   return rc
@@ -329,7 +384,7 @@ function createChallenge(): u32 {
   if (!readDone()) return RC_FRAME_MALFORMED
   if (isBackup()) return RC_COMMAND_NON_BACKUP
   const partition = here()
-  if (!roleExists(partition, role) || role < ROLE_CRYPTO_OFFICER) return RC_USER_TYPE_INVALID
+  if (!roleExists(partition, role) || role < ROLE_CRYPTO_OFFICER || role === ROLE_AUDITOR) return RC_USER_TYPE_INVALID
   if (!isPed()) return RC_OPERATION_NOT_ALLOWED
   if (myRole() !== makerOf(role)) return RC_USER_NOT_LOGGED_IN
   if (!roleIsInitialized(partition, role)) return RC_USER_PIN_NOT_INITIALIZED
@@ -345,6 +400,7 @@ function createChallenge(): u32 {
     wipe(MADE, 20)
   }
   if (rc === RC_OK) {
+    forceChange(partition, role, ROLE_CHALLENGE_CHANGE)
     deactivate(partition, role)
     commitChange()
   }

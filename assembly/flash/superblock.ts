@@ -19,7 +19,7 @@ import {
 import { directoryHash } from './directory-hash'
 
 const MAGIC: u32 = 0x4f425331
-export const LAYOUT: u32 = 1
+export const LAYOUT: u32 = 2
 
 // Header, 512 bytes.
 export const SB_MAGIC: usize = 0
@@ -33,10 +33,17 @@ export const SB_LABEL: usize = 40
 export const SB_LABEL_LENGTH: usize = 72
 export const SB_GSK: usize = 76
 export const SB_POLICIES: usize = 128
+/** Wrong SO log-ins since initialization, never reset; then what the audit log needs (assembly/audit). */
+export const SB_SO_FAILURES: usize = 384
+export const SB_AUDIT_MASK: usize = 388
+export const SB_AUDIT_CLEARED: usize = 392
+export const SB_AUDIT_LAST: usize = 400
+export const SB_AUDIT_MAC: usize = 408
+export const SB_AUDIT_KEY: usize = 456
 const HEADER: usize = 512
 
-// One row per partition id, row 0 = the HSM itself. Row layout, 1216 bytes.
-const ROW_SIZE: usize = 1216
+// One row per partition id, row 0 = the HSM itself. Row layout, 1280 bytes.
+export const ROW_SIZE: usize = 1280
 export const P_USED: usize = 0
 export const P_EPOCH: usize = 4
 export const P_FLAGS: usize = 8
@@ -53,6 +60,8 @@ export const P_POLICIES: usize = 132
 export const P_ROLES: usize = 324
 export const P_DOMAINS: usize = 964
 export const P_DOMAIN_SLOTS: usize = 968
+/** Per domain slot: length u8, label b32. */
+export const P_DOMAIN_LABELS: usize = 1148
 
 /** Role row, 160 bytes, four per partition. */
 export const ROLE_SIZE: usize = 160
@@ -69,6 +78,10 @@ export const R_CHALLENGE: usize = 120
 export const DOMAIN_SIZE: usize = 60
 export const D_TYPE: usize = 0
 export const D_WRAPPED: usize = 4
+
+/** Domain slots of a partition; the first holds its primary domain. */
+export const DOMAIN_SLOTS: i32 = 3
+export const DOMAIN_LABEL_SIZE: usize = 33
 
 const MAC: usize = 48
 const CAPACITY: i32 = 131072
@@ -90,6 +103,10 @@ export function domainSlot(partition: u32, slot: i32): usize {
   return partitionRow(partition) + P_DOMAIN_SLOTS + <usize>slot * DOMAIN_SIZE
 }
 
+export function domainLabel(partition: u32, slot: i32): usize {
+  return partitionRow(partition) + P_DOMAIN_LABELS + <usize>slot * DOMAIN_LABEL_SIZE
+}
+
 export function sequence(): u64 {
   return load64be(SB + SB_SEQUENCE)
 }
@@ -107,12 +124,12 @@ function slotSector(slot: i32): i32 {
   return slot === 0 ? FLASH_SUPERBLOCK_A : FLASH_SUPERBLOCK_B
 }
 
-/** 0 = not valid, 1 = valid, 2 = written by a newer layout. */
+/** 0 = not valid, 1 = valid, 2 = written in another layout. */
 function readSlot(slot: i32, serial: u64): i32 {
   const at = <u32>slotSector(slot) * <u32>FLASH_SECTOR
   flash_read(at, CANDIDATE, <i32>HEADER)
   if (load32be(CANDIDATE) !== MAGIC) return 0
-  if (load32be(CANDIDATE + SB_LAYOUT) > LAYOUT) return 2
+  if (load32be(CANDIDATE + SB_LAYOUT) !== LAYOUT) return 2
   const rows = load32be(CANDIDATE + SB_ROWS)
   if (rows === 0 || rows > <u32>MAX_PARTITIONS + 1) return 0
   const length = lengthOf(CANDIDATE)

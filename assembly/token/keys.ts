@@ -4,6 +4,7 @@ import { KEY_FK, KEY_KEK, KEY_MTK, KEY_RSK } from '../arena'
 import { kdf, pbkdf2 } from '../crypto/kdf'
 import { HASH_SHA512 } from '../crypto/sha2'
 import { store32be, wipe } from '../crypto/util'
+import { ROLE_AUDITOR } from '../protocol'
 import {
   L_ACTIVATION,
   L_ACTIVATION_LENGTH,
@@ -57,6 +58,14 @@ export function pinKeyOfPed(secret: usize, salt: usize, out: usize): void {
   kdf(secret, 48, L_PED_PIN, L_PED_PIN_LENGTH, salt, 32, out, 48)
 }
 
+function place(serial: usize, partition: u32, role: i32, epoch: u32, pinKey: usize): void {
+  memory.copy(CONTEXT, serial, 8)
+  store32be(CONTEXT + 8, partition)
+  store<u8>(CONTEXT + 12, <u8>role)
+  store32be(CONTEXT + 13, epoch)
+  memory.copy(CONTEXT + 17, pinKey, 48)
+}
+
 function placeKey(
   label: usize,
   labelLength: i32,
@@ -67,19 +76,27 @@ function placeKey(
   pinKey: usize,
   out: usize,
 ): void {
-  memory.copy(CONTEXT, serial, 8)
-  store32be(CONTEXT + 8, partition)
-  store<u8>(CONTEXT + 12, <u8>role)
-  store32be(CONTEXT + 13, epoch)
-  memory.copy(CONTEXT + 17, pinKey, 48)
+  place(serial, partition, role, epoch, pinKey)
   joinKeys()
   kdf(KEYS, 64, label, labelLength, CONTEXT, 65, out, 32)
   wipe(KEYS, 64)
   wipe(CONTEXT, 128)
 }
 
-/** RoleKEK: opens the partition storage key for one role. */
+/**
+ * RoleKEK: opens the partition storage key for one role. The auditor's comes from FK in the place of the KEK and knows no epoch, for
+ * that role survives zeroization (SPEC.md §6.5).
+ */
 export function roleKey(serial: usize, partition: u32, role: i32, epoch: u32, pinKey: usize, out: usize): void {
+  if (role === ROLE_AUDITOR) {
+    memory.copy(KEYS, KEY_FK, 32)
+    memory.copy(KEYS + 32, KEY_MTK, 32)
+    place(serial, partition, role, 0, pinKey)
+    kdf(KEYS, 64, L_ROLE, L_ROLE_LENGTH, CONTEXT, 65, out, 32)
+    wipe(KEYS, 64)
+    wipe(CONTEXT, 128)
+    return
+  }
   placeKey(L_ROLE, L_ROLE_LENGTH, serial, partition, role, epoch, pinKey, out)
 }
 

@@ -9,7 +9,6 @@ import { dropLive, logKill } from '../flash/log'
 import {
   D_TYPE,
   D_WRAPPED,
-  DOMAIN_SIZE,
   domainSlot,
   markDirty,
   P_DOMAIN_SLOTS,
@@ -28,6 +27,7 @@ import {
   P_USED_BYTES,
   partitionRow,
   ROLE_SIZE,
+  ROW_SIZE,
   SB,
   SB_EPOCH,
   superblockCommit,
@@ -163,7 +163,7 @@ export function created(): u32 {
 
 function begin(id: u32, flags: u32): void {
   const p = partitionRow(id)
-  memory.fill(p, 0, P_DOMAIN_SLOTS + 3 * DOMAIN_SIZE)
+  memory.fill(p, 0, ROW_SIZE)
   store32be(p + P_USED, 1)
   store32be(p + P_FLAGS, flags)
   store32be(p + P_EPOCH, nextEpoch())
@@ -254,7 +254,7 @@ export function resetPartition(id: u32, flags: u32): void {
   store32be(p + P_FLOOR, 0)
   memory.fill(p + P_ROLES, 0, <usize>ROLE_COUNT * ROLE_SIZE)
   store<u8>(p + P_DOMAINS, 0)
-  memory.fill(p + P_DOMAIN_SLOTS, 0, 3 * DOMAIN_SIZE)
+  memory.fill(p + P_DOMAIN_SLOTS, 0, ROW_SIZE - P_DOMAIN_SLOTS)
   partitionPolicyDefaults(id)
 }
 
@@ -265,7 +265,7 @@ export function resizePartition(id: u32, size: u64): void {
 export function deletePartition(id: u32): void {
   deactivate(id, -1)
   dropObjects(id)
-  memory.fill(partitionRow(id), 0, P_DOMAIN_SLOTS + 3 * DOMAIN_SIZE)
+  memory.fill(partitionRow(id), 0, ROW_SIZE)
 }
 
 // ---- domains ----------------------------------------------------------------------------------------------------------

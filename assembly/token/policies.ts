@@ -8,10 +8,12 @@ import {
   AUTH_PED,
   HSM_POLICY_CLONING,
   HSM_POLICY_FULL_FUNCTION,
+  HSM_POLICY_M_OF_N,
   HSM_POLICY_MAX_PARTITIONS,
   HSM_POLICY_PED_AUTH,
   HSM_POLICY_PIN_AUTH,
   HSM_POLICY_REMOTE_PED,
+  HSM_POLICY_RESTRICTED_RESTORE,
   HSM_POLICY_STORAGE,
   MODEL_BACKUP,
   POLICY_ACTIVATION,
@@ -23,14 +25,33 @@ import {
   POLICY_PRIVATE_CLONING,
   POLICY_PRIVATE_WRAPPING,
   POLICY_SECRET_CLONING,
+  POLICY_STORAGE,
   RC_CONFIG_CHANGE_ILLEGAL,
   RC_CONFIG_FAILS_DEPENDENCIES,
   RC_OK,
   RC_POLICY_ID_INVALID,
   RC_POLICY_VALUE_INVALID,
 } from '../protocol'
-import { hsmPolicyCount, hsmPolicyRow, Policy, partitionPolicyCount, partitionPolicyRow } from './policy-table'
-import { isPed, maxPartitions, model, profile, storage } from './state'
+import {
+  hsmPolicyRow,
+  hsmPolicyRows,
+  Policy,
+  partitionPolicyRow,
+  partitionPolicyRows,
+  policyIsIn,
+} from './policy-table'
+import { firmwareVersion, isBackup, isPed, maxPartitions, model, profile, storage } from './state'
+
+/** True where this HSM has row i: its firmware knows the policy, and so does its model. */
+export function hsmHasPolicy(i: i32): bool {
+  const row = hsmPolicyRow(i)
+  if (row.id === HSM_POLICY_RESTRICTED_RESTORE && !isBackup()) return false
+  return policyIsIn(row, firmwareVersion())
+}
+
+export function partitionHasPolicy(i: i32): bool {
+  return policyIsIn(partitionPolicyRow(i), firmwareVersion())
+}
 
 export function hsmPolicyId(i: i32): u32 {
   return hsmPolicyRow(i).id
@@ -55,21 +76,26 @@ export function partitionPolicyFlags(i: i32): u32 {
   return flagsOf(row)
 }
 
-/** What the hardware allows, given by the model and the manufacturing record. */
+function defaultOf(row: Policy): u32 {
+  return profile().generation >= 7 ? row.default7 : row.default6
+}
+
+/** What the hardware allows, given by the model and the manufacturing record, or else by the row. */
 export function hsmCapability(i: i32): u32 {
-  const id = hsmPolicyRow(i).id
+  const row = hsmPolicyRow(i)
+  const id = row.id
   if (id === HSM_POLICY_PIN_AUTH) return isPed() ? 0 : 1
   if (id === HSM_POLICY_PED_AUTH) return isPed() ? 1 : 0
-  if (id === HSM_POLICY_REMOTE_PED) return isPed() ? 1 : 0
+  if (id === HSM_POLICY_REMOTE_PED || id === HSM_POLICY_M_OF_N) return isPed() ? 1 : 0
   if (id === HSM_POLICY_FULL_FUNCTION) return model() === MODEL_BACKUP ? 0 : 1
   if (id === HSM_POLICY_STORAGE) return <u32>storage()
   if (id === HSM_POLICY_MAX_PARTITIONS) return maxPartitions()
-  return 1
+  return (flagsOf(row) & POLICY_FIXED) !== 0 ? defaultOf(row) : 1
 }
 
 export function partitionCapability(i: i32): u32 {
   const row = partitionPolicyRow(i)
-  if ((partitionPolicyFlags(i) & POLICY_FIXED) !== 0) return 0
+  if ((partitionPolicyFlags(i) & POLICY_FIXED) !== 0) return row.id === POLICY_STORAGE ? row.most : defaultOf(row)
   return row.most
 }
 
@@ -86,18 +112,20 @@ export function partitionPolicy(partition: u32, id: u32): u32 {
 }
 
 export function hsmPolicyDefaults(): void {
-  for (let i = 0; i < hsmPolicyCount(); i++) {
+  for (let i = 0; i < hsmPolicyRows(); i++) {
+    if (!hsmHasPolicy(i)) continue
     const row = hsmPolicyRow(i)
-    let value = profile().generation >= 7 ? row.default7 : row.default6
+    let value = defaultOf(row)
     if ((flagsOf(row) & POLICY_FIXED) !== 0) value = hsmCapability(i)
     store32be(SB + SB_POLICIES + ((<usize>row.id) << 2), value)
   }
 }
 
 export function partitionPolicyDefaults(partition: u32): void {
-  for (let i = 0; i < partitionPolicyCount(); i++) {
+  for (let i = 0; i < partitionPolicyRows(); i++) {
+    if (!partitionHasPolicy(i)) continue
     const row = partitionPolicyRow(i)
-    let value = profile().generation >= 7 ? row.default7 : row.default6
+    let value = defaultOf(row)
     // A partition is never less restrictive than its HSM.
     if (
       hsmPolicy(HSM_POLICY_CLONING) === 0 &&
@@ -124,7 +152,8 @@ export function changeIsDestructive(): bool {
 
 /** May the HSM policy be set to this value? */
 export function checkHsmPolicy(id: u32, value: u32): u32 {
-  for (let i = 0; i < hsmPolicyCount(); i++) {
+  for (let i = 0; i < hsmPolicyRows(); i++) {
+    if (!hsmHasPolicy(i)) continue
     const row = hsmPolicyRow(i)
     if (row.id !== id) continue
     const flags = flagsOf(row)
@@ -138,7 +167,8 @@ export function checkHsmPolicy(id: u32, value: u32): u32 {
 
 /** May the partition policy be set to this value? */
 export function checkPartitionPolicy(partition: u32, id: u32, value: u32): u32 {
-  for (let i = 0; i < partitionPolicyCount(); i++) {
+  for (let i = 0; i < partitionPolicyRows(); i++) {
+    if (!partitionHasPolicy(i)) continue
     const row = partitionPolicyRow(i)
     if (row.id !== id) continue
     const flags = partitionPolicyFlags(i)

@@ -162,6 +162,15 @@ export function loginAs(access: u64, partition: u32, role: i32, psk: usize): u32
   return RC_SESSION_COUNT
 }
 
+/** True where anybody is logged in as this role. */
+export function roleIsLoggedIn(partition: u32, role: i32): bool {
+  for (let i = 0; i < LOGINS; i++) {
+    const l = login(i)
+    if (l.used !== 0 && l.partition === partition && <i32>l.role === role) return true
+  }
+  return false
+}
+
 export function logout(access: u64, partition: u32): void {
   const l = findLogin(access, partition)
   if (changetype<usize>(l) !== 0) wipe(changetype<usize>(l), <i32>LOGIN_SIZE)

@@ -116,6 +116,11 @@ export function profile(): Profile {
   return changetype<Profile>(profileRow)
 }
 
+/** False where the board is blank, or its profile none that this firmware knows. */
+export function knowsProfile(): bool {
+  return profileRow !== 0
+}
+
 export function serialBytes(): usize {
   return FACTORY + F_SERIAL
 }

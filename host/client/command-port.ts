@@ -12,9 +12,11 @@ const ALWAYS_SEALED: ReadonlySet<number> = new Set([
   protocol.CMD_PARTITION_CREATE,
   protocol.CMD_PARTITION_INIT,
   protocol.CMD_PARTITION_SET_DOMAIN,
+  protocol.CMD_PARTITION_DOMAIN_ADD,
   protocol.CMD_ROLE_LOGIN,
   protocol.CMD_ROLE_INIT,
   protocol.CMD_ROLE_CHANGE_SECRET,
+  protocol.CMD_ROLE_RESET_SECRET,
   protocol.CMD_ROLE_CREATE_CHALLENGE,
   protocol.CMD_OBJECT_CREATE,
 ])

@@ -26,6 +26,21 @@ export interface PartitionRequest {
   readonly password?: string
 }
 
+/** One domain of a partition; the first of a list is the primary one. */
+export interface DomainInfo {
+  /** DOMAIN_RED or DOMAIN_TEXT. */
+  readonly type: number
+  /** Empty = it has none. */
+  readonly label: string
+}
+
+/** A domain to add: a text, or without one the red key at the PED. */
+export interface DomainRequest {
+  readonly label: string
+  readonly text?: string
+  readonly primary?: boolean
+}
+
 /** Commands on partitions. `admin` is a session on ADMIN_PARTITION, `session` one on the partition. */
 export class PartitionCommands {
   readonly #port: CommandPort
@@ -80,6 +95,29 @@ export class PartitionCommands {
   /** Empty text: the default domain, or on PED-authenticated HSMs the red key. */
   setDomain(session: number, domain = ''): Promise<void> {
     return this.#port.call(protocol.CMD_PARTITION_SET_DOMAIN, session, new Writer().text(domain), nothing)
+  }
+
+  /** The domains of the session's partition. */
+  domains(session: number): Promise<DomainInfo[]> {
+    return this.#port.call(protocol.CMD_PARTITION_DOMAIN_LIST, session, empty(), (reader) =>
+      reader.rows((row) => ({ type: row.u8(), label: row.text() })),
+    )
+  }
+
+  addDomain(session: number, { label, text, primary = false }: DomainRequest): Promise<void> {
+    const body = new Writer().u8(text === undefined ? protocol.DOMAIN_RED : protocol.DOMAIN_TEXT)
+    body.u8(primary ? protocol.DOMAIN_PRIMARY : 0).text(label)
+    return this.#port.call(protocol.CMD_PARTITION_DOMAIN_ADD, session, body.text(text ?? ''), nothing)
+  }
+
+  /** `index` counts in the list of `domains`. */
+  removeDomain(session: number, index: number): Promise<void> {
+    return this.#port.call(protocol.CMD_PARTITION_DOMAIN_REMOVE, session, new Writer().u8(index), nothing)
+  }
+
+  changeDomain(session: number, index: number, change: { label?: string; primary?: boolean }): Promise<void> {
+    const body = new Writer().u8(index).u8(change.primary ? protocol.DOMAIN_PRIMARY : 0)
+    return this.#port.call(protocol.CMD_PARTITION_DOMAIN_CHANGE, session, body.text(change.label ?? ''), nothing)
   }
 }
 

@@ -8,6 +8,9 @@ export interface RoleInfo {
   readonly lockedOut: boolean
   readonly activated: boolean
   readonly hasChallenge: boolean
+  /** The owner has to change the password, or the challenge, before anything else. */
+  readonly pinChange: boolean
+  readonly challengeChange: boolean
   /** Wrong log-ins left before the profile's lock-out. */
   readonly attempts: number
   /** ROLE_AUTH_… */
@@ -22,7 +25,7 @@ export interface LoginResult {
   readonly nowActivated: boolean
 }
 
-/** Commands on roles (ROLE_SO, ROLE_PARTITION_SO, ROLE_CRYPTO_OFFICER, ROLE_CRYPTO_USER) of the session's partition. */
+/** Commands on roles (ROLE_SO, ROLE_PARTITION_SO, ROLE_CRYPTO_OFFICER, ROLE_CRYPTO_USER, ROLE_AUDITOR) of the session's partition. */
 export class RoleCommands {
   readonly #port: CommandPort
 
@@ -53,6 +56,8 @@ export class RoleCommands {
         lockedOut: (flags & protocol.ROLE_LOCKED_OUT) !== 0,
         activated: (flags & protocol.ROLE_ACTIVATED) !== 0,
         hasChallenge: (flags & protocol.ROLE_HAS_CHALLENGE) !== 0,
+        pinChange: (flags & protocol.ROLE_PIN_CHANGE) !== 0,
+        challengeChange: (flags & protocol.ROLE_CHALLENGE_CHANGE) !== 0,
         attempts: reader.u8(),
         primary: reader.u8(),
         secondary: reader.u8(),
@@ -73,6 +78,11 @@ export class RoleCommands {
   createChallenge(session: number, role: number, challenge = ''): Promise<void> {
     const body = new Writer().u8(role).text(challenge)
     return this.#port.call(protocol.CMD_ROLE_CREATE_CHALLENGE, session, body, nothing)
+  }
+
+  /** A new secret for a user, by the Partition SO. */
+  resetSecret(session: number, role: number, password = ''): Promise<void> {
+    return this.#port.call(protocol.CMD_ROLE_RESET_SECRET, session, new Writer().u8(role).text(password), nothing)
   }
 
   deactivate(session: number, role: number): Promise<void> {

@@ -23,6 +23,22 @@ export interface TokenStatus {
   readonly vector: boolean
   readonly nonFips: boolean
   readonly partitionSo: boolean
+  /** Firmware 7 and later. */
+  readonly generation7: boolean
+  /** Partitions may have several domains. */
+  readonly extendedDomains: boolean
+  /** As a source of clones it ends a job at the first object that the target refuses. */
+  readonly stopsAtFailure: boolean
+  /** Transport mode is `stm`, not `srk`. */
+  readonly stm: boolean
+  /** A tamper that nobody has cleared. */
+  readonly tampered: boolean
+  /** The HSM is in transport mode. */
+  readonly transport: boolean
+  readonly decommissioned: boolean
+  /** A split of the master tamper key is on a purple key. */
+  readonly externalSplit: boolean
+  readonly auditor: boolean
   readonly serial: bigint
   /** MODEL_… */
   readonly model: number
@@ -148,21 +164,29 @@ export class TokenClient {
   }
 }
 
-/** Bits of the flags of STATUS (SPEC.md §2.3). */
 function readStatus(reader: Reader): TokenStatus {
   const state = reader.u8()
   const error = reader.u32()
   const flags = reader.u32()
-  const bit = (index: number) => (flags & (1 << index)) !== 0
+  const has = (flag: number) => (flags & flag) !== 0
   return {
     state,
     error,
-    backup: bit(0),
-    ped: bit(1),
-    initialized: bit(2),
-    vector: bit(3),
-    nonFips: bit(4),
-    partitionSo: bit(5),
+    backup: has(protocol.STATUS_BACKUP),
+    ped: has(protocol.STATUS_PED),
+    initialized: has(protocol.STATUS_INITIALIZED),
+    vector: has(protocol.STATUS_VECTOR),
+    nonFips: has(protocol.STATUS_NON_FIPS),
+    partitionSo: has(protocol.STATUS_PARTITION_SO),
+    generation7: has(protocol.STATUS_GENERATION_7),
+    extendedDomains: has(protocol.STATUS_EXTENDED_DOMAINS),
+    stopsAtFailure: has(protocol.STATUS_STOPS_AT_FAILURE),
+    stm: has(protocol.STATUS_STM),
+    tampered: has(protocol.STATUS_TAMPERED),
+    transport: has(protocol.STATUS_TRANSPORT),
+    decommissioned: has(protocol.STATUS_DECOMMISSIONED),
+    externalSplit: has(protocol.STATUS_EXTERNAL_SPLIT),
+    auditor: has(protocol.STATUS_AUDITOR),
     serial: reader.u64(),
     model: reader.u32(),
     profile: reader.u32(),

@@ -8,6 +8,7 @@ import {
   PROFILE_6_28_0,
   PROFILE_7_0_3,
   PROFILE_7_7_1,
+  PROFILE_7_8_0,
   SERIAL_OWN_MULTIPLIER,
 } from '../../assembly/protocol.js'
 import type { ManufacturingRecord } from '../board/index.js'
@@ -51,6 +52,7 @@ export const PROFILES: Readonly<Record<string, number>> = {
   '6.28.0': PROFILE_6_28_0,
   '7.0.3': PROFILE_7_0_3,
   '7.7.1': PROFILE_7_7_1,
+  '7.8.0': PROFILE_7_8_0,
 }
 export const DEFAULT_PROFILE = '6.27.0'
 

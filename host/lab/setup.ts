@@ -217,5 +217,8 @@ async function makePartition(client: TokenClient, id: number, label: string, cha
   await client.roles.createChallenge(session, ROLE_CRYPTO_OFFICER, challenge)
   await client.roles.logout(session)
   await client.roles.login(session, ROLE_CRYPTO_OFFICER, challenge)
+  // On firmware 7 the owner has to change what the Partition SO chose; the lab's has no other wish.
+  const { challengeChange } = await client.roles.info(session, ROLE_CRYPTO_OFFICER)
+  if (challengeChange) await client.roles.changeSecret(session, ROLE_CRYPTO_OFFICER, challenge, challenge)
   await client.roles.logout(session)
 }

@@ -1,11 +1,4 @@
-import {
-  AUTH_PED,
-  PROFILE_7_0_3,
-  ROLE_CRYPTO_OFFICER,
-  ROLE_CRYPTO_USER,
-  ROLE_PARTITION_SO,
-  ROLE_SO,
-} from '../../assembly/protocol.js'
+import { AUTH_PED, ROLE_CRYPTO_OFFICER, ROLE_CRYPTO_USER, ROLE_PARTITION_SO, ROLE_SO } from '../../assembly/protocol.js'
 import { type HsmInfo, type PartitionInfo, type Slot, TokenError, type TokenStatus } from '../client/index.js'
 import type { Context } from './context.js'
 import { type Literal, literals } from './literals.js'
@@ -97,7 +90,7 @@ async function saySession(context: Context, slot: Slot): Promise<void> {
 /** Container flags of firmware 6, which scripts in the field look for; extended token flags of firmware 7. */
 async function sayContainer(context: Context, slot: Slot, info: PartitionInfo, status: TokenStatus): Promise<void> {
   const domain = (name: string) => (info.hasDomain ? [name] : [])
-  if (status.profile >= PROFILE_7_0_3) {
+  if (status.generation7) {
     sayFlags(context.output, literals.extendedFlags, domain('TOKEN_KCV_CREATED'))
     return
   }

@@ -214,6 +214,15 @@ export const literals = {
     'You are about to change a destructive partition policy.',
     'All objects of the partition will be destroyed.',
   ]),
+  domainCount: block('I', (count: number) => `Domains of the partition: ${count}`),
+  domainRow: block(
+    'I',
+    (label: string, kind: string, primary: boolean) =>
+      `${INDENT}${label.padEnd(34)}${kind}${primary ? ', primary' : ''}`,
+  ),
+  noSuchDomain: block('I', (label: string) =>
+    label === '' ? 'Every domain of the partition has a label.' : `The partition has no domain ${label}.`,
+  ),
   showLabel: field('D', 'Partition Label'),
   showManufacturer: field('D', 'Partition Manufacturer'),
   showModel: field('D', 'Partition Model'),

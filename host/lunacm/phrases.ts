@@ -66,6 +66,11 @@ export const phrases = {
     (version: string, auth: Authentication) => `Luna Backup Slot ${version} (${auth}) Backup Device`,
   ),
 
+  // ---- domains ----
+  redDomain: phrase('I', () => 'PED key'),
+  textDomain: phrase('I', () => 'text'),
+  noDomainLabel: phrase('I', () => '(no label)'),
+
   // ---- status ----
   statusOk: phrase('S', () => 'OK'),
   statusZeroized: phrase('D', () => 'L3 Device, Zeroized'),

@@ -6,7 +6,6 @@ import {
   MODEL_NETWORK,
   POLICY_PRIVATE_CLONING,
   POLICY_PRIVATE_WRAPPING,
-  PROFILE_7_0_3,
   STATE_ERROR,
   STATE_FUNCTIONAL,
   STATE_TAMPERED,
@@ -60,7 +59,7 @@ export async function slotDescription(slot: Slot): Promise<string> {
 }
 
 export function modelName(status: TokenStatus, persona: Persona): string {
-  const recent = status.profile >= PROFILE_7_0_3
+  const recent = status.generation7
   if (status.model === MODEL_BACKUP) return phrases.backupModel.text()
   if (status.model !== MODEL_NETWORK) return (recent ? phrases.pcieModel7 : phrases.pcieModel6).text()
   if (persona === 'A') return phrases.networkModelA.text()

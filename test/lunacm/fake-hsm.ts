@@ -105,7 +105,10 @@ export class FakeHsm {
       [
         protocol.CMD_STATUS,
         () => {
-          const flags = (model === protocol.MODEL_BACKUP ? 1 : 0) | (auth === protocol.AUTH_PED ? 2 : 0) | 4 | 16
+          const backup = model === protocol.MODEL_BACKUP ? protocol.STATUS_BACKUP : 0
+          const ped = auth === protocol.AUTH_PED ? protocol.STATUS_PED : 0
+          const recent = profile >= protocol.PROFILE_7_0_3 ? protocol.STATUS_GENERATION_7 : 0
+          const flags = backup | ped | recent | protocol.STATUS_INITIALIZED | protocol.STATUS_NON_FIPS
           return new Writer().u8(this.state).u32(0).u32(flags).u64(serial).u32(model).u32(profile).u8(auth).text(label)
         },
       ],

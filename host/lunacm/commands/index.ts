@@ -4,6 +4,7 @@ import { generalCommands } from './general.js'
 import { hsmCommands } from './hsm.js'
 import { partitionCommands } from './partition.js'
 import { partitionClone } from './partition-clone.js'
+import { partitionDomainCommands } from './partition-domain.js'
 import { partitionShowCommands } from './partition-show.js'
 import { pedCommands } from './ped.js'
 import { roleCommands } from './role.js'
@@ -19,6 +20,7 @@ export const COMMANDS: readonly Command[] = [
   ...hsmCommands,
   ...partitionCommands,
   ...partitionShowCommands,
+  ...partitionDomainCommands,
   partitionClone,
   ...archiveCommands,
   ...generalCommands,

@@ -1,4 +1,4 @@
-import { PROFILE_7_0_3, ROLE_AUTH_PASSWORD } from '../../../assembly/protocol.js'
+import { ROLE_AUTH_PASSWORD } from '../../../assembly/protocol.js'
 import type { Slot } from '../../client/index.js'
 import { type Command, type OptionSpec, word } from '../command.js'
 import { CommandError, HOST_RESULTS } from '../errors.js'
@@ -83,13 +83,29 @@ const createchallenge: Command = {
     const { role } = findRole(args.requiredText('name'))
     const slot = await context.current()
     const { handle } = await context.session(slot)
-    const { profile } = await slot.client.status()
+    const { generation7 } = await slot.client.status()
     if (await context.isPedAuthenticated(slot)) output.paragraph(literals.attendToPed)
     let challenge = args.text('challengesecret') ?? ''
-    if (challenge === '' && profile >= PROFILE_7_0_3) {
+    if (challenge === '' && generation7) {
       challenge = await output.newSecret([], textOf(literals.enterChallenge), textOf(literals.reenterChallenge))
     }
     await slot.client.roles.createChallenge(handle, role, challenge)
+  },
+}
+
+const resetpw: Command = {
+  words: [group, word('resetpw', 'rpw')],
+  options: [roleOption, passwordOption('New password; on PED-authenticated HSMs ignored')],
+  login: 'Partition SO',
+  help: 'Give a user a new secret, where HSM policy 15 lets the SO',
+  async run(context, args) {
+    const { role } = findRole(args.requiredText('name'))
+    const slot = await context.current()
+    const { handle } = await context.session(slot)
+    const ped = await context.isPedAuthenticated(slot)
+    const password = ped ? '' : await newSecretOption(context, 'password', args.text('password'))
+    if (ped) context.output.paragraph(literals.attendToPed)
+    await slot.client.roles.resetSecret(handle, role, password)
   },
 }
 
@@ -106,4 +122,4 @@ const deactivate: Command = {
   },
 }
 
-export const roleSecretCommands: readonly Command[] = [init, changepw, createchallenge, deactivate]
+export const roleSecretCommands: readonly Command[] = [init, changepw, resetpw, createchallenge, deactivate]

@@ -60,6 +60,13 @@ export async function officerOn(client: TokenClient, partition: number): Promise
   return session
 }
 
+/** Logs a user in whose secret somebody else made: where the profile forces it, the owner changes it, to the same again. */
+async function firstLogin(client: TokenClient, session: number, role: number, secret: string): Promise<void> {
+  await client.roles.login(session, role, secret)
+  const { pinChange } = await client.roles.info(session, role)
+  if (pinChange) await client.roles.changeSecret(session, role, secret, secret)
+}
+
 /** A container of the HSM SO with its domain; `admin` is the SO's session, the one answered the Crypto Officer's. */
 export async function legacyPartition(
   client: TokenClient,
@@ -95,9 +102,11 @@ export async function ownPartition(
   await client.roles.login(again, ROLE_PARTITION_SO, partitionSo)
   await client.roles.init(again, ROLE_CRYPTO_OFFICER, await text(client, SECRETS.officer))
   await client.roles.logout(again)
+  await firstLogin(client, again, ROLE_CRYPTO_OFFICER, await text(client, SECRETS.officer))
+  if (user) await client.roles.init(again, ROLE_CRYPTO_USER, await text(client, SECRETS.user))
+  await client.roles.logout(again)
   if (user) {
-    await client.roles.login(again, ROLE_CRYPTO_OFFICER, await text(client, SECRETS.officer))
-    await client.roles.init(again, ROLE_CRYPTO_USER, await text(client, SECRETS.user))
+    await firstLogin(client, again, ROLE_CRYPTO_USER, await text(client, SECRETS.user))
     await client.roles.logout(again)
   }
   await client.closeSession(again)

@@ -52,7 +52,9 @@ export async function viewOf(client: TokenClient, passwords: readonly string[] =
       login = await codeOf(client.roles.login(session, protocol.ROLE_CRYPTO_OFFICER, password))
       if (login === protocol.RC_OK) break
     }
-    const objects = await objectsOf(client, session)
+    const { role } = await client.sessionInfo(session)
+    const due = role !== undefined && (await client.roles.info(session, role)).pinChange
+    const objects = due ? 'the password has to be changed first' : await objectsOf(client, session)
     await client.closeSession(session)
     const own = (await client.partitions.policies(info.id)).map(({ id, value }) => `${id}=${value}`)
     partitions.push({ ...info, roles, login, objects, policies: own })
