@@ -10,6 +10,8 @@ export const KEYS = {
   user: 'gray-partition',
   domain: 'red-domain',
   remote: 'orange-remote',
+  recovery: 'purple-recovery',
+  auditor: 'white-auditor',
   /** In no rule: another cloning domain, for those who want to see what comes of it. */
   otherDomain: 'red-spare',
 } as const
@@ -23,6 +25,8 @@ const BOX: readonly (readonly [name: string, colour: PedColour, label: string])[
   [KEYS.user, 'gray', 'Crypto User'],
   [KEYS.domain, 'red', 'Cloning domain'],
   [KEYS.remote, 'orange', 'Remote PED vector'],
+  [KEYS.recovery, 'purple', 'Secure recovery'],
+  [KEYS.auditor, 'white', 'Auditor'],
   [KEYS.otherDomain, 'red', 'Another domain'],
 ]
 
@@ -73,10 +77,16 @@ export function labRules({ hsms, backups, partitions }: KeyHolders): OperatorRul
     { reading: 'LOGIN LIMITED USER', making: 'SETTING LIMITED PIN', holders: [{ key: KEYS.user }] },
     { reading: 'READING DOMAIN', making: 'SETTING DOMAIN', holders: [{ key: KEYS.domain }] },
     { reading: 'READING RPV', making: 'SETTING RPV', holders: [{ key: KEYS.remote }] },
+    { reading: 'READING SRV', making: 'SETTING SRV', holders: [{ key: KEYS.recovery }] },
+    { reading: 'LOGIN AUDITOR', making: 'SETTING AUDITOR PIN', holders: [{ key: KEYS.auditor }] },
   ]
   return [
     ...duties.flatMap(rulesOf),
+    { prompt: 'M value?', action: 'enter' },
+    { prompt: 'N value?', action: 'enter' },
     { prompt: 'Are you duplicating', action: 'no' },
+    // A new recovery vector is written over the last one, which opens nothing any more.
+    { prompt: '/SETTING SRV.*Overwrite\\?/', action: 'yes' },
     { prompt: 'Overwrite?', action: 'no' },
   ]
 }

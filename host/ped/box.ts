@@ -2,7 +2,7 @@ import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PedError, type PedErrorCode } from './errors.js'
 import type { PedColour } from './kinds.js'
-import { type PedKey, readPedKey, writePedKey } from './ped-key.js'
+import { type PedKey, type PedShare, readPedKey, writePedKey } from './ped-key.js'
 
 /** A key as one sees it lying in the box: nothing secret. */
 export interface BoxEntry {
@@ -12,6 +12,8 @@ export interface BoxEntry {
   /** PED_KIND_…, undefined = blank. */
   readonly kind: number | undefined
   readonly pin: boolean
+  /** Set where the key holds a share of a split secret. */
+  readonly share?: Omit<PedShare, 'set'>
   /** Set where the key cannot be read; the other fields then say nothing. */
   readonly fault: PedErrorCode | undefined
 }
@@ -72,7 +74,10 @@ export class PedKeyBox {
   async #entry(name: string): Promise<BoxEntry> {
     try {
       const { colour, label, content } = await this.read(name)
-      return { name, colour, label, kind: content?.kind, pin: content?.pin ?? false, fault: undefined }
+      const entry = { name, colour, label, kind: content?.kind, pin: content?.pin ?? false, fault: undefined }
+      if (!content?.share) return entry
+      const { index, threshold, total } = content.share
+      return { ...entry, share: { index, threshold, total } }
     } catch (error) {
       if (!(error instanceof PedError)) throw error
       return { name, colour: 'none', label: '', kind: undefined, pin: false, fault: error.code }

@@ -7,14 +7,24 @@ export interface KeyNames {
   readonly limited: string
   readonly domain: string
   readonly remote: string
+  readonly recovery: string
+  readonly audit: string
 }
 
-export const KEY_NAMES: KeyNames = { so: 'blue', user: 'black', limited: 'gray', domain: 'red', remote: 'orange' }
+export const KEY_NAMES: KeyNames = {
+  so: 'blue',
+  user: 'black',
+  limited: 'gray',
+  domain: 'red',
+  remote: 'orange',
+  recovery: 'purple',
+  audit: 'white',
+}
 
 /**
  * A person who works by the book of the seed page: presents the key that is asked for, writes a new secret only to a key
  * that is still blank, and reuses what a key holds in all other cases (the red key above all: without the source's domain
- * no backup works). No PIN, no duplicates, nothing is overwritten.
+ * no backup works). No PIN, no split, no duplicates, nothing is overwritten but the purple key.
  */
 export function defaultRules(names: KeyNames = KEY_NAMES): OperatorRule[] {
   // The screen's words for a colour; the heading tells what is being made.
@@ -24,6 +34,7 @@ export function defaultRules(names: KeyNames = KEY_NAMES): OperatorRule[] {
     ['SETTING LIMITED PIN', names.limited],
     ['SETTING DOMAIN', names.domain],
     ['SETTING RPV', names.remote],
+    ['SETTING AUDITOR PIN', names.audit],
   ]
   const colours: [colour: string, key: string][] = [
     ['(blue)', names.so],
@@ -31,6 +42,8 @@ export function defaultRules(names: KeyNames = KEY_NAMES): OperatorRule[] {
     ['(gray)', names.limited],
     ['(red)', names.domain],
     ['(orange)', names.remote],
+    ['(purple)', names.recovery],
+    ['(white)', names.audit],
   ]
   return [
     ...making.map(
@@ -41,7 +54,11 @@ export function defaultRules(names: KeyNames = KEY_NAMES): OperatorRule[] {
       }),
     ),
     { prompt: 'reuse an existing', action: 'yes' },
+    { prompt: 'M value?', action: 'enter' },
+    { prompt: 'N value?', action: 'enter' },
     ...colours.map(([colour, key]): OperatorRule => ({ prompt: colour, action: 'key', key })),
+    // The purple key is the one that is written anew: what it held opens nothing any more.
+    { prompt: '/SETTING SRV.*overwrite\\?/', action: 'yes' },
     { prompt: 'overwrite?', action: 'no' },
     { prompt: 'Are you duplicating', action: 'no' },
     { prompt: 'Press ENTER.', action: 'enter' },

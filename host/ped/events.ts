@@ -14,7 +14,7 @@ export type PedEvent =
   | {
       readonly event: 'key'
       readonly key: string
-      readonly refused: 'blank' | 'wrong kind' | 'not readable' | 'kept' | undefined
+      readonly refused: 'blank' | 'wrong kind' | 'not readable' | 'kept' | 'other keyset' | 'same share' | undefined
     }
   | { readonly event: 'key-written'; readonly key: string }
   /** `status` is PED_STATUS_…. */

@@ -14,6 +14,7 @@ export {
   encodePedKey,
   type PedKey,
   type PedKeyContent,
+  type PedShare,
   readPedKey,
   writePedKey,
 } from './ped-key.js'

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { PedError } from './errors.js'
 import { isPedPin } from './pin.js'
+import { SHARES_MAX } from './secret-sharing.js'
 
 interface RuleBase {
   /** Found anywhere in the screen's text (its lines joined by a space, case does not matter), or a pattern: `/…/`. */
@@ -25,8 +26,9 @@ interface KeyRule extends RuleBase {
 
 interface EnterRule extends RuleBase {
   readonly action: 'enter'
-  /** Typed before Enter. */
+  /** Typed before Enter: a PED PIN, or the number that M or N is to be. */
   readonly pin?: string
+  readonly value?: number
 }
 
 interface PressRule extends RuleBase {
@@ -62,6 +64,11 @@ const FIELDS: Record<
   pin: {
     actions: ['key', 'enter'],
     fault: (value) => (typeof value === 'string' && isPedPin(value) ? undefined : 'must be 4 to 48 digits, as text'),
+  },
+  value: {
+    actions: ['enter'],
+    fault: (value) =>
+      isWhole(value, 1) && value <= SHARES_MAX ? undefined : `must be a number from 1 to ${SHARES_MAX}`,
   },
   delayMs: {
     actions: ACTIONS,

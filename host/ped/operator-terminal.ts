@@ -3,6 +3,7 @@ import { PedError } from './errors.js'
 import { pedKind } from './kinds.js'
 import type { Operator, PedAction, PedPrompt } from './operator.js'
 import { LCD_COLUMNS } from './screen.js'
+import { SHARES_MAX } from './secret-sharing.js'
 
 /** The terminal that the person sits at. */
 export interface PersonTerminal {
@@ -45,6 +46,9 @@ export class TerminalOperator implements Operator {
       case 'overwrite':
       case 'duplicate':
         return this.#choose(`y = yes, n = no, ${OTHERS}`, { y: { action: 'yes' }, n: { action: 'no' } }, signal)
+      case 'm-value':
+      case 'n-value':
+        return this.#typeNumber(question === 'm-value' ? 'M, 1 to 16' : 'N, M to 16', signal)
       case 'show':
         return this.#choose(`Enter = done, ${OTHERS}`, { '': { action: 'enter' } }, signal)
       case 'key':
@@ -80,14 +84,23 @@ export class TerminalOperator implements Operator {
     return this.#choose(`number or name of a key, ${OTHERS}`, Object.fromEntries([...numbered, ...named]), signal)
   }
 
+  async #typeNumber(hint: string, signal: AbortSignal): Promise<PedAction> {
+    const numbers = Array.from({ length: SHARES_MAX }, (_, i): [string, PedAction] => [
+      String(i + 1),
+      { action: 'enter', value: i + 1 },
+    ])
+    const all = Object.fromEntries<PedAction>([['', { action: 'enter' }], ...numbers])
+    return this.#choose(`${hint}, Enter = as shown, ${OTHERS}`, all, signal)
+  }
+
   async #typePin(signal: AbortSignal): Promise<PedAction> {
     const pin = await this.#terminal.ask('PED PIN (Enter alone = none): ', { masked: true, signal })
     return pin === '' ? { action: 'enter' } : { action: 'enter', pin }
   }
 }
 
-function describe({ name, colour, label, kind, pin, fault }: BoxEntry): string {
+function describe({ name, colour, label, kind, pin, share, fault }: BoxEntry): string {
   if (fault) return `${name}: not readable (${fault})`
   const content = kind === undefined ? 'blank' : (pedKind(kind)?.title ?? 'unknown')
-  return `${name}: ${colour}, ${content}${pin ? ', with a PIN' : ''}${label ? `, "${label}"` : ''}`
+  return `${name}: ${colour}, ${content}${share ? `, share ${share.index} of ${share.total} (${share.threshold} needed)` : ''}${pin ? ', with a PIN' : ''}${label ? `, "${label}"` : ''}`
 }

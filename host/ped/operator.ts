@@ -2,6 +2,9 @@
 export type PedQuestion =
   /** Reuse a secret that is already on a key? */
   | 'reuse'
+  /** Over how many keys a new secret is split: how many will be needed (M), then how many there are (N). */
+  | 'm-value'
+  | 'n-value'
   /** Insert a key. */
   | 'key'
   /** The key is not blank: overwrite it? */
@@ -34,8 +37,8 @@ export type PedAction =
   /** Inserts the key with this name and presses Enter. */
   | { readonly action: 'key'; readonly key: string }
   | { readonly action: 'yes' | 'no' }
-  /** Presses Enter, after typing a PIN where one is given. */
-  | { readonly action: 'enter'; readonly pin?: string }
+  /** Presses Enter, after typing a PIN or the number that M or N is to be, where one is given. */
+  | { readonly action: 'enter'; readonly pin?: string; readonly value?: number }
   /** Gives up: the HSM is told so. */
   | { readonly action: 'cancel' }
   /** Does nothing until the time is over. */

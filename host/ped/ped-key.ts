@@ -4,13 +4,26 @@ import { dirname } from 'node:path'
 import { PED_SECRET } from '../../assembly/protocol.js'
 import { PedError } from './errors.js'
 import { PED_COLOURS, type PedColour, pedKind, pedKindNamed } from './kinds.js'
+import { SET_ID, SHARES_MAX } from './secret-sharing.js'
 
-/** The secret on a key. */
+/** Which part of a split secret a key holds: `threshold` (M) of `total` (N) make it whole. */
+export interface PedShare {
+  /** Names the keyset, SET_ID bytes. */
+  readonly set: Buffer
+  /** 1 to `total`. */
+  readonly index: number
+  readonly threshold: number
+  readonly total: number
+}
+
+/** The secret on a key, or its share of one. */
 export interface PedKeyContent {
   /** PED_KIND_… */
   readonly kind: number
-  /** PED_SECRET bytes, as written: a PED PIN is mixed in by the PED and is on no key. */
+  /** PED_SECRET bytes (a share: one more), as written: a PED PIN is mixed in by the PED and is on no key. */
   readonly secret: Buffer
+  /** Undefined = the whole secret. */
+  readonly share?: PedShare | undefined
   /** The secret counts only together with a PIN. */
   readonly pin: boolean
 }
@@ -26,18 +39,24 @@ export interface PedKey {
 
 export const PED_LABEL_MAX = 32
 const FORMAT = 'moonlet-ped-key'
-const VERSION = 1
+/** Version 1 knew no shares; its keys are read as well. */
+const VERSION = 2
 const BLANK = 'blank'
 const FILE_LIMIT = 4096
 const FIELDS = ['format', 'version', 'kind', 'colour', 'label', 'pin', 'secret', 'check']
+const SHARE_FIELDS = ['set', 'index', 'threshold', 'total']
 const PRINTABLE = /^[\x20-\x7e]*$/
 
 export const blankPedKey = (colour: PedColour, label = ''): PedKey => ({ colour, label, content: undefined })
 
 /** A flipped digit in a secret would count as a wrong log-in at the HSM; this finds it at the PED. */
-function check(kind: string, pin: boolean, secret: string): string {
-  return createHash('sha384').update(`${FORMAT}\n${kind}\n${pin}\n${secret}`).digest('hex').slice(0, 16)
+function check(kind: string, pin: boolean, secret: string, share?: PedShare): string {
+  const part = share ? `\n${share.set.toString('hex')}\n${share.index}\n${share.threshold}\n${share.total}` : ''
+  return createHash('sha384').update(`${FORMAT}\n${kind}\n${pin}\n${secret}${part}`).digest('hex').slice(0, 16)
 }
+
+/** Bytes on a key: a share is as long as the secret and names its place in one byte more. */
+const lengthOf = (isShare: boolean): number => PED_SECRET + (isShare ? 1 : 0)
 
 /** The text of a key file. */
 export function encodePedKey({ colour, label, content }: PedKey): string {
@@ -46,11 +65,14 @@ export function encodePedKey({ colour, label, content }: PedKey): string {
   }
   const kind = content ? pedKind(content.kind)?.name : BLANK
   if (kind === undefined) throw new PedError('PED_KEY_INVALID', 'unknown kind of PED key')
-  if (content && content.secret.length !== PED_SECRET)
-    throw new PedError('PED_KEY_INVALID', `a PED secret has ${PED_SECRET} bytes`)
+  const share = content?.share
+  if (content && content.secret.length !== lengthOf(share !== undefined))
+    throw new PedError('PED_KEY_INVALID', `a PED secret has ${lengthOf(share !== undefined)} bytes`)
   const pin = content?.pin ?? false
   const secret = content?.secret.toString('hex') ?? ''
-  const file = { format: FORMAT, version: VERSION, kind, colour, label, pin, secret, check: check(kind, pin, secret) }
+  const part = share && { ...share, set: share.set.toString('hex') }
+  const whole = { format: FORMAT, version: VERSION, kind, colour, label, pin, secret }
+  const file = { ...whole, ...(part ? { share: part } : {}), check: check(kind, pin, secret, share) }
   return `${JSON.stringify(file, null, 2)}\n`
 }
 
@@ -77,15 +99,17 @@ export function decodePedKey(text: string, source: string): PedKey {
   if (text.length > FILE_LIMIT) fail('too long for a PED key')
   const file = parseObject(text, fail)
   if (file.format !== FORMAT) fail('not a PED key file')
-  if (typeof file.version !== 'number' || !Number.isInteger(file.version) || file.version < 1)
-    fail('"version" is not a version number')
-  if (file.version !== VERSION) {
+  const { version } = file
+  if (typeof version !== 'number' || !Number.isInteger(version) || version < 1)
+    return fail('"version" is not a version number')
+  if (version > VERSION) {
     throw new PedError(
       'PED_KEY_VERSION',
-      `${source}: written by a newer version (format ${file.version}, this one reads ${VERSION})`,
+      `${source}: written by a newer version (format ${version}, this one reads ${VERSION})`,
     )
   }
-  const unknown = Object.keys(file).find((name) => !FIELDS.includes(name))
+  const fields = version === 1 ? FIELDS : [...FIELDS, 'share']
+  const unknown = Object.keys(file).find((name) => !fields.includes(name))
   if (unknown !== undefined) fail('a field that does not belong there')
   const { kind, colour: sticker, label, pin, secret } = file
   const colour = PED_COLOURS.find((known) => known === sticker)
@@ -96,12 +120,31 @@ export function decodePedKey(text: string, source: string): PedKey {
   if (typeof kind !== 'string' || typeof secret !== 'string') return fail('"kind" or "secret" is missing')
   const known = pedKindNamed(kind)
   if (!known && kind !== BLANK) fail('"kind" is not a kind of PED key')
-  if (secret.length !== (known ? 2 * PED_SECRET : 0) || !/^[0-9a-f]*$/.test(secret))
+  const share = file.share === undefined ? undefined : readShare(file.share, fail)
+  if (secret.length !== (known ? 2 * lengthOf(share !== undefined) : 0) || !/^[0-9a-f]*$/.test(secret))
     fail('"secret" does not have the right form')
-  if (!known && pin) fail('a blank key has no PIN')
-  if (file.check !== check(kind, pin, secret)) fail('the check value does not fit: the file is damaged')
-  return { colour, label, content: known ? { kind: known.kind, secret: Buffer.from(secret, 'hex'), pin } : undefined }
+  if (!known && (pin || share)) fail('a blank key has no PIN and no share')
+  if (file.check !== check(kind, pin, secret, share)) fail('the check value does not fit: the file is damaged')
+  if (!known) return { colour, label, content: undefined }
+  const content = { kind: known.kind, secret: Buffer.from(secret, 'hex'), pin, ...(share ? { share } : {}) }
+  return { colour, label, content }
 }
+
+function readShare(value: unknown, fail: (reason: string) => never): PedShare {
+  if (typeof value !== 'object' || value === null) return fail('"share" is not an object')
+  const share: Record<string, unknown> = { ...value }
+  if (Object.keys(share).sort().join() !== [...SHARE_FIELDS].sort().join())
+    fail('"share" has not the fields of a share')
+  const { set, index, threshold, total } = share
+  if (typeof set !== 'string' || !SET.test(set)) return fail('"set" of the share is not the name of a keyset')
+  if (!isCount(total, 2, SHARES_MAX) || !isCount(threshold, 2, total) || !isCount(index, 1, total))
+    return fail('the numbers of the share do not fit each other')
+  return { set: Buffer.from(set, 'hex'), index, threshold, total }
+}
+
+const SET = new RegExp(`^[0-9a-f]{${2 * SET_ID}}$`)
+const isCount = (value: unknown, least: number, most: number): value is number =>
+  Number.isInteger(value) && Number(value) >= least && Number(value) <= most
 
 const isMissing = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT'
 

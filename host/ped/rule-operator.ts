@@ -69,7 +69,8 @@ export class RuleOperator implements Operator {
       return { action: 'key', key: rule.wrongKey }
     }
     if (rule.action !== 'enter') return { action: rule.action }
-    return rule.pin === undefined ? { action: 'enter' } : { action: 'enter', pin: rule.pin }
+    const { pin, value } = rule
+    return { action: 'enter', ...(pin === undefined ? {} : { pin }), ...(value === undefined ? {} : { value }) }
   }
 
   /** Where a question comes again, what was answered to it did not do: then the next rule that matches has its turn. */

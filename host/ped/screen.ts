@@ -30,12 +30,20 @@ const heading = ({ kind, making, subject }: Topic) => [
   ...(subject ? [subject] : []),
 ]
 
-export const insertKey = (topic: Topic) => [
+/** `place` = which key of how many, where a keyset is split. */
+export const insertKey = (topic: Topic, place?: { readonly number: number; readonly of: number }) => [
   ...heading(topic),
   'Insert a',
   topic.kind.title,
   `PED Key (${topic.kind.colour}).`,
   'Press ENTER.',
+  ...(place ? [`Key ${place.number} of ${place.of}`] : []),
+]
+export const mValue = (topic: Topic) => [...heading(topic), 'M value? (1-16)', '>01']
+export const nValue = (topic: Topic, m: number) => [
+  ...heading(topic),
+  'N value? (M-16)',
+  `>${String(m).padStart(2, '0')}`,
 ]
 export const reuse = (topic: Topic) => [...heading(topic), 'Would you like to', 'reuse an existing', 'keyset? (Y/N)']
 export const overwrite = (topic: Topic, found: PedKind) => [

@@ -20,7 +20,7 @@ import { blankPedKey, defaultRules, Ped, PedKeyBox, RuleOperator } from '../../h
 
 const FLASH = 4_194_304
 const START = Date.UTC(2026, 0, 1)
-const COLOURS = ['blue', 'black', 'gray', 'red', 'orange'] as const
+const COLOURS = ['blue', 'black', 'gray', 'red', 'orange', 'purple', 'white'] as const
 
 /** One board in this thread; every frame that passes its command port is kept. */
 class RealHsm implements Transport {

@@ -82,6 +82,11 @@ export class Script implements Operator {
   }
 
   async answer(prompt: PedPrompt): Promise<PedAction> {
+    const { question } = prompt
+    const next = this.#actions[0]
+    // Nobody splits a secret unless the list says so: M and N are left as shown.
+    const splits = next?.action === 'enter' && next.value !== undefined
+    if ((question === 'm-value' || question === 'n-value') && !splits) return { action: 'enter' }
     this.prompts.push(prompt)
     const action = this.#actions.shift()
     if (!action) this.#idle()
@@ -92,6 +97,7 @@ export class Script implements Operator {
 export const insert = (key: string): PedAction => ({ action: 'key', key })
 export const press = (action: 'yes' | 'no' | 'cancel' | 'no-key' | 'enter'): PedAction => ({ action })
 export const type = (pin: string): PedAction => ({ action: 'enter', pin })
+export const count = (value: number): PedAction => ({ action: 'enter', value })
 
 export interface Desk {
   ped: Ped

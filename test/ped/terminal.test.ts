@@ -81,7 +81,7 @@ person('types a PIN that is masked', async () => {
 })
 
 person('makes a key', async () => {
-  const terminal = new Typist('n', 'blank-1', '', 'y', 'blank-2', 'n', '')
+  const terminal = new Typist('n', '', '', 'blank-1', '', 'y', 'blank-2', 'n', '')
   await atTerminal(terminal, async ({ plug, box }) => {
     const hsm = plug()
     await hsm.hello()

@@ -47,6 +47,11 @@ export class TableClock extends VirtualClock implements PedClock {
   }
 }
 
+/** A question for M or N that the next action does not answer with a number. */
+export function isUnsplit({ question }: PedPrompt, next: PedAction | undefined): boolean {
+  return (question === 'm-value' || question === 'n-value') && !(next?.action === 'enter' && next.value !== undefined)
+}
+
 /** A person who answers from a list, one question after the other, and then leaves what comes to the next in line. */
 export class ScriptedOperator implements Operator {
   readonly prompts: PedPrompt[] = []
@@ -74,6 +79,8 @@ export class ScriptedOperator implements Operator {
   }
 
   async answer(prompt: PedPrompt, signal: AbortSignal): Promise<PedAction> {
+    // Nobody splits a secret unless the list says so: M and N are left as shown.
+    if (isUnsplit(prompt, this.#actions[0])) return { action: 'enter' }
     this.prompts.push(prompt)
     const action = this.#actions.shift()
     this.#asked?.()
@@ -87,7 +94,18 @@ export const press = (action: 'yes' | 'no' | 'cancel' | 'no-key' | 'enter'): Ped
 export const type = (pin: string): PedAction => ({ action: 'enter', pin })
 
 /** Names of the keys in a new box, blank; each has the colour of its name, `other-…` as well. */
-export const KEYS = ['blue', 'black', 'gray', 'red', 'orange', 'other-blue', 'other-black', 'other-orange'] as const
+export const KEYS = [
+  'blue',
+  'black',
+  'gray',
+  'red',
+  'orange',
+  'purple',
+  'white',
+  'other-blue',
+  'other-black',
+  'other-orange',
+] as const
 
 /** A table with a box of keys. `clear` removes the box. */
 export class PedDesk {
