@@ -15,6 +15,10 @@ export const KEY_FK: usize = memory.data(32, 16)
 export const KEY_GSK: usize = memory.data(32, 16)
 export const KEY_TUK: usize = memory.data(48, 16)
 export const KEY_RPV: usize = memory.data(48, 16)
+/** Authenticates the audit log. */
+export const KEY_AUDIT: usize = memory.data(48, 16)
+/** Another HSM's, imported for a look at its log; behind the 48 bytes its serial (native). Goes when an auditor logs out. */
+export const KEY_AUDIT_IMPORTED: usize = memory.data(56, 16)
 
 const SCRATCH_SIZE: i32 = 8192
 const SCRATCH: usize = memory.data(8192, 16)
@@ -93,4 +97,6 @@ export function wipeRootKeys(): void {
   wipe(KEY_GSK, 32)
   wipe(KEY_TUK, 48)
   wipe(KEY_RPV, 48)
+  wipe(KEY_AUDIT, 48)
+  wipe(KEY_AUDIT_IMPORTED, 56)
 }

@@ -1,15 +1,13 @@
 // The firmware's exports (SPEC.md §1): an event loop that the board pumps. WebAssembly cannot wait, so a command that needs a person
 // parks and goes on when the PED answers or the clock says that the time is over.
 
-import { wipeRootKeys, wipeScratch } from './arena'
-import { flash_sync } from './board'
+import { wipeScratch } from './arena'
 import { sourcesClear, sourcesSweep } from './cloning/source'
 import { targetsClear, targetsSweep } from './cloning/target'
 import { channelsClear } from './commands/channel'
 import { frameIsWhole, INBOX, OUTBOX, refuse, resume, serve } from './commands/dispatch'
-import { enforceLimits } from './commands/role'
+import { start } from './commands/start'
 import { selfTestCorrupt } from './crypto/self-test'
-import { superblockCommit, superblockFreeze } from './flash/superblock'
 import { pedFrame, pedIsReady, pedQueued, pedReset, pedTake, pedTick } from './ped/prompts'
 import {
   FRAME_HEADER,
@@ -23,17 +21,15 @@ import {
   SERVICE_AGAIN,
   SERVICE_COMMAND,
   SERVICE_PED,
-  STATE_FUNCTIONAL,
 } from './protocol'
 import { mechanismTableBegin } from './token/mechanisms'
 import { sessionObjectsClear } from './token/objects'
 import { policyTableBegin } from './token/policy-table'
 import { profileTableBegin } from './token/profile'
 import { randomBegin } from './token/random'
-import { activationLoad } from './token/roles'
 import { selfTest } from './token/self-test'
 import { sessionsClear } from './token/sessions'
-import { fail, powerUp, serialBytes, state } from './token/state'
+import { fail, serialBytes } from './token/state'
 import { tamperNow } from './token/zeroize'
 
 const PED_INBOX: usize = memory.data(512, 16)
@@ -50,7 +46,6 @@ export function boot(): u32 {
   pedLength = 0
   answerLength = 0
   pedAnswerLength = 0
-  superblockFreeze(false)
   profileTableBegin()
   policyTableBegin()
   mechanismTableBegin()
@@ -62,18 +57,12 @@ export function boot(): u32 {
   pedReset()
   let rc = randomBegin(serialBytes())
   if (rc === RC_OK) rc = selfTest()
-  if (rc === RC_OK) rc = powerUp()
   if (rc !== RC_OK) {
     fail(rc)
     return rc
   }
-  if (state() === STATE_FUNCTIONAL) {
-    activationLoad()
-    // One superblock and one step of the counter per boot, so that a superblock left unfinished by a cut can never come back.
-    superblockCommit()
-    flash_sync()
-    enforceLimits()
-  }
+  rc = start()
+  if (rc !== RC_OK) return rc
   wipeScratch()
   return RC_OK
 }
@@ -148,13 +137,11 @@ export function inject(fault: u32): void {
   selfTestCorrupt(<i32>fault)
 }
 
-/** Tamper line: may come at any moment, also while a command runs. */
+/** Tamper line: may come at any moment, also while a command runs. A button that is out of use does nothing. */
 export function tamper(cause: i32): void {
-  if (cause === 0) return
+  if (cause === 0 || !tamperNow(<u32>cause)) return
   sourcesClear()
   targetsClear()
   channelsClear()
   pedReset()
-  tamperNow()
-  wipeRootKeys()
 }

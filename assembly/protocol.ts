@@ -100,6 +100,28 @@ export const CMD_CLONE_SOURCE_RESULT = 0x0805
 export const CMD_CLONE_SOURCE_CLOSE = 0x0806
 export const CMD_CLONE_TARGET_CLOSE = 0x0807
 
+export const CMD_AUDIT_STATUS = 0x0900
+export const CMD_AUDIT_CONFIG = 0x0901
+export const CMD_AUDIT_SET_DOMAIN = 0x0902
+export const CMD_AUDIT_READ = 0x0903
+export const CMD_AUDIT_CLEAR = 0x0904
+export const CMD_AUDIT_VERIFY = 0x0905
+export const CMD_AUDIT_EXPORT = 0x0906
+export const CMD_AUDIT_IMPORT = 0x0907
+export const CMD_AUDIT_MESSAGE = 0x0908
+
+export const CMD_TAMPER_SHOW = 0x0a00
+export const CMD_TAMPER_CLEAR = 0x0a01
+export const CMD_STM_TRANSPORT = 0x0a02
+export const CMD_STM_VERIFY = 0x0a03
+export const CMD_STM_RECOVER = 0x0a04
+export const CMD_SRK_SHOW = 0x0a05
+export const CMD_SRK_ENABLE = 0x0a06
+export const CMD_SRK_DISABLE = 0x0a07
+export const CMD_SRK_GENERATE = 0x0a08
+export const CMD_SRK_TRANSPORT = 0x0a09
+export const CMD_SRK_RECOVER = 0x0a0a
+
 // ---- return codes ---------------------------------------------------------------------------------------------------
 // Bit 31 clear: the high 16 bits are the CKR value, the low 16 refine it. Bit 31 set: the vendor's CKR value itself.
 export const RC_OK = 0x00000000
@@ -219,6 +241,7 @@ export const RC_AUDIT_LOGIN_TIMEOUT_IN_PROGRESS = 0x8000003b
 export const RC_AUDIT_LOGIN_FAILURE_THRESHOLD = 0x8000003c
 export const RC_USER_ALREADY_ACTIVATED = 0x80000044
 export const RC_CHALLENGE_INCORRECT = 0x80000067
+export const RC_STM_CMD_NON_TRANSPORT = 0x8000006e
 export const RC_OBJECT_ALREADY_EXISTS = 0x8000006f
 export const RC_HSM_TAMPERED = 0x80000076
 export const RC_CONFIG_CHANGE_ILLEGAL = 0x80000077
@@ -281,6 +304,17 @@ export const PROFILE_7_8_0 = 0x07080000
 /** How a profile is put into secure transport mode: by the purple key (`srk`), or with a verification string (`stm`). */
 export const TRANSPORT_SRK = 1
 export const TRANSPORT_STM = 2
+
+/** Causes that the tamper line gives; any other number but 0 is a tamper too. */
+export const TAMPER_CHASSIS = 1
+export const TAMPER_REMOVAL = 2
+export const TAMPER_TEMPERATURE = 3
+export const TAMPER_VOLTAGE = 4
+export const TAMPER_BATTERY = 5
+/** No tamper: the decommission pins or button. */
+export const TAMPER_DECOMMISSION = 256
+/** Characters of the random user string and of the verification string of transport mode. */
+export const STM_STRING = 16
 
 /** Partition id of the HSM itself: where the HSM SO logs in. */
 export const ADMIN_PARTITION = 0
@@ -385,6 +419,26 @@ export const POLICY_NUMERIC = 4
 /** The capability allows no change. */
 export const POLICY_FIXED = 8
 
+// ---- audit log ------------------------------------------------------------------------------------------------------
+/** What is logged: events that failed, that succeeded, and of these which kinds. */
+export const AUDIT_FAILURE = 0x01
+export const AUDIT_SUCCESS = 0x02
+export const AUDIT_ACCESS = 0x04
+export const AUDIT_MANAGE = 0x08
+export const AUDIT_KEY_MANAGE = 0x10
+export const AUDIT_USAGE = 0x20
+export const AUDIT_EXTERNAL = 0x40
+export const AUDIT_LOG_MANAGE = 0x80
+export const AUDIT_ALL = 0xff
+/** Bytes of a record as it is read and verified, and of the text of AUDIT_MESSAGE. */
+export const AUDIT_RECORD = 156
+export const AUDIT_TEXT = 48
+/** Records of one AUDIT_READ or AUDIT_VERIFY. */
+export const AUDIT_BATCH = 400
+export const AUDIT_SECRET = 72
+/** The command of a record that tells of a power-up. */
+export const AUDIT_POWER_UP = 0
+
 // ---- PED port -------------------------------------------------------------------------------------------------------
 export const PED_MAGIC = 0x4d504431
 export const PED_HEADER = 16
@@ -434,7 +488,9 @@ export const BATTERY_KEK = 0
 export const BATTERY_MTK = 1
 /** Auto-activation secrets; lost after two hours without power. */
 export const BATTERY_ACTIVATION = 2
-export const BATTERY_REGIONS = 3
+/** What happened to the HSM: tamper, transport, decommissioning. Readable when no key is. */
+export const BATTERY_STATE = 3
+export const BATTERY_REGIONS = 4
 export const BATTERY_ACTIVATION_SIZE = 8192
 /** Milliseconds that auto-activation survives without power. */
 export const ACTIVATION_POWER_OFF = 7200000
@@ -466,7 +522,11 @@ export const FLASH_FACTORY_SECTOR = 0
 export const FLASH_SUPERBLOCK_A = 1
 export const FLASH_SUPERBLOCK_B = 3
 export const FLASH_SUPERBLOCK_SECTORS = 2
-export const FLASH_LOG = 5
+export const FLASH_AUDIT = 5
+export const FLASH_AUDIT_SECTORS = 4
+/** What zeroization leaves of the configuration. */
+export const FLASH_KEPT = 9
+export const FLASH_LOG = 10
 /** Bytes of flash on a board unless its maker says otherwise. */
 export const FLASH_SIZE = 33554432
 

@@ -1,6 +1,7 @@
 // Device and session commands: status, self-test, random bytes, certificates, manufacture, sessions.
 
 import { KEY_FK, KEY_MTK, PSK, SECRET, SECRET2 } from '../arena'
+import { auditIsActive } from '../audit/log'
 import { battery_write, flash_erase, flash_program, flash_sync, split_write } from '../board'
 import { kwWrap } from '../crypto/key-wrap'
 import { load32be, load64be, store32be, store64be, wipe } from '../crypto/util'
@@ -31,14 +32,20 @@ import {
   RC_CONTAINER_HANDLE_INVALID,
   RC_FRAME_MALFORMED,
   RC_FUNCTION_NOT_SUPPORTED,
+  RC_MTK_ZEROIZED,
   RC_OK,
   RC_RANDOM_NO_RNG,
   RC_SELF_TEST_ECC,
   STATE_BLANK,
+  STATE_ERROR,
   STATE_FUNCTIONAL,
+  STATE_TAMPERED,
   STATE_ZEROIZED,
+  STATUS_AUDITOR,
   STATUS_BACKUP,
+  STATUS_DECOMMISSIONED,
   STATUS_EXTENDED_DOMAINS,
+  STATUS_EXTERNAL_SPLIT,
   STATUS_GENERATION_7,
   STATUS_INITIALIZED,
   STATUS_NON_FIPS,
@@ -46,6 +53,8 @@ import {
   STATUS_PED,
   STATUS_STM,
   STATUS_STOPS_AT_FAILURE,
+  STATUS_TAMPERED,
+  STATUS_TRANSPORT,
   STATUS_VECTOR,
   TRANSPORT_STM,
 } from '../protocol'
@@ -60,6 +69,7 @@ import {
   USAGE_SIGN,
 } from '../token/certificate'
 import { clientGone } from '../token/clients'
+import { EVENT_DECOMMISSIONED, EVENT_TAMPERED, EVENT_TRANSPORT, eventIs } from '../token/events'
 import { deriveFactoryKey } from '../token/keys'
 import { partitionExists } from '../token/partitions'
 import { ecGenerate } from '../token/pka'
@@ -97,6 +107,7 @@ import {
   profile,
   seal,
   serial,
+  splitIsExternal,
   state,
   stateError,
 } from '../token/state'
@@ -153,6 +164,11 @@ function status(): u32 {
     if (profile().stopsAtFailure !== 0) flags |= STATUS_STOPS_AT_FAILURE
     if (profile().transport === TRANSPORT_STM) flags |= STATUS_STM
   }
+  if (eventIs(EVENT_TAMPERED)) flags |= STATUS_TAMPERED
+  if (eventIs(EVENT_TRANSPORT)) flags |= STATUS_TRANSPORT
+  if (eventIs(EVENT_DECOMMISSIONED)) flags |= STATUS_DECOMMISSIONED
+  if (made && state() !== STATE_ERROR && splitIsOut()) flags |= STATUS_EXTERNAL_SPLIT
+  if (auditIsActive()) flags |= STATUS_AUDITOR
   write8(<u32>state())
   write32(stateError())
   write32(flags)
@@ -163,6 +179,11 @@ function status(): u32 {
   const admin = partitionRow(ADMIN_PARTITION)
   writeBytes(admin + P_LABEL, functional ? <i32>load<u8>(admin + P_LABEL_LENGTH) : 0)
   return RC_OK
+}
+
+/** Where the MTK is gone, that it was not put together again tells. */
+function splitIsOut(): bool {
+  return state() === STATE_TAMPERED ? stateError() === RC_MTK_ZEROIZED : splitIsExternal()
 }
 
 function test(): u32 {

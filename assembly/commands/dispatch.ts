@@ -1,10 +1,13 @@
 // The command port: one frame in, one frame out. Checks what every command has in common, opens and seals, parks and resumes.
 
 import { wipeScratch } from '../arena'
+import { auditBlocks, auditNote } from '../audit/events'
 import { load16be, load32be, store16be, store32be, wipe } from '../crypto/util'
 import { pedIsReady, pedOutcome, pedPark, pedRelease, pedResume } from '../ped/prompts'
 import {
   ANSWER,
+  CMD_AUDIT_SET_DOMAIN,
+  CMD_AUDIT_STATUS,
   CMD_CHANNEL_OPEN,
   CMD_FACTORY_BEGIN,
   CMD_FACTORY_FINISH,
@@ -20,15 +23,24 @@ import {
   CMD_PARTITION_LIST,
   CMD_PARTITION_POLICIES,
   CMD_PARTITION_SET_DOMAIN,
+  CMD_PED_CONNECT,
+  CMD_PED_DISCONNECT,
+  CMD_PED_GET,
   CMD_PED_VECTOR_ERASE,
   CMD_PED_VECTOR_INIT,
   CMD_ROLE_CHANGE_SECRET,
   CMD_ROLE_CREATE_CHALLENGE,
+  CMD_ROLE_INFO,
   CMD_ROLE_INIT,
   CMD_ROLE_LOGIN,
+  CMD_ROLE_LOGOUT,
   CMD_ROLE_RESET_SECRET,
   CMD_SESSION_OPEN,
+  CMD_SRK_RECOVER,
+  CMD_SRK_SHOW,
+  CMD_SRK_TRANSPORT,
   CMD_STATUS,
+  CMD_TAMPER_SHOW,
   FLAG_SEALED,
   FRAME_HEADER,
   MAX_BODY,
@@ -38,20 +50,24 @@ import {
   RC_FRAME_MALFORMED,
   RC_FUNCTION_NOT_SUPPORTED,
   RC_HSM_TAMPERED,
+  RC_LOG_FULL,
   RC_NOT_MANUFACTURED,
   RC_OK,
   RC_PARKED,
   RC_PIN_EXPIRED,
   RC_SESSION_HANDLE_INVALID,
   RC_TOKEN_NOT_RECOGNIZED,
+  ROLE_NONE,
   STATE_BLANK,
   STATE_ERROR,
   STATE_FUNCTIONAL,
   STATE_TAMPERED,
 } from '../protocol'
+import { isLockedDown, lockedDownCode } from '../token/events'
 import { changeIsDue } from '../token/roles'
-import { sessionExists, sessionPartition } from '../token/sessions'
+import { roleOf, sessionAccess, sessionExists, sessionPartition } from '../token/sessions'
 import { state } from '../token/state'
+import { auditCommand } from './audit'
 import { channelOpenCommand, openedLength, openRequest, requestChannel, requestCounter, sealAnswer } from './channel'
 import { cloneCommand } from './clone'
 import { myRole, setRequest } from './context'
@@ -62,6 +78,7 @@ import { hsmCommand } from './hsm'
 import { objectCommand } from './object'
 import { partitionCommand } from './partition'
 import { pedCommand } from './ped'
+import { recoveryCommand } from './recovery'
 import { roleCommand } from './role'
 
 export const INBOX: usize = memory.data(66576, 16)
@@ -86,7 +103,7 @@ function mustBeSealed(command: u32): bool {
   if (command === CMD_HSM_INIT || command === CMD_PARTITION_CREATE || command === CMD_PARTITION_INIT) return true
   if (command === CMD_PARTITION_SET_DOMAIN || command === CMD_PARTITION_DOMAIN_ADD) return true
   if (command === CMD_ROLE_LOGIN || command === CMD_ROLE_INIT) return true
-  if (command === CMD_ROLE_RESET_SECRET) return true
+  if (command === CMD_ROLE_RESET_SECRET || command === CMD_AUDIT_SET_DOMAIN) return true
   return command === CMD_ROLE_CHANGE_SECRET || command === CMD_ROLE_CREATE_CHALLENGE
 }
 
@@ -98,7 +115,31 @@ function needsSession(command: u32): bool {
   if (group === 3)
     return command !== CMD_PARTITION_LIST && command !== CMD_PARTITION_INFO && command !== CMD_PARTITION_POLICIES
   if (group === 5) return command === CMD_PED_VECTOR_INIT || command === CMD_PED_VECTOR_ERASE
+  if (group === 9) return command !== CMD_AUDIT_STATUS
+  if (group === 10) return command !== CMD_TAMPER_SHOW && command !== CMD_SRK_SHOW && command !== CMD_SRK_RECOVER
   return command !== CMD_MECHANISM_LIST
+}
+
+/** Without the MTK: what tells the state, and what brings the MTK back. */
+function worksTampered(command: u32): bool {
+  if (command === CMD_STATUS || command === CMD_TAMPER_SHOW || command === CMD_PED_GET) return true
+  return command === CMD_SRK_SHOW || command === CMD_SRK_RECOVER
+}
+
+function mayEndTampered(command: u32): bool {
+  return worksTampered(command) || command === CMD_SRK_TRANSPORT
+}
+
+/** In transport mode, or after a tamper that nobody has cleared: information, the SO's log-in, and the way back. */
+function worksLockedDown(command: u32): bool {
+  const group = command >>> 8
+  if (group <= 1 || group === 10) return true
+  if (command === CMD_HSM_INFO || command === CMD_HSM_POLICIES || command === CMD_HSM_FACTORY_RESET) return true
+  if (command === CMD_PARTITION_LIST || command === CMD_PARTITION_INFO || command === CMD_PARTITION_POLICIES)
+    return true
+  if (command === CMD_ROLE_LOGIN || command === CMD_ROLE_LOGOUT || command === CMD_ROLE_INFO) return true
+  if (command === CMD_PED_GET || command === CMD_PED_CONNECT || command === CMD_PED_DISCONNECT) return true
+  return command === CMD_MECHANISM_LIST || command === CMD_AUDIT_STATUS
 }
 
 /** May the command run in the token's state at all? */
@@ -106,14 +147,15 @@ function admitted(command: u32): u32 {
   if (command === CMD_STATUS) return RC_OK
   const s = state()
   if (s === STATE_ERROR) return RC_ERROR_STATE
-  if (s === STATE_TAMPERED) return RC_HSM_TAMPERED
+  if (s === STATE_TAMPERED) return worksTampered(command) ? RC_OK : lockedDownCode()
   if (s === STATE_BLANK) {
     return command === CMD_FACTORY_BEGIN || command === CMD_FACTORY_FINISH ? RC_OK : RC_NOT_MANUFACTURED
   }
+  if (isLockedDown() && !worksLockedDown(command)) return lockedDownCode()
   if (s === STATE_FUNCTIONAL) return RC_OK
-  // Zeroized: information, a session on the HSM, the PED and initialization.
+  // Zeroized: information, a session on the HSM, the PED, recovery and initialization.
   const group = command >>> 8
-  if (group === 0 || group === 1 || group === 5) return RC_OK
+  if (group === 0 || group === 1 || group === 5 || group === 10 || command === CMD_AUDIT_STATUS) return RC_OK
   if (
     command === CMD_HSM_INFO ||
     command === CMD_HSM_INIT ||
@@ -135,6 +177,8 @@ function run(command: u32): u32 {
   if (group === 6) return objectCommand(command)
   if (group === 7) return cryptCommand(command)
   if (group === 8) return cloneCommand(command)
+  if (group === 9) return auditCommand(command)
+  if (group === 10) return recoveryCommand(command)
   return RC_FUNCTION_NOT_SUPPORTED
 }
 
@@ -184,11 +228,13 @@ export function serve(length: i32): i32 {
   if (rc === RC_OK) rc = changeFirst(command)
   const channel = sealed ? requestChannel() : 0
   const counter = sealed ? requestCounter() : 0
+  if (rc === RC_OK && auditBlocks(command)) rc = RC_LOG_FULL
+  noteWho()
   if (rc === RC_OK) {
     readBegin(body, bodyLength)
     rc = run(command)
     // A tamper may come while a command runs: whatever it found out was made with keys that are gone.
-    if (state() === STATE_TAMPERED && command !== CMD_STATUS) rc = RC_HSM_TAMPERED
+    if (state() === STATE_TAMPERED && !mayEndTampered(command)) rc = RC_HSM_TAMPERED
   }
   if (rc === RC_PARKED) {
     rc = park(body, bodyLength, sealed, channel, counter)
@@ -198,6 +244,7 @@ export function serve(length: i32): i32 {
       return 0
     }
   }
+  note(command, rc, body, bodyLength)
   const n = answer(INBOX, rc, sealed, channel, counter)
   wipe(BODY, sealed ? bodyLength : 0)
   wipeScratch()
@@ -215,6 +262,25 @@ function changeFirst(command: u32): u32 {
   const group = command >>> 8
   if (sessionInHand === 0 || group < 3 || group === 4 || group === 5) return RC_OK
   return changeIsDue(sessionPartition(sessionInHand), myRole()) ? RC_PIN_EXPIRED : RC_OK
+}
+
+// ---- audit log --------------------------------------------------------------------------------------------------------
+
+let whoRole: i32 = ROLE_NONE
+let whoAccess: u64 = 0
+let whoPartition: u32 = 0
+
+/** Who asks: looked at before the command, which may log out or end the session. */
+function noteWho(): void {
+  const known = sessionInHand !== 0 && sessionExists(sessionInHand)
+  whoPartition = known ? sessionPartition(sessionInHand) : 0
+  whoAccess = known ? sessionAccess(sessionInHand) : 0
+  whoRole = known ? roleOf(whoAccess, whoPartition) : ROLE_NONE
+}
+
+/** Logs what came of a command. */
+function note(command: u32, rc: u32, body: usize, length: i32): void {
+  auditNote(command, rc, whoPartition, whoRole, whoAccess, body, length, REPLY, written())
 }
 
 function park(body: usize, length: i32, sealed: bool, channel: u32, counter: u32): u32 {
@@ -241,17 +307,19 @@ export function resume(): i32 {
   // The session may have ended while the person looked for the key.
   if (rc === RC_OK) rc = sessionFits(command)
   if (rc === RC_OK) {
+    noteWho()
     readBegin(PARK, parkLength)
     pedResume(true)
     rc = run(command)
     pedResume(false)
-    if (state() === STATE_TAMPERED) rc = RC_HSM_TAMPERED
+    if (state() === STATE_TAMPERED && !mayEndTampered(command)) rc = RC_HSM_TAMPERED
   }
   if (rc === RC_PARKED) {
     wipeScratch()
     pedPark()
     return 0
   }
+  note(command, rc, PARK, parkLength)
   const n = answer(PARK_HEADER, rc, parkSealed, parkChannel, parkCounter)
   pedRelease()
   wipe(PARK, parkLength)

@@ -1,6 +1,7 @@
 // HSM commands: information, initialization, reset, policies.
 
 import { KEY_GSK, KEY_KEK, KEY_RSK, PSK, SECRET } from '../arena'
+import { auditIsActive, auditTakeOver } from '../audit/log'
 import { battery_write, flash_sync, rtc, uptime } from '../board'
 import { kwWrap } from '../crypto/key-wrap'
 import { wipe } from '../crypto/util'
@@ -39,6 +40,8 @@ import {
   STATE_FUNCTIONAL,
 } from '../protocol'
 import { partitionGone } from '../token/clients'
+import { EVENT_DECOMMISSIONED, EVENT_KEPT, eventPolicies, eventsChange } from '../token/events'
+import { keptRestore } from '../token/kept'
 import { deriveRootKeys, textDomainVector } from '../token/keys'
 import {
   addDomain,
@@ -61,12 +64,12 @@ import {
   hsmPolicyFlags,
   hsmPolicyId,
   setHsmPolicy,
+  tamperPolicies,
 } from '../token/policies'
 import { hsmPolicyRows } from '../token/policy-table'
 import { fresh, random } from '../token/random'
 import { attemptsLeft, roleFlags, roleSet } from '../token/roles'
 import {
-  eraseVector,
   firmwareVersion,
   hasVector,
   isPed,
@@ -79,7 +82,7 @@ import {
   state,
   storage,
 } from '../token/state'
-import { zeroize } from '../token/zeroize'
+import { factoryReset as resetToFactory, zeroize } from '../token/zeroize'
 import { hereIsAdmin, needSo } from './context'
 import { read16, read32, readBytes, readDone, readLength, write8, write16, write32, write64, writeBytes } from './frame'
 
@@ -145,6 +148,7 @@ function init(): u32 {
   kwWrap(KEY_RSK, 32, KEY_GSK, 32, SB + SB_GSK)
   hsmPolicyDefaults()
   createAdmin()
+  keptRestore()
   setLabel(ADMIN_PARTITION, label, labelLength)
   const secret = ped ? pedAnswer(0) : password
   let rc = roleSet(ADMIN_PARTITION, ROLE_SO, secret, ped ? 48 : passwordLength, ped)
@@ -159,13 +163,17 @@ function init(): u32 {
     return rc
   }
   // The KEK last: until it is there the HSM is zeroized, whatever a cut leaves behind.
+  if (auditIsActive()) auditTakeOver()
   superblockCommit()
   battery_write(BATTERY_KEK, KEY_KEK, 32)
   flash_sync()
   logBegin()
   rc = mount()
-  if (rc === RC_OK) setState(STATE_FUNCTIONAL)
-  return rc
+  if (rc !== RC_OK) return rc
+  setState(STATE_FUNCTIONAL)
+  eventsChange(0, EVENT_KEPT | EVENT_DECOMMISSIONED)
+  eventPolicies(tamperPolicies())
+  return RC_OK
 }
 
 /** An initialized HSM: the SO must be logged in; SO identity, domain and policies stay, partitions and objects go. */
@@ -186,12 +194,11 @@ function deleteAllPartitions(): void {
   }
 }
 
-/** From firmware 6.22 on the remote PED vector goes too. */
+/** From firmware 6.22 on the remote PED vector, the auditor and the policies go too. */
 function factoryReset(): u32 {
   if (!readDone()) return RC_FRAME_MALFORMED
   if (!hereIsAdmin()) return RC_ARGUMENTS_BAD
-  eraseVector()
-  zeroize()
+  resetToFactory()
   return RC_OK
 }
 
@@ -231,5 +238,6 @@ function setPolicy(): u32 {
   if (changeIsDestructive()) deleteAllPartitions()
   setHsmPolicy(id, value)
   commitChange()
+  eventPolicies(tamperPolicies())
   return RC_OK
 }

@@ -60,6 +60,7 @@ import {
   STATE_FUNCTIONAL,
 } from '../protocol'
 import { clientLogout, partitionGone } from '../token/clients'
+import { EVENT_TAMPERED, eventsChange, isLockedDown, lockedDownCode } from '../token/events'
 import { commitChange, partitionExists, partitionIs, resetPartition } from '../token/partitions'
 import { hsmPolicy, partitionPolicy } from '../token/policies'
 import { fresh, random } from '../token/random'
@@ -181,6 +182,7 @@ function login(): u32 {
   const now = myRole()
   if (now === role) return RC_USER_ALREADY_LOGGED_IN
   if (now !== ROLE_NONE) return RC_USER_ANOTHER_ALREADY_LOGGED_IN
+  if (role !== ROLE_SO && isLockedDown()) return lockedDownCode()
   if (isLocked(partition, role)) return lockedCode(role)
   if (length > PASSWORD_MAX) return RC_PIN_LEN_RANGE
   if (!isPed()) return loginByPassword(partition, role, password, length)
@@ -195,6 +197,7 @@ function loginByPassword(partition: u32, role: i32, password: usize, length: i32
   if (rc !== RC_OK) return rc
   if (!openRole(partition, role, password, length, false)) return wrongSecret(partition, role, false)
   attemptGood(partition, role)
+  welcome(role)
   write8(0)
   return loginAs(access(), partition, role, PSK)
 }
@@ -227,6 +230,7 @@ function loginByPed(partition: u32, role: i32, challenge: usize, length: i32): u
   const right = !needsChallenge || checkChallenge(partition, role, challenge, length)
   if (!opened || !right) return wrongSecret(partition, role, opened)
   attemptGood(partition, role)
+  welcome(role)
   let flags: u32 = 0
   if (mayActivate(partition, role)) {
     activate(partition, role, PSK)
@@ -234,6 +238,11 @@ function loginByPed(partition: u32, role: i32, challenge: usize, length: i32): u
   }
   write8(flags)
   return loginAs(access(), partition, role, PSK)
+}
+
+/** On firmware 6 a tamper counts as seen when the SO next logs in. */
+function welcome(role: i32): void {
+  if (role === ROLE_SO && profile().loginClearsTamper !== 0) eventsChange(0, EVENT_TAMPERED)
 }
 
 function logout(): u32 {

@@ -4,13 +4,7 @@
 import { SECRET, SECRET2 } from '../arena'
 import { ctEqual, wipe } from '../crypto/util'
 import { DOMAIN_LABEL_SIZE, DOMAIN_SIZE, domainLabel, domainSlot, P_DOMAINS, partitionRow } from '../flash/superblock'
-import {
-  ADMIN_PARTITION,
-  DOMAIN_RED,
-  DOMAIN_TEXT,
-  HSM_POLICY_SINGLE_DOMAIN,
-  RC_GENERAL_ERROR,
-} from '../protocol'
+import { ADMIN_PARTITION, DOMAIN_RED, DOMAIN_TEXT, HSM_POLICY_SINGLE_DOMAIN, RC_GENERAL_ERROR } from '../protocol'
 import { textDomainVector } from './keys'
 import { addDomain, domainCount, domainType, domainVector } from './partitions'
 import { hsmPolicy } from './policies'

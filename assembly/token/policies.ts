@@ -7,9 +7,12 @@ import {
   AUTH_PASSWORD,
   AUTH_PED,
   HSM_POLICY_CLONING,
+  HSM_POLICY_CONTROLLED_TAMPER,
+  HSM_POLICY_DECOMMISSION_ON_TAMPER,
   HSM_POLICY_FULL_FUNCTION,
   HSM_POLICY_M_OF_N,
   HSM_POLICY_MAX_PARTITIONS,
+  HSM_POLICY_NO_DECOMMISSION,
   HSM_POLICY_PED_AUTH,
   HSM_POLICY_PIN_AUTH,
   HSM_POLICY_REMOTE_PED,
@@ -32,6 +35,7 @@ import {
   RC_POLICY_ID_INVALID,
   RC_POLICY_VALUE_INVALID,
 } from '../protocol'
+import { EVENT_CONTROLLED, EVENT_NO_DECOMMISSION, EVENT_TAMPER_DECOMMISSIONS } from './events'
 import {
   hsmPolicyRow,
   hsmPolicyRows,
@@ -119,6 +123,25 @@ export function hsmPolicyDefaults(): void {
     if ((flagsOf(row) & POLICY_FIXED) !== 0) value = hsmCapability(i)
     store32be(SB + SB_POLICIES + ((<usize>row.id) << 2), value)
   }
+}
+
+/** Takes over the policies of before zeroization (64 numbers by id), where they may be changed at all. */
+export function restorePolicies(values: usize): void {
+  for (let i = 0; i < hsmPolicyRows(); i++) {
+    if (!hsmHasPolicy(i)) continue
+    const row = hsmPolicyRow(i)
+    const value = valueAt(values, row.id)
+    if ((flagsOf(row) & POLICY_FIXED) === 0 && value <= row.most) setHsmPolicy(row.id, value)
+  }
+}
+
+/** What a tamper has to know of the policies. */
+export function tamperPolicies(): u32 {
+  let flags: u32 = 0
+  if (hsmPolicy(HSM_POLICY_DECOMMISSION_ON_TAMPER) !== 0) flags |= EVENT_TAMPER_DECOMMISSIONS
+  if (hsmPolicy(HSM_POLICY_NO_DECOMMISSION) !== 0) flags |= EVENT_NO_DECOMMISSION
+  if (hsmPolicy(HSM_POLICY_CONTROLLED_TAMPER) !== 0) flags |= EVENT_CONTROLLED
+  return flags
 }
 
 export function partitionPolicyDefaults(partition: u32): void {

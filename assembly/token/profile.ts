@@ -42,10 +42,12 @@ export class Profile {
   transport: u32
   /** Going into transport ends activations first; else it makes the verification string differ at recovery. */
   transportDeactivates: u32
+  /** A tamper counts as cleared when the SO next logs in. */
+  loginClearsTamper: u32
 }
 
-const ROW: usize = 48
-const TABLE: usize = memory.data(256, 16)
+const ROW: usize = 52
+const TABLE: usize = memory.data(320, 16)
 let count: i32 = 0
 
 function row(
@@ -61,6 +63,7 @@ function row(
   mixedAuthentication: u32,
   transport: u32,
   transportDeactivates: u32,
+  loginClearsTamper: u32,
 ): void {
   const p = changetype<Profile>(TABLE + <usize>count * ROW)
   count++
@@ -76,16 +79,17 @@ function row(
   p.mixedAuthentication = mixedAuthentication
   p.transport = transport
   p.transportDeactivates = transportDeactivates
+  p.loginClearsTamper = loginClearsTamper
 }
 
 /** Power-up: writes the table, columns in the order of the class. */
 export function profileTableBegin(): void {
   count = 0
-  row(PROFILE_6_27_0, 6, 19, LOCK_TIMED, LOCK_TIMED, 1, 0, 7, 0, 0, TRANSPORT_SRK, 0)
-  row(PROFILE_6_28_0, 6, 19, LOCK_TIMED, LOCK_TIMED, 1, 0, 7, 0, 0, TRANSPORT_SRK, 0)
-  row(PROFILE_7_0_3, 7, 45, LOCK_ZEROIZES, LOCK_UNTIL_RESET, 1, 1, 7, 0, 0, TRANSPORT_STM, 0)
-  row(PROFILE_7_7_1, 7, 45, LOCK_ZEROIZES, LOCK_UNTIL_RESET, 1, 1, 7, 1, 0, TRANSPORT_STM, 0)
-  row(PROFILE_7_8_0, 7, 45, LOCK_ZEROIZES, LOCK_UNTIL_RESET, 3, 1, 8, 1, 1, TRANSPORT_STM, 1)
+  row(PROFILE_6_27_0, 6, 19, LOCK_TIMED, LOCK_TIMED, 1, 0, 7, 0, 0, TRANSPORT_SRK, 0, 1)
+  row(PROFILE_6_28_0, 6, 19, LOCK_TIMED, LOCK_TIMED, 1, 0, 7, 0, 0, TRANSPORT_SRK, 0, 1)
+  row(PROFILE_7_0_3, 7, 45, LOCK_ZEROIZES, LOCK_UNTIL_RESET, 1, 1, 7, 0, 0, TRANSPORT_STM, 0, 0)
+  row(PROFILE_7_7_1, 7, 45, LOCK_ZEROIZES, LOCK_UNTIL_RESET, 1, 1, 7, 1, 0, TRANSPORT_STM, 0, 0)
+  row(PROFILE_7_8_0, 7, 45, LOCK_ZEROIZES, LOCK_UNTIL_RESET, 3, 1, 8, 1, 1, TRANSPORT_STM, 1, 0)
 }
 
 /** The profile's row, or 0 where no such firmware is known. */

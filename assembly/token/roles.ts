@@ -19,6 +19,8 @@ import {
   R_SALT,
   ROLE_SIZE,
   roleRow,
+  SB,
+  SB_SO_FAILURES,
   superblockCommit,
 } from '../flash/superblock'
 import {
@@ -233,6 +235,7 @@ export function attemptBegin(partition: u32, role: i32): u32 {
   if (isLocked(partition, role)) return lockedCode(role)
   const r = rowOf(partition, role)
   store<u8>(r + R_FAILURES, load<u8>(r + R_FAILURES) + 1)
+  if (role === ROLE_SO) store32be(SB + SB_SO_FAILURES, load32be(SB + SB_SO_FAILURES) + 1)
   superblockCommit()
   flash_sync()
   return RC_OK
@@ -241,6 +244,7 @@ export function attemptBegin(partition: u32, role: i32): u32 {
 /** The secret was right: the counter starts again. */
 export function attemptGood(partition: u32, role: i32): void {
   store<u8>(rowOf(partition, role) + R_FAILURES, 0)
+  if (role === ROLE_SO) store32be(SB + SB_SO_FAILURES, load32be(SB + SB_SO_FAILURES) - 1)
   superblockCommit()
   flash_sync()
 }

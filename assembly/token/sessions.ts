@@ -1,8 +1,9 @@
 // Sessions and log-ins. A session belongs to one partition and one access id; a log-in holds for all sessions of the same access id
 // on that partition, and ends with the last of them. The log-in holds the partition storage key.
 
+import { KEY_AUDIT_IMPORTED } from '../arena'
 import { load64be, wipe } from '../crypto/util'
-import { RC_OK, RC_SESSION_COUNT, ROLE_NONE, SESSION_RW } from '../protocol'
+import { RC_OK, RC_SESSION_COUNT, ROLE_AUDITOR, ROLE_NONE, SESSION_RW } from '../protocol'
 import { random } from './random'
 
 const SESSIONS: i32 = 2048
@@ -173,7 +174,13 @@ export function roleIsLoggedIn(partition: u32, role: i32): bool {
 
 export function logout(access: u64, partition: u32): void {
   const l = findLogin(access, partition)
-  if (changetype<usize>(l) !== 0) wipe(changetype<usize>(l), <i32>LOGIN_SIZE)
+  if (changetype<usize>(l) !== 0) end(l)
+}
+
+/** What a log-in has opened goes with it. */
+function end(l: Login): void {
+  if (l.role === <u32>ROLE_AUDITOR) wipe(KEY_AUDIT_IMPORTED, 56)
+  wipe(changetype<usize>(l), <i32>LOGIN_SIZE)
 }
 
 /** Ends every log-in of one role on a partition, or of all roles (ROLE_NONE). */
@@ -181,7 +188,7 @@ export function logoutRole(partition: u32, role: i32): void {
   for (let i = 0; i < LOGINS; i++) {
     const l = login(i)
     if (l.used === 0 || l.partition !== partition) continue
-    if (role === ROLE_NONE || <i32>l.role === role) wipe(changetype<usize>(l), <i32>LOGIN_SIZE)
+    if (role === ROLE_NONE || <i32>l.role === role) end(l)
   }
 }
 
@@ -193,4 +200,5 @@ export function logoutPartition(partition: u32): void {
 export function sessionsClear(): void {
   memory.fill(TABLE, 0, <usize>SESSIONS * SESSION_SIZE)
   wipe(LOGIN_TABLE, LOGINS * <i32>LOGIN_SIZE)
+  wipe(KEY_AUDIT_IMPORTED, 56)
 }

@@ -12,21 +12,22 @@ import {
   wipeRootKeys,
   wipeScratch,
 } from '../arena'
+import { auditErase, auditLoad, auditStop } from '../audit/log'
 import {
   battery_read,
   battery_write,
-  battery_zeroize,
   flash_program,
   flash_read,
   flash_sync,
   mono_inc,
   split_read,
+  split_write,
   tamper_line,
 } from '../board'
 import { hmac } from '../crypto/hmac'
 import { kwUnwrap } from '../crypto/key-wrap'
 import { HASH_SHA384 } from '../crypto/sha2'
-import { ctEqual, load32be, load64be, store32be, wipe } from '../crypto/util'
+import { ctEqual, load32be, load64be, store32be, wipe, xorBytes } from '../crypto/util'
 import { logBegin, logErase } from '../flash/log'
 import { mount } from '../flash/mount'
 import { SB, SB_GSK, superblockErase, superblockLoad } from '../flash/superblock'
@@ -50,8 +51,20 @@ import {
   STATE_TAMPERED,
   STATE_ZEROIZED,
 } from '../protocol'
+import {
+  EVENT_DECOMMISSIONED,
+  EVENT_FACTORY,
+  EVENT_KEPT,
+  eventIs,
+  eventPolicies,
+  eventsChange,
+  eventsLoad,
+  signalled,
+} from './events'
+import { keptErase, keptLog } from './kept'
 import { deriveFactoryKey, deriveRootKeys } from './keys'
 import { ecPublic } from './pka'
+import { tamperPolicies } from './policies'
 import { Profile, profileOf } from './profile'
 
 // Factory record, 1,028 bytes at the start of its sector.
@@ -165,12 +178,62 @@ export function hasVector(): bool {
   return vectorSlot >= 0
 }
 
-/** MTK = splitA xor splitB. False where a split is missing. */
-function rebuildMtk(): bool {
+/** splitA xor what the split peripheral holds, at SECRET: the MTK, unless a part of splitB is on a purple key. */
+function joinSplits(): bool {
   if (split_read(SECRET) !== 1) return false
-  for (let i: usize = 0; i < 32; i++) store<u8>(KEY_MTK + i, load<u8>(SECRET + i) ^ load<u8>(FACTORY + F_SPLIT_A + i))
-  wipe(SECRET, 32)
+  xorBytes(SECRET, FACTORY + F_SPLIT_A, SECRET, 32)
   return true
+}
+
+/** True where FK, just derived from an MTK that was put together, is the one that sealed the factory record. */
+function factoryIsOurs(): bool {
+  deriveFactoryKey(serialBytes())
+  hmac(HASH_SHA384, KEY_FK, 32, FACTORY, <i32>F_MAC, CHECK)
+  return ctEqual(CHECK, FACTORY + F_MAC, 48)
+}
+
+/** Puts the MTK together, with the 32 bytes of a purple key or none (0). False where the splits are not those of this HSM. */
+export function restoreMtk(purple: usize): bool {
+  const joined = joinSplits()
+  if (joined) {
+    memory.copy(KEY_MTK, SECRET, 32)
+    if (purple !== 0) xorBytes(KEY_MTK, purple, KEY_MTK, 32)
+  }
+  wipe(SECRET, 32)
+  if (joined && factoryIsOurs()) {
+    battery_write(BATTERY_MTK, KEY_MTK, 32)
+    return true
+  }
+  wipeRootKeys()
+  return false
+}
+
+/** True where the splits inside do not give the MTK: a part of splitB is on a purple key. */
+export function splitIsExternal(): bool {
+  const external = joinSplits() && !ctEqual(SECRET, KEY_MTK, 32)
+  wipe(SECRET, 32)
+  return external
+}
+
+/** True where this purple key completes the splits inside. */
+export function purpleFits(purple: usize): bool {
+  const joined = joinSplits()
+  if (joined) xorBytes(SECRET, purple, SECRET, 32)
+  const fits = joined && ctEqual(SECRET, KEY_MTK, 32)
+  wipe(SECRET, 32)
+  return fits
+}
+
+/**
+ * Splits the MTK anew. `purple` (32 bytes, 0 = none) is what a purple key will hold; the split peripheral gets the rest, by one write.
+ * Without the purple key the rest says nothing of the MTK.
+ */
+export function splitMtk(purple: usize): void {
+  xorBytes(KEY_MTK, FACTORY + F_SPLIT_A, SECRET, 32)
+  if (purple !== 0) xorBytes(SECRET, purple, SECRET, 32)
+  split_write(SECRET)
+  wipe(SECRET, 32)
+  flash_sync()
 }
 
 /** The key pairs under FK survive zeroization and no superblock covers them: each must give the key its certificate names (OBC-1 §16, 6). */
@@ -235,6 +298,7 @@ function readFactory(): bool {
  */
 export function powerUp(): u32 {
   wipeRootKeys()
+  auditStop()
   errorCode = RC_OK
   if (!readFactory()) {
     memory.fill(FACTORY, 0, F_SIZE)
@@ -246,9 +310,10 @@ export function powerUp(): u32 {
   profileRow = profileOf(firmwareVersion())
   if (profileRow === 0) return RC_STORAGE_VERSION
 
-  if (tamper_line() !== 0) {
+  eventsLoad()
+  const line = <u32>tamper_line()
+  if (line !== 0 && signalled(line)) {
     // Nothing is rebuilt while the cause is still there.
-    battery_zeroize(BATTERY_MTK)
     flash_sync()
     tokenState = STATE_TAMPERED
     errorCode = RC_HSM_TAMPERED
@@ -256,17 +321,13 @@ export function powerUp(): u32 {
   }
   if (battery_read(BATTERY_MTK, KEY_MTK, 32) !== 32) {
     // A tamper destroyed it; both splits inside means that a restart brings it back (DESIGN.md "Behaviour").
-    if (!rebuildMtk()) {
+    if (!restoreMtk(0)) {
       tokenState = STATE_TAMPERED
       errorCode = RC_MTK_ZEROIZED
       return RC_OK
     }
-    battery_write(BATTERY_MTK, KEY_MTK, 32)
     flash_sync()
-  }
-  deriveFactoryKey(serialBytes())
-  hmac(HASH_SHA384, KEY_FK, 32, FACTORY, <i32>F_MAC, CHECK)
-  if (!ctEqual(CHECK, FACTORY + F_MAC, 48)) return RC_STORAGE_INTEGRITY
+  } else if (!factoryIsOurs()) return RC_STORAGE_INTEGRITY
   const hokGood = checkPair(FACTORY + F_HOK, hoc(), KEY_TUK)
   const tukGood = checkPair(FACTORY + F_TUK, twc(), KEY_TUK)
   if (!hokGood || !tukGood) return RC_SELF_TEST_ECC
@@ -275,6 +336,7 @@ export function powerUp(): u32 {
   if (battery_read(BATTERY_KEK, KEY_KEK, 32) !== 32) {
     // Zeroization destroyed the KEK; the ciphertext that is left goes now.
     finishZeroize()
+    keptLog()
     return RC_OK
   }
   deriveRootKeys(serialBytes())
@@ -284,6 +346,10 @@ export function powerUp(): u32 {
   const mounted = mount()
   if (mounted !== RC_OK) return mounted
   tokenState = STATE_FUNCTIONAL
+  if (!auditLoad()) return RC_STORAGE_INTEGRITY
+  // A wipe that was announced but never begun, and what an initialization has taken over.
+  eventsChange(0, EVENT_FACTORY | EVENT_KEPT | EVENT_DECOMMISSIONED)
+  eventPolicies(tamperPolicies())
   return RC_OK
 }
 
@@ -294,6 +360,12 @@ export function finishZeroize(): void {
   wipe(KEY_GSK, 32)
   superblockErase()
   if (logBegin()) logErase()
+  if (eventIs(EVENT_FACTORY)) {
+    eraseVector()
+    keptErase()
+    auditErase()
+    eventsChange(0, EVENT_FACTORY)
+  }
   mono_inc()
   flash_sync()
   tokenState = STATE_ZEROIZED

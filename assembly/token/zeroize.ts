@@ -1,10 +1,13 @@
 // Zeroization and tamper: what goes at once, and what the next power-up finishes.
 
 import { wipeRootKeys, wipeScratch } from '../arena'
+import { auditStop } from '../audit/log'
 import { battery_zeroize, flash_sync } from '../board'
 import { directoryClear } from '../flash/directory'
 import { superblockFreeze } from '../flash/superblock'
 import { BATTERY_KEK, BATTERY_MTK, STATE_TAMPERED } from '../protocol'
+import { EVENT_FACTORY, EVENT_KEPT, eventsChange, signalled } from './events'
+import { keptWrite } from './kept'
 import { sessionObjectsClear } from './objects'
 import { activationClear } from './roles'
 import { sessionsClear } from './sessions'
@@ -12,9 +15,20 @@ import { finishZeroize, setState } from './state'
 
 /**
  * Destroys the KEK first and durably; everything after that may be cut short. The HSM must be initialized anew. Sessions on the HSM
- * itself end too.
+ * itself end too. Policies, the auditor and its log stay (token/kept.ts).
  */
 export function zeroize(): void {
+  keptWrite()
+  destroyKek()
+}
+
+/** The same, and nothing of the configuration stays: the remote PED vector, the auditor and the policies go too. */
+export function factoryReset(): void {
+  eventsChange(EVENT_FACTORY, EVENT_KEPT)
+  destroyKek()
+}
+
+function destroyKek(): void {
   battery_zeroize(BATTERY_KEK)
   activationClear()
   flash_sync()
@@ -24,16 +38,31 @@ export function zeroize(): void {
   finishZeroize()
 }
 
-/** The tamper line: the MTK goes, and with it everything that lies in memory. A restart brings the MTK back from its splits. */
-export function tamperNow(): void {
+/**
+ * The tamper line, at any moment: the MTK goes, and with it everything that lies in memory; or the decommission button, which takes
+ * the KEK. A restart brings the MTK back from its splits, and finishes what is left to wipe. False = nothing happened.
+ */
+export function tamperNow(cause: u32): bool {
+  if (!signalled(cause)) return false
+  goDark()
+  return true
+}
+
+/** Transport with the purple key: the MTK is destroyed as by a tamper, on purpose. */
+export function lockAway(): void {
+  battery_zeroize(BATTERY_MTK)
+  goDark()
+}
+
+function goDark(): void {
   superblockFreeze(true)
   wipeRootKeys()
   wipeScratch()
-  battery_zeroize(BATTERY_MTK)
   activationClear()
   sessionsClear()
   sessionObjectsClear(0, true)
   directoryClear()
+  auditStop()
   flash_sync()
   setState(STATE_TAMPERED)
 }

@@ -13,6 +13,7 @@ const ALWAYS_SEALED: ReadonlySet<number> = new Set([
   protocol.CMD_PARTITION_INIT,
   protocol.CMD_PARTITION_SET_DOMAIN,
   protocol.CMD_PARTITION_DOMAIN_ADD,
+  protocol.CMD_AUDIT_SET_DOMAIN,
   protocol.CMD_ROLE_LOGIN,
   protocol.CMD_ROLE_INIT,
   protocol.CMD_ROLE_CHANGE_SECRET,

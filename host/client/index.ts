@@ -1,3 +1,4 @@
+export { type AuditBlock, type AuditRecord, type AuditStatus, decodeAuditRecord } from './audit.js'
 export { type ChainOptions, TEST_ROOT, type TokenIdentity, verifyChain } from './certificate.js'
 export {
   type CloneEnd,
@@ -32,6 +33,7 @@ export type { AttributeAnswer, KeyPair, ObjectRow } from './objects.js'
 export type { DomainInfo, DomainRequest, PartitionInfo, PartitionRequest } from './partitions.js'
 export type { PedInfo } from './ped.js'
 export { type RandomBytes, seededRandom, systemRandom } from './random.js'
+export type { RecoveryInfo, TamperInfo, TransportStrings } from './recovery.js'
 export type { LoginResult, RoleInfo } from './roles.js'
 export type { PedConnector, Slot, SlotSource } from './slots.js'
 export { type FactoryRecord, type SessionInfo, TokenClient, type TokenStatus } from './token-client.js'

@@ -1,4 +1,5 @@
 import * as protocol from '../../assembly/protocol.js'
+import { AuditCommands } from './audit.js'
 import type { TokenIdentity } from './certificate.js'
 import { CloningCommands } from './cloning.js'
 import { type Reader, Writer } from './codec.js'
@@ -8,6 +9,7 @@ import { HsmCommands } from './hsm.js'
 import { ObjectCommands } from './objects.js'
 import { PartitionCommands } from './partitions.js'
 import { PedCommands } from './ped.js'
+import { RecoveryCommands } from './recovery.js'
 import { RoleCommands } from './roles.js'
 import type { Transport } from './transport.js'
 
@@ -84,6 +86,8 @@ export class TokenClient {
   readonly objects: ObjectCommands
   readonly crypto: CryptoCommands
   readonly cloning: CloningCommands
+  readonly audit: AuditCommands
+  readonly recovery: RecoveryCommands
 
   constructor(transport: Transport, options: CommandPortOptions = {}) {
     this.#port = new CommandPort(transport, options)
@@ -94,6 +98,8 @@ export class TokenClient {
     this.objects = new ObjectCommands(this.#port)
     this.crypto = new CryptoCommands(this.#port)
     this.cloning = new CloningCommands(this.#port)
+    this.audit = new AuditCommands(this.#port)
+    this.recovery = new RecoveryCommands(this.#port)
   }
 
   /** The access id all sessions of this client carry. */

@@ -8,7 +8,7 @@ const RECORD_HEAD = 104
 const COMMITTED = 0x5aa5c0de
 const SUPERBLOCK_MAGIC = 'OBS1'
 const SUPERBLOCK_HEADER = 512
-const ROW = 1216
+const ROW = 1280
 const MAC = 48
 
 /** Offsets in a record. */

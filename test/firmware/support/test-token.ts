@@ -17,6 +17,9 @@ import { TokenClient, type Transport } from '../../../host/client/index.js'
 /** Where the virtual clocks of test tokens start. */
 export const START = Date.UTC(2026, 0, 1)
 
+/** Sectors of the audit log, and the one that zeroization keeps. */
+const AUDIT = protocol.FLASH_AUDIT_SECTORS + 1
+
 /** Compiled once for all tokens of a test process. */
 const image = FirmwareImage.load()
 
@@ -31,7 +34,7 @@ export interface TokenOptions {
   /** Bytes for objects; the log holds (sectors − 8) × 64 KiB at most. */
   readonly storage?: bigint
   readonly maxPartitions?: number
-  /** Flash of so many sectors: 5 are taken, 3 are kept back by the log. */
+  /** Flash of so many sectors beside those of the audit log: 5 are taken, 3 are kept back by the log. */
   readonly sectors?: number
 }
 
@@ -91,7 +94,7 @@ export class TestToken implements Transport {
 
   /** A new token as the factory delivers it: on, zeroized. */
   static async make(options: TokenOptions = {}, parts: TokenParts = {}): Promise<TestToken> {
-    const token = TestToken.on(State.blank((options.sectors ?? 16) * protocol.FLASH_SECTOR), parts)
+    const token = TestToken.on(State.blank(((options.sectors ?? 16) + AUDIT) * protocol.FLASH_SECTOR), parts)
     await manufacture(token, {
       serial: options.serial ?? 500409n,
       model: options.model ?? protocol.MODEL_PCIE,
