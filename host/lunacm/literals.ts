@@ -67,6 +67,7 @@ const REASONS: Readonly<Record<string, string>> = {
   STORAGE_VERSION: 'The flash of the HSM was written by a newer version.',
   ERROR_STATE: 'The HSM has failed a self-test or its storage check.',
   NOT_MANUFACTURED: 'The HSM has not been manufactured.',
+  LOG_FULL: 'The audit log is full: the Auditor has to export and clear it.',
   COMMAND_NON_BACKUP: 'A Backup HSM does not allow this command.',
   PED_UNPLUGGED: 'The HSM has no PED connection.',
 }
@@ -169,8 +170,67 @@ export const literals = {
   aboutToReset: block('R', () => [
     'You are about to factory reset the HSM.',
     'All contents of the HSM will be destroyed.',
-    'HSM policies will be reset and the remote PED vector will be erased.',
+    'HSM policies will be reset, the remote PED vector and the Auditor role will be erased.',
   ]),
+  aboutToZeroize: block('R', () => ['You are about to zeroize the HSM.', 'All contents of the HSM will be destroyed.']),
+
+  // ---- hsm tampershow, stm, srk ----
+  noTamper: block('I', () => 'No active tampers.'),
+  tampersDetected: block('D', () => 'Tamper(s) detected'),
+  tamper: block('I', (cause: string, time: string, count: number) => `${INDENT}${cause}, ${time}, tamper ${count}`),
+  tamperCleared: block('R', () => 'Tampers have been cleared.'),
+  aboutToTransport: block('D', () => 'You are about to configure the HSM in STM.'),
+  configuringTransport: block('D', () => 'Configuring the HSM for transport (may take a few seconds)...'),
+  transportDone: block('R', () => 'HSM was successfully configured for transport.'),
+  recordStrings: block('D', () => [
+    'Record the displayed verification & random user strings.',
+    'These are required to recover from Secure Transport Mode.',
+  ]),
+  verificationString: block('D', (text: string) => `${INDENT}Verification String: ${text}`),
+  randomString: block('D', (text: string) => `${INDENT}Random User  String: ${text}`),
+  badString: block('I', () => 'A random user string has four groups of four characters.'),
+  compareStrings: block('R', () => [
+    'Compare it with the verification string that was displayed when the HSM was put into STM.',
+    'If they are not the same, the HSM was changed on its way, or the random user string is another.',
+  ]),
+  transportLeft: block('R', () => 'HSM was successfully recovered from Secure Transport Mode.'),
+  transportState: block('I', (on: boolean) => `Secure Transport Mode: ${on ? 'yes' : 'no'}`),
+  aboutToSrkTransport: block('R', () => [
+    'You are about to put the HSM into Secure Transport Mode.',
+    'It works again when the purple PED key is presented.',
+  ]),
+  srkState: block('M', (external: boolean, tampered: boolean, transport: boolean) => [
+    'Secure Recovery State flags:',
+    '===================================',
+    `External split enabled:  ${external ? 'yes' : 'no'}`,
+    `SRK resplit required:    no`,
+    `Hardware tampered:       ${tampered ? 'yes' : 'no'}`,
+    `Transport mode:          ${transport ? 'yes' : 'no'}`,
+  ]),
+
+  // ---- audit ----
+  onlyAuditor: block('I', () => 'Only the Auditor role has a domain of its own.'),
+  auditMask: block('I', (letters: string, names: string) => `Logged: ${letters}${names ? ` (${names})` : ''}`),
+  badMask: block('I', (text: string) => `'${text}' is not an event to log.`),
+  auditLogsAll: block('I', () => ['You are about to log every event.', 'A log that is full stops the HSM.']),
+  auditState: block('I', (fields: readonly (readonly [string, string])[]) =>
+    fields.map(([name, value]) => `${`${name}:`.padEnd(28)}${value}`),
+  ),
+  auditRow: block('I', (text: string) => text),
+  auditEmpty: block('I', () => 'The log is empty.'),
+  auditWritten: block('I', (count: number, path: string) => `${plural(count, 'record')} written to ${path}.`),
+  aboutToClearLog: block('I', (through: bigint) => [
+    `You are about to give up the records up to number ${through}.`,
+    'What was not exported is lost.',
+  ]),
+  verifiedMessages: block('D', (first: bigint, last: bigint) => `Verified messages ${first} to ${last}`),
+  notVerified: block('I', (sequence: bigint) => `Record ${sequence} is not as the HSM logged it.`),
+  secretExported: block('D', (path: string) => `Successfully exported wrapped log secret to file '${path}'`),
+  secretImported: block('R', (serial: bigint) => `Successfully imported the log secret of HSM ${serial}.`),
+  cannotRead: block('I', (path: string) => `${path} cannot be read.`),
+  cannotWrite: block('I', (path: string) => `${path} cannot be written.`),
+  fileExists: block('I', (path: string) => `${path} exists; use -overwrite.`),
+  notALog: block('I', (path: string) => `${path} is not an audit log.`),
   hsmPolicyFips: block('T', () => [
     '*** WARNING ***',
     'Selection of this policy option places the HSM in a mode',

@@ -74,9 +74,20 @@ export const phrases = {
   // ---- status ----
   statusOk: phrase('S', () => 'OK'),
   statusZeroized: phrase('D', () => 'L3 Device, Zeroized'),
-  statusTampered: phrase('I', () => 'Tampered'),
+  statusDecommissioned: phrase('D', () => 'Decommissioned'),
+  statusTransport: phrase('D', (rest: string | undefined) => `Transport Mode${rest ? `, ${rest}` : ''}`),
+  statusTampered: phrase('D', (rest: string | undefined) => `Hardware Tamper${rest ? `, ${rest}` : ''}`),
   statusError: phrase('I', (code: number) => `Error (0x${code.toString(16)})`),
   statusNotPresent: phrase('I', () => 'Not present'),
+
+  // ---- tamper ----
+  tamperChassis: phrase('I', () => 'Chassis intrusion'),
+  tamperRemoval: phrase('I', () => 'Card removal'),
+  tamperTemperature: phrase('I', () => 'Temperature out of range'),
+  tamperVoltage: phrase('I', () => 'Voltage out of range'),
+  tamperBattery: phrase('I', () => 'Battery removed or depleted'),
+  tamperOther: phrase('I', (cause: number) => `Tamper ${cause}`),
+  timeUnknown: phrase('I', () => 'unknown time'),
 
   // ---- roles ----
   noneLoggedIn: phrase('D', () => 'none logged in'),

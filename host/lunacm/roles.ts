@@ -1,4 +1,5 @@
 import {
+  ROLE_AUDITOR,
   ROLE_AUTH_PASSWORD,
   ROLE_AUTH_PED,
   ROLE_CRYPTO_OFFICER,
@@ -23,6 +24,7 @@ export const ROLE_NAMES: readonly RoleName[] = [
   { role: ROLE_PARTITION_SO, name: 'Partition SO', short: 'po' },
   { role: ROLE_CRYPTO_OFFICER, name: 'Crypto Officer', short: 'co' },
   { role: ROLE_CRYPTO_USER, name: 'Crypto User', short: 'cu' },
+  { role: ROLE_AUDITOR, name: 'Auditor', short: 'au' },
 ]
 
 const AUTHENTICATION_TYPES: ReadonlyMap<number, Phrase> = new Map([

@@ -9,6 +9,7 @@ import {
   STATE_ERROR,
   STATE_FUNCTIONAL,
   STATE_TAMPERED,
+  STATE_ZEROIZED,
 } from '../../assembly/protocol.js'
 import { type Policy, type Slot, type TokenStatus, TransportError } from '../client/index.js'
 import { phrases } from './phrases.js'
@@ -68,9 +69,14 @@ export function modelName(status: TokenStatus, persona: Persona): string {
 
 /** `OK`, or what is wrong with the HSM. */
 export function hsmStatus(status: TokenStatus): string {
-  if (status.state === STATE_FUNCTIONAL) return phrases.statusOk.text()
   if (status.state === STATE_ERROR) return phrases.statusError.text(status.error)
-  return (status.state === STATE_TAMPERED ? phrases.statusTampered : phrases.statusZeroized).text()
+  const { decommissioned, transport, tampered } = status
+  const zeroized = status.state === STATE_ZEROIZED
+  const rest = decommissioned ? 'Decommissioned' : zeroized ? 'Zeroized' : undefined
+  if (transport) return phrases.statusTransport.text(rest)
+  if (tampered || status.state === STATE_TAMPERED) return phrases.statusTampered.text(rest)
+  if (decommissioned) return phrases.statusDecommissioned.text()
+  return (zeroized ? phrases.statusZeroized : phrases.statusOk).text()
 }
 
 async function slotFacts(slot: Slot, persona: Persona): Promise<Facts> {
@@ -88,7 +94,7 @@ async function slotFacts(slot: Slot, persona: Persona): Promise<Facts> {
     configuration: await configuration(slot, status, partition?.legacy ?? false),
     description: description(slot),
     status: hsmStatus(status),
-    healthy: usable,
+    healthy: usable && !status.transport && !status.tampered,
     backup: status.backup,
     admin,
   }

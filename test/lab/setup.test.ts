@@ -26,8 +26,8 @@ test('the standard lab is the one of the seed page', async () => {
     assert.is(backup?.label, 'Backup')
     assert.equal(backup?.partitions, [])
     const blank = keys.filter(({ state }) => state === 'blank').map(({ name }) => name)
-    assert.equal(blank.sort(), [KEYS.backupUser, KEYS.user, KEYS.otherDomain].sort())
-    assert.is(keys.length, 9)
+    assert.equal(blank.sort(), [KEYS.backupUser, KEYS.user, KEYS.otherDomain, KEYS.recovery, KEYS.auditor].sort())
+    assert.is(keys.length, 11)
     const slots = await lab.slots()
     assert.equal(
       slots.map(({ id, kind }) => [id, kind]),
@@ -42,8 +42,8 @@ test('the standard lab is the one of the seed page', async () => {
 })
 
 test('every view and firmware of both generations can be used, and the challenge that was chosen', async () => {
-  assert.equal(Object.keys(PROFILES), ['6.27.0', '6.28.0', '7.0.3', '7.7.1'])
-  for (const profile of ['6.28.0', '7.7.1']) {
+  assert.equal(Object.keys(PROFILES), ['6.27.0', '6.28.0', '7.0.3', '7.7.1', '7.8.0'])
+  for (const profile of ['6.28.0', '7.8.0']) {
     const stateDir = join(temporaryFolder(), 'state')
     await initLab(stateDir, standardPlan({ profile, pcie: true }), { challenge: 'another-one' })
     for (const { name } of (await useLab(stateDir, {}, async (lab) => lab.file)).views) {

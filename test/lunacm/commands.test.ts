@@ -247,7 +247,7 @@ test('admin slots and HSMs in trouble describe themselves', async () => {
   for (const [state, status] of [
     [protocol.STATE_ZEROIZED, 'L3 Device, Zeroized'],
     [protocol.STATE_ERROR, 'Error (0x0)'],
-    [protocol.STATE_TAMPERED, 'Tampered'],
+    [protocol.STATE_TAMPERED, 'Hardware Tamper'],
   ] as const) {
     hsm.state = state
     const { greeting } = await run(slots, [])

@@ -115,7 +115,9 @@ export class RealLab implements SlotSource {
 
   async slots(): Promise<readonly Slot[]> {
     const { card, backup } = this.#clients
-    const partitions = (await card.partitions.list()).map(({ id }) => id)
+    // An HSM without its keys shows itself alone.
+    const tampered = (await card.status()).state === protocol.STATE_TAMPERED
+    const partitions = tampered ? [] : (await card.partitions.list()).map(({ id }) => id)
     return [
       ...[protocol.ADMIN_PARTITION, ...partitions].map(
         (partition, id): Slot => ({ id, kind: 'pcie', partition, client: card, ped: this.#connector(this.card) }),

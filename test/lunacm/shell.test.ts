@@ -146,7 +146,7 @@ lunacm:> hsm factoryreset
 
         You are about to factory reset the HSM.
         All contents of the HSM will be destroyed.
-        HSM policies will be reset and the remote PED vector will be erased.
+        HSM policies will be reset, the remote PED vector and the Auditor role will be erased.
 
         Are you sure you wish to continue?
 

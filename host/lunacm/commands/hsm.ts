@@ -112,4 +112,17 @@ const factoryreset: Command = {
   },
 }
 
-export const hsmCommands: readonly Command[] = [init, showinfo, showpolicies, changehsmpolicy, factoryreset]
+const zeroize: Command = {
+  words: [group, word('zeroize', 'z')],
+  options: [force],
+  login: 'HSM SO',
+  help: 'Destroy all keys and partitions; policies and the audit role stay',
+  async run(context, args) {
+    const slot = await context.current()
+    const { handle } = await context.session(slot, ADMIN_PARTITION)
+    await context.output.confirm(args.has('force'), literals.aboutToZeroize)
+    await slot.client.hsm.zeroize(handle)
+  },
+}
+
+export const hsmCommands: readonly Command[] = [init, showinfo, showpolicies, changehsmpolicy, zeroize, factoryreset]

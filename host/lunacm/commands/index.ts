@@ -1,5 +1,6 @@
 import type { Command } from '../command.js'
 import { archiveCommands } from './archive.js'
+import { auditCommands } from './audit.js'
 import { generalCommands } from './general.js'
 import { hsmCommands } from './hsm.js'
 import { partitionCommands } from './partition.js'
@@ -7,6 +8,7 @@ import { partitionClone } from './partition-clone.js'
 import { partitionDomainCommands } from './partition-domain.js'
 import { partitionShowCommands } from './partition-show.js'
 import { pedCommands } from './ped.js'
+import { recoveryCommands } from './recovery.js'
 import { roleCommands } from './role.js'
 import { roleSecretCommands } from './role-secrets.js'
 import { slotCommands } from './slot.js'
@@ -18,6 +20,8 @@ export const COMMANDS: readonly Command[] = [
   ...roleCommands,
   ...roleSecretCommands,
   ...hsmCommands,
+  ...recoveryCommands,
+  ...auditCommands,
   ...partitionCommands,
   ...partitionShowCommands,
   ...partitionDomainCommands,

@@ -42,5 +42,5 @@ export const roleOption: OptionSpec = {
   known: ROLE_NAMES.flatMap(({ name, short }) => [name.toLowerCase(), short]),
   required: true,
   value: '<role>',
-  help: 'Role: so, po, co, cu or the full name',
+  help: 'Role: so, po, co, cu, au or the full name',
 }

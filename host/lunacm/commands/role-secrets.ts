@@ -1,18 +1,18 @@
-import { ROLE_AUTH_PASSWORD } from '../../../assembly/protocol.js'
+import { ROLE_AUDITOR, ROLE_AUTH_PASSWORD } from '../../../assembly/protocol.js'
 import type { Slot } from '../../client/index.js'
 import { type Command, type OptionSpec, word } from '../command.js'
-import { CommandError, HOST_RESULTS } from '../errors.js'
+import { badLine, CommandError, HOST_RESULTS } from '../errors.js'
 import { literals, rendered, textOf } from '../literals.js'
-import { newSecretOption, secretOption } from '../login.js'
+import { domainOption, newSecretOption, secretOption } from '../login.js'
 import { findRole } from '../roles.js'
-import { force, passwordOption, roleOption } from './options.js'
+import { domainOptions, force, passwordOption, roleOption } from './options.js'
 
 const group = word('role', 'ro')
 
 const init: Command = {
   words: [group, word('init', 'in')],
   options: [roleOption, passwordOption('Initial password; on PED-authenticated HSMs ignored')],
-  login: 'Partition SO for the Crypto Officer, Crypto Officer for the Crypto User',
+  login: 'Partition SO for the Crypto Officer, Crypto Officer for the Crypto User, nobody for the Auditor',
   help: 'Create a role and its first secret',
   async run(context, args) {
     const { role } = findRole(args.requiredText('name'))
@@ -109,6 +109,23 @@ const resetpw: Command = {
   },
 }
 
+const setdomain: Command = {
+  words: [group, word('setdomain', 'sd')],
+  options: [roleOption, ...domainOptions],
+  login: 'Auditor',
+  help: 'Give the Auditor its domain, which its log needs to be configured and verified elsewhere',
+  async run(context, args) {
+    const { role } = findRole(args.requiredText('name'))
+    if (role !== ROLE_AUDITOR) throw badLine(literals.onlyAuditor)
+    const slot = await context.current()
+    const { handle } = await context.session(slot)
+    const ped = await context.isPedAuthenticated(slot)
+    const domain = ped ? '' : await domainOption(context, args.text('domain'), args.has('defaultdomain'))
+    if (ped) context.output.paragraph(literals.attendToPed)
+    await slot.client.audit.setDomain(handle, domain)
+  },
+}
+
 const deactivate: Command = {
   words: [group, word('deactivate', 'd')],
   options: [roleOption],
@@ -122,4 +139,4 @@ const deactivate: Command = {
   },
 }
 
-export const roleSecretCommands: readonly Command[] = [init, changepw, resetpw, createchallenge, deactivate]
+export const roleSecretCommands: readonly Command[] = [init, changepw, resetpw, createchallenge, setdomain, deactivate]
