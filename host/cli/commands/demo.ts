@@ -33,7 +33,7 @@ Options:
   --seed TEXT             make all that is random follow from TEXT, and let time
                           stand still: then the SHA-256 of every flash image and
                           of all frames is printed, the same in every run
-  --profile VERSION       firmware to emulate: ${Object.keys(PROFILES).join(', ')}
+  --profile VERSION       firmware: ${Object.keys(PROFILES).join(', ')}
   --state DIR             keep the lab in this folder (default: a temporary one)
   --debug                 show the stack of an error
   -h, --help              show this help
