@@ -409,6 +409,7 @@ export const POLICY_MIN_PIN = 25
 export const POLICY_MAX_PIN = 26
 export const POLICY_KEY_MANAGEMENT = 28
 export const POLICY_RSA_PKCS = 33
+export const POLICY_NON_FIPS = 43
 export const POLICY_EXTENDED_DOMAINS = 44
 
 /** Flags of a policy record. */

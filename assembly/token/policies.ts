@@ -13,6 +13,7 @@ import {
   HSM_POLICY_M_OF_N,
   HSM_POLICY_MAX_PARTITIONS,
   HSM_POLICY_NO_DECOMMISSION,
+  HSM_POLICY_NON_FIPS,
   HSM_POLICY_PED_AUTH,
   HSM_POLICY_PIN_AUTH,
   HSM_POLICY_REMOTE_PED,
@@ -22,6 +23,7 @@ import {
   POLICY_ACTIVATION,
   POLICY_AUTO_ACTIVATION,
   POLICY_FIXED,
+  POLICY_NON_FIPS,
   POLICY_NUMERIC,
   POLICY_OFF_TO_ON_DESTRUCTIVE,
   POLICY_ON_TO_OFF_DESTRUCTIVE,
@@ -156,6 +158,7 @@ export function partitionPolicyDefaults(partition: u32): void {
     ) {
       value = 0
     }
+    if (hsmPolicy(HSM_POLICY_NON_FIPS) === 0 && row.id === POLICY_NON_FIPS) value = 0
     store32be(partitionRow(partition) + P_POLICIES + ((<usize>row.id) << 2), value)
   }
 }
@@ -200,6 +203,8 @@ export function checkPartitionPolicy(partition: u32, id: u32, value: u32): u32 {
     if (value !== 0 && hsmPolicy(HSM_POLICY_CLONING) === 0) {
       if (id === POLICY_PRIVATE_CLONING || id === POLICY_SECRET_CLONING) return RC_CONFIG_FAILS_DEPENDENCIES
     }
+    if (value !== 0 && hsmPolicy(HSM_POLICY_NON_FIPS) === 0 && id === POLICY_NON_FIPS)
+      return RC_CONFIG_FAILS_DEPENDENCIES
     if (value !== 0 && profile().wrapExcludesClone !== 0) {
       const other = id === POLICY_PRIVATE_CLONING ? POLICY_PRIVATE_WRAPPING : POLICY_PRIVATE_CLONING
       const either = id === POLICY_PRIVATE_CLONING || id === POLICY_PRIVATE_WRAPPING

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { BATTERY_KEK, BATTERY_MTK, FLASH_SECTOR } from '../../assembly/protocol.js'
+import { BATTERY_KEK, BATTERY_MTK, BATTERY_REGIONS, FLASH_SECTOR } from '../../assembly/protocol.js'
 import { BoardFolder, JOURNAL_LIMIT } from '../../host/board/board-folder.js'
 import { BATTERY_CAPACITY, type Change, SPLIT_SIZE } from '../../host/board/changes.js'
 import { NonVolatileMemory, type State } from '../../host/board/non-volatile.js'
@@ -16,7 +16,7 @@ const FILES = ['flash.img', 'battery.bin', 'counter', 'split.bin', 'standby.bin'
 
 function fingerprint(state: State): string {
   const hash = createHash('sha256').update(state.flash.image)
-  for (const region of [BATTERY_KEK, BATTERY_MTK, 2]) {
+  for (let region = 0; region < BATTERY_REGIONS; region++) {
     hash.update(`|${state.battery(region).length}|`).update(state.battery(region))
   }
   hash.update(state.split ?? '-')
@@ -53,7 +53,11 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('erase' as const), sector: fc.integer({ min: 0, max: 1 }) }),
   fc.record({ kind: fc.constant('counter' as const), value: u64 }),
-  fc.record({ kind: fc.constant('battery' as const), region: fc.integer({ min: 0, max: 2 }), data: bytes(1, 40) }),
+  fc.record({
+    kind: fc.constant('battery' as const),
+    region: fc.integer({ min: 0, max: BATTERY_REGIONS - 1 }),
+    data: bytes(1, 40),
+  }),
   fc.record({ kind: fc.constant('split' as const), data: bytes(SPLIT_SIZE, SPLIT_SIZE) }),
   fc.record({ kind: fc.constant('random' as const), position: u64 }),
   fc.record({ kind: fc.constant('alive' as const), time: u64 }),
@@ -227,7 +231,7 @@ test('changes outside the peripherals are refused', async () => {
   const bad: Change[] = [
     { kind: 'program', offset: FLASH, data: Uint8Array.of(0) },
     { kind: 'erase', sector: 2 },
-    { kind: 'battery', region: 3, data: Uint8Array.of(0) },
+    { kind: 'battery', region: BATTERY_REGIONS, data: Uint8Array.of(0) },
     { kind: 'battery', region: 0, data: new Uint8Array(BATTERY_CAPACITY + 1) },
     { kind: 'split', data: new Uint8Array(SPLIT_SIZE - 1) },
   ]

@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { FLASH_SECTOR, PED_ID_LOCAL } from '../../assembly/protocol.js'
+import { BATTERY_REGIONS, FLASH_SECTOR, PED_ID_LOCAL } from '../../assembly/protocol.js'
 import { Board, BoardError, NonVolatileMemory, SeededTrng, State, VirtualClock } from '../../host/board/index.js'
 import { image, newBoard, park, START } from './board-support.js'
 import { fails, request, submit, u32 } from './support.js'
@@ -16,7 +16,7 @@ test('a trap, an abort and a bad access reset the board, and the next command wo
     [TEST.read, Buffer.concat([u32(2 * FLASH_SECTOR), u32(1)]), 'PERIPHERAL_ACCESS', /outside/],
     [TEST.read, Buffer.concat([u32(0), u32(0xffffffff)]), 'PERIPHERAL_ACCESS', /outside/],
     [TEST.erase, u32(2), 'PERIPHERAL_ACCESS', /outside/],
-    [TEST.batteryRead, u32(3), 'PERIPHERAL_ACCESS', /region/],
+    [TEST.batteryRead, u32(BATTERY_REGIONS), 'PERIPHERAL_ACCESS', /region/],
     [TEST.stranger, Buffer.alloc(0), 'FIRMWARE_TRAP', /nobody/],
   ]
   for (const [command, body, code, message] of faults) {

@@ -12,7 +12,7 @@ const ROOT = fileURLToPath(new URL('../../../../', import.meta.url))
 const FILE = `${ROOT}fixtures/obc1/known-answers.txt`
 const ENTRY = 'assembly/known-answers.ts'
 const PAGES = '512'
-const SECTORS = 12
+const SECTORS = 17
 
 interface Address {
   readonly value: number

@@ -10,6 +10,7 @@ import { TestToken } from '../support/test-token.js'
 
 const test = suite('rules: policies')
 
+const { ROLE_CRYPTO_OFFICER: CO, ROLE_CRYPTO_USER: CU, ROLE_PARTITION_SO: PSO } = protocol
 const SIX = [protocol.PROFILE_6_27_0, protocol.PROFILE_6_28_0]
 const SEVEN = [protocol.PROFILE_7_0_3, protocol.PROFILE_7_7_1, protocol.PROFILE_7_8_0]
 
@@ -98,6 +99,27 @@ test('a destructive policy takes the partitions, one that is not takes nothing',
   assert.is((await client.sessionInfo(admin)).role, protocol.ROLE_SO)
 })
 
+test('a partition is never less strict than its HSM: cloning, and from 7.8 on FIPS algorithms', async () => {
+  const token = await TestToken.make({ profile: protocol.PROFILE_7_8_0 })
+  const { client } = token
+  const admin = await initHsm(token)
+  await client.hsm.setPolicy(admin, protocol.HSM_POLICY_CLONING, 0)
+  await client.hsm.setPolicy(admin, protocol.HSM_POLICY_NON_FIPS, 0)
+  const partition = await ownPartition(client, admin)
+  const values = new Map((await client.partitions.policies(partition)).map(({ id, value }) => [id, value]))
+  const bound = [protocol.POLICY_PRIVATE_CLONING, protocol.POLICY_SECRET_CLONING, protocol.POLICY_NON_FIPS]
+  assert.equal(
+    bound.map((id) => values.get(id)),
+    [0, 0, 0],
+  )
+  const session = await client.openSession(partition)
+  await client.roles.login(session, PSO, SECRETS.partitionSo)
+  for (const id of bound) {
+    const set = client.partitions.setPolicy(session, partition, id, 1)
+    await refuses(protocol.RC_CONFIG_FAILS_DEPENDENCIES, set, String(id))
+  }
+})
+
 test('single domain: partitions get the domain of the HSM, and clone with each other unasked', async () => {
   const token = await TestToken.make()
   const { client } = token
@@ -123,8 +145,6 @@ test('7.8 asks for eight bytes in a password, the profiles before it for seven',
     await init(least)
   }
 })
-
-const { ROLE_CRYPTO_OFFICER: CO, ROLE_CRYPTO_USER: CU, ROLE_PARTITION_SO: PSO } = protocol
 
 /** A 7.x partition as its Partition SO leaves it, with the policy on that lets the SO reset secrets, or off. */
 async function withOfficer(reset: boolean) {
