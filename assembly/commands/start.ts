@@ -6,7 +6,7 @@ import { superblockCommit, superblockFreeze } from '../flash/superblock'
 import { RC_OK, STATE_FUNCTIONAL } from '../protocol'
 import { activationLoad } from '../token/roles'
 import { fail, powerUp, state } from '../token/state'
-import { enforceLimits } from './role'
+import { enforceLimits } from './role-support'
 
 /** RC_OK in every state but the error state. */
 export function start(): u32 {
