@@ -1,5 +1,5 @@
 import { aes } from './crypto/aes.js'
-import { keyWrap } from './crypto/key-wrap.js'
+import { keyWraps } from './crypto/key-wrap.js'
 import { primitives } from './crypto/primitives.js'
 import type { Group } from './harness/bench.js'
 import { backups, softHsm } from './token/backup.js'
@@ -10,7 +10,7 @@ import { workers } from './token/workers.js'
 
 /** Every group, in the order of the table. */
 export const GROUPS: readonly Group[] = [
-  keyWrap,
+  ...keyWraps,
   aes,
   ...primitives,
   softHsm,

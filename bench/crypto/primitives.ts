@@ -40,8 +40,8 @@ const reader = (core: Core, at: number, n: number) => (): Uint8Array => core.mem
 
 /** KWP of one object, wrap and unwrap; 1,190 bytes are about an RSA-2048 key. */
 function kwp(bytes: number): Primitive {
-  const what = `AES-256 KWP, wrap and unwrap of one object of ${bytes} bytes`
-  return primitive(`kwp${bytes}-vs-node`, what, 'ops/s', `${NODE} id-aes256-wrap-pad`, (core) => {
+  const what = `AES-256 KWP, wrap and unwrap of one object of ${bytes} bytes, no batch`
+  return primitive(`kwp${bytes}-single-vs-node`, what, 'ops/s', `${NODE} id-aes256-wrap-pad`, (core) => {
     const plain = pattern(bytes)
     const padded = 8 + Math.ceil(bytes / 8) * 8
     const [kek, source, wrapped, back] = [core.put(KEY), core.put(plain), core.room(padded), core.room(padded)]

@@ -13,6 +13,8 @@ interface CoreExports extends Record<string, unknown> {
   aesDecrypt(ctx: number, src: number, dst: number, blocks: number): void
   kwWrapMany(ctx: number, rows: number, count: number): void
   kwUnwrapMany(ctx: number, rows: number, count: number, ok: number): void
+  kwpWrapMany(ctx: number, rows: number, count: number): void
+  kwpUnwrapMany(ctx: number, rows: number, count: number, lengths: number): void
   kwWrap(kek: number, kekLen: number, src: number, n: number, dst: number): number
   kwUnwrap(kek: number, kekLen: number, src: number, n: number, dst: number): number
   kwpWrap(kek: number, kekLen: number, src: number, n: number, dst: number): number

@@ -5,7 +5,7 @@ import { median } from '../harness/statistics.js'
 import { SoftHsmMigration } from '../softhsm/softhsm.js'
 import { cryptoAlone } from './crypto-alone.js'
 import type { ObjectKind } from './objects.js'
-import { type Direction, openFolders, pairOf, save, whole } from './pairs.js'
+import { type Direction, moveAll, openFolders, pairOf, save, whole } from './pairs.js'
 import { openInWorker } from './tokens.js'
 
 interface Job {
@@ -58,22 +58,46 @@ const JOBS: readonly Job[] = [
   job('backup-data', 'backup', 'data', 1000, { quickCount: 500 }),
 ]
 
+/** The same backup in processor time: what a busy machine does not change. */
+const work = ({ id, what, ...spec }: RowSpec): RowSpec => ({
+  ...spec,
+  id: `${id}-cpu`,
+  what: `${what}, in processor time of everything that takes part`,
+})
+
 /** A group for each: what fails in one leaves the others alone. */
-export const backups: readonly Group[] = JOBS.map(({ spec, kind, count, quickCount, direction }) => ({
-  rows: [spec],
-  async measure(_wanted, context) {
-    const actual = context.quick ? (quickCount ?? count) : count
-    context.progress(`${direction} of ${actual} ${NAMES[kind]}`)
-    const prepared = await pairOf(kind, actual, direction)
-    const pair = await openFolders(save(prepared, context), openInWorker)
-    const contenders = { whole: whole(pair), alone: cryptoAlone(prepared.bytes, context.quick ? 20 : 100) }
-    const costs = await interleave(contenders, context.quick ? 3 : 9, { warmups: 2 })
-    await pair.source.close()
-    await pair.target.close()
-    const note = actual === count ? undefined : `${spec.id}: ${actual} objects`
-    return new Map([[spec.id, costs.against('whole', 'alone', note)]])
-  },
-}))
+export const backups: readonly Group[] = JOBS.map(({ spec, kind, count, quickCount, direction }) => {
+  const cpu = work(spec)
+  return {
+    rows: [spec, cpu],
+    async measure(wanted, context) {
+      const actual = context.quick ? (quickCount ?? count) : count
+      context.progress(`${direction} of ${actual} ${NAMES[kind]}`)
+      const prepared = await pairOf(kind, actual, direction)
+      const pair = await openFolders(save(prepared, context), openInWorker)
+      const worked = new Costs()
+      const contenders = {
+        whole: async () => {
+          const { cost, processor } = await moveAll(pair)
+          worked.add('processor', processor)
+          return cost
+        },
+        alone: cryptoAlone(prepared.bytes, context.quick ? 20 : 100),
+      }
+      const [rounds, warmups] = [context.quick ? 3 : 9, 2]
+      const costs = await interleave(contenders, rounds, { warmups })
+      await pair.source.close()
+      await pair.target.close()
+      const note = actual === count ? undefined : `${spec.id}: ${actual} objects`
+      const real = costs.against('whole', 'alone', note)
+      const processor = worked.against('processor', 'processor').ours.slice(warmups)
+      const results = new Map<string, Samples>()
+      if (wanted.has(spec.id)) results.set(spec.id, real)
+      if (wanted.has(cpu.id)) results.set(cpu.id, { ours: processor, baseline: real.baseline })
+      return results
+    },
+  }
+})
 
 const KEYS = 1000
 /** Keys that SoftHSM2 moves in a quick round: what one costs does not depend on how many there are. */

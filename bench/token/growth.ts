@@ -13,7 +13,7 @@ import {
   type Samples,
 } from '../harness/bench.js'
 import { type Contender, Costs, clockNow, interleave } from '../harness/rounds.js'
-import { backup, clear } from './cloning.js'
+import { type Backup, backup, clear } from './cloning.js'
 import { aesKey, fill, handlesOf, label, RECORD_BYTES } from './objects.js'
 import { type Officer, openInWorker, Prepared } from './tokens.js'
 
@@ -37,6 +37,7 @@ const grows = (id: string, what: string, gate?: number): RowSpec => ({
 })
 
 const BACKUP = grows('growth-100k', `backup of the next ${NEXT} AES-256 keys, durable, into`, 2.1)
+const BACKUP_WORK = grows('growth-100k-cpu', `the processor time of a backup of the next ${NEXT} AES-256 keys into`)
 const CREATE = grows('growth-create', 'making an AES key, without a disk, in')
 const FIND = grows('growth-find', 'finding a key by its label in')
 const DESTROY = grows('growth-destroy', 'destroying a key, without a disk, in')
@@ -68,36 +69,39 @@ async function stage(held: number, room: number): Promise<Stage> {
 }
 
 /** Moves the next objects and takes them away again; only the moving is measured. */
-const moveNext =
-  (source: Officer, target: Officer, next: readonly number[]): Contender =>
-  async () => {
-    const { cost, handles } = await backup(source, target, next)
-    await target.client.objects.destroy(target.session, handles)
-    return cost
-  }
+async function moveNext(source: Officer, target: Officer, next: readonly number[]): Promise<Backup> {
+  const moved = await backup(source, target, next)
+  await target.client.objects.destroy(target.session, moved.handles)
+  return moved
+}
 
-async function measureBackups(
-  stages: readonly [Stage, Stage],
-  context: Context,
-  rounds: number,
-  note?: string,
-): Promise<Samples> {
+/** Costs by size, `many` and `few`, in real time; with `-cpu` behind it in processor time. */
+async function measureBackups(stages: readonly [Stage, Stage], context: Context, rounds: number): Promise<Costs> {
   const open: Officer[] = []
-  const contenders: Contender[] = []
+  const turns: (() => Promise<Backup>)[] = []
   for (const { source, target, handles, held } of stages) {
     const folders = [context.folder('source'), context.folder('target')] as const
     source.save(folders[0])
     target.save(folders[1])
     const [from, to] = [await openInWorker(folders[0]), await openInWorker(folders[1])]
     open.push(from, to)
-    contenders.push(moveNext(from, to, handles.slice(held)))
+    turns.push(() => moveNext(from, to, handles.slice(held)))
   }
-  const [many, few] = contenders
-  if (!many || !few) throw new BenchError('two stages are wanted')
-  const costs = await interleave({ many, few }, rounds)
+  const costs = new Costs()
+  for (let round = -2; round < rounds; round++) {
+    for (const [index, turn] of turns.entries()) {
+      const { cost, processor } = await turn()
+      if (round < 0) continue
+      costs.add(SIZES[index] ?? '', cost)
+      costs.add(`${SIZES[index]}-cpu`, processor)
+    }
+  }
   for (const end of open) await end.close()
-  return costs.against('many', 'few', note)
+  return costs
 }
+
+/** In the order of the stages. */
+const SIZES = ['many', 'few'] as const
 
 /** The whole of the source into an empty target, and the first few of it. */
 async function measureWhole(
@@ -167,7 +171,7 @@ async function measureSingle([many, few]: readonly [Stage, Stage], rounds: numbe
 const SINGLE_ROWS = { create: CREATE, find: FIND, destroy: DESTROY } as const
 
 export const growth: Group = {
-  rows: [BACKUP, CREATE, FIND, DESTROY, WHOLE],
+  rows: [BACKUP, BACKUP_WORK, CREATE, FIND, DESTROY, WHOLE],
   async measure(wanted, context) {
     const held = context.quick ? QUICK_MANY : MANY
     const note = (id: string): string | undefined => (held === MANY ? undefined : `${id}: ${held} objects`)
@@ -175,9 +179,11 @@ export const growth: Group = {
     const room = RECORD_BYTES.aes256 * (held + NEXT)
     const stages = [await stage(held, room), await stage(FEW, room)] as const
     const results = new Map<string, Samples>()
-    if (wanted.has(BACKUP.id)) {
+    if (wanted.has(BACKUP.id) || wanted.has(BACKUP_WORK.id)) {
       context.progress(BACKUP.what)
-      results.set(BACKUP.id, await measureBackups(stages, context, context.quick ? 3 : 9, note(BACKUP.id)))
+      const costs = await measureBackups(stages, context, context.quick ? 5 : 15)
+      if (wanted.has(BACKUP.id)) results.set(BACKUP.id, costs.against('many', 'few', note(BACKUP.id)))
+      if (wanted.has(BACKUP_WORK.id)) results.set(BACKUP_WORK.id, costs.against('many-cpu', 'few-cpu'))
     }
     if (Object.values(SINGLE_ROWS).some(({ id }) => wanted.has(id))) {
       context.progress('single commands in full and in almost empty partitions')

@@ -1,7 +1,7 @@
 // A source that holds objects and an empty target: prepared in memory, saved as folders, opened on threads of their own or here.
 import { BenchError, type Context } from '../harness/bench.js'
 import type { Contender } from '../harness/rounds.js'
-import { backup, clear } from './cloning.js'
+import { type Backup, backup, clear } from './cloning.js'
 import { fill, handlesOf, type ObjectKind, RECORD_BYTES } from './objects.js'
 import { type Officer, Prepared } from './tokens.js'
 
@@ -66,9 +66,13 @@ export async function openFolders(folders: Folders, open: (folder: string) => Pr
 }
 
 /** Empties the target, then moves everything; the emptying is not measured. */
+export async function moveAll({ source, target, handles }: Pair): Promise<Backup> {
+  await clear(target)
+  return backup(source, target, handles)
+}
+
+/** The real time of `moveAll`. */
 export const whole =
-  ({ source, target, handles }: Pair): Contender =>
-  async () => {
-    await clear(target)
-    return (await backup(source, target, handles)).cost
-  }
+  (pair: Pair): Contender =>
+  async () =>
+    (await moveAll(pair)).cost

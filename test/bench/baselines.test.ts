@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { speedOf } from '../../bench/crypto/aes.js'
-import { agree, FirmwareKeyWrap, type KeyWrap, NobleKeyWrap, NodeKeyWrap } from '../../bench/crypto/key-wrap.js'
+import { agree, FirmwareKeyWrap, type KeyWrap, NobleKeyWrap, NodeKeyWrap } from '../../bench/crypto/wraps.js'
 import { BenchError } from '../../bench/harness/bench.js'
 import { seedProperties } from '../crypto/core.js'
 
@@ -11,21 +11,24 @@ seedProperties()
 
 const isBenchError = (error: unknown) => error instanceof BenchError
 
-test('all three key wraps give the same bytes, and the object back', () => {
+test('all three key wraps give the same bytes, and the object back, with padding and without', () => {
   const semiblocks = fc.integer({ min: 2, max: 20 }).chain((n) => fc.uint8Array({ minLength: 8 * n, maxLength: 8 * n }))
-  const ours = new FirmwareKeyWrap(32, 32 * 168)
-  fc.assert(
-    fc.property(fc.array(semiblocks, { minLength: 1, maxLength: 32 }), (objects) => {
-      agree(
-        [ours, new NodeKeyWrap(), new NobleKeyWrap()],
-        objects.map((object) => Buffer.from(object)),
-      )
-    }),
-  )
+  const objects = { kw: semiblocks, kwp: fc.uint8Array({ minLength: 1, maxLength: 160 }) } as const
+  for (const wrapping of ['kw', 'kwp'] as const) {
+    const ours = new FirmwareKeyWrap(wrapping, 32, 32 * 176)
+    fc.assert(
+      fc.property(fc.array(objects[wrapping], { minLength: 1, maxLength: 32 }), (list) => {
+        agree(
+          [ours, new NodeKeyWrap(wrapping), new NobleKeyWrap(wrapping)],
+          list.map((object) => Buffer.from(object)),
+        )
+      }),
+    )
+  }
 })
 
 test('a key wrap that gives other bytes is not measured', () => {
-  const node = new NodeKeyWrap()
+  const node = new NodeKeyWrap('kw')
   const objects = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)]
   const swapped: KeyWrap = { wrap: (list) => node.wrap(list).reverse(), unwrap: (list) => node.unwrap(list) }
   const forgetful: KeyWrap = { wrap: (list) => node.wrap(list), unwrap: (list) => node.unwrap(list).slice(1) }
