@@ -6,7 +6,7 @@
 //     --suffix .S.js  files that end in this instead of .test.js
 //     --parallel N    processes at a time (2)
 //     --timeout N     seconds a file may take (120); a file raises it with a line "// test-timeout: N"
-//     --grace N       milliseconds a process may outlive its last test (5000)
+//     --grace N       milliseconds a process may outlive its last test, whose clean-up a slow disk delays (30000)
 //
 // The last line is always "N passed, N failed"; the exit code is 1 where anything failed, and where nothing ran.
 import { resolve } from 'node:path'
@@ -21,7 +21,7 @@ const { values, positionals } = parseArgs({
     suffix: { type: 'string', default: '.test.js' },
     parallel: { type: 'string', default: '2' },
     timeout: { type: 'string', default: '120' },
-    grace: { type: 'string', default: '5000' },
+    grace: { type: 'string', default: '30000' },
   },
 })
 

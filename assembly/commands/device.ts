@@ -98,7 +98,6 @@ import {
   F_TWC,
   fail,
   firmwareVersion,
-  hasVector,
   isBackup,
   isPed,
   knowsProfile,
@@ -111,6 +110,7 @@ import {
   state,
   stateError,
 } from '../token/state'
+import { hasVector } from '../token/vector'
 import { access, currentSession, here } from './context'
 import {
   read8,

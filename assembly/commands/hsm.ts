@@ -71,7 +71,6 @@ import { fresh, random } from '../token/random'
 import { attemptsLeft, roleFlags, roleSet } from '../token/roles'
 import {
   firmwareVersion,
-  hasVector,
   isPed,
   maxPartitions,
   model,
@@ -82,6 +81,7 @@ import {
   state,
   storage,
 } from '../token/state'
+import { hasVector, vectorMark } from '../token/vector'
 import { factoryReset as resetToFactory, zeroize } from '../token/zeroize'
 import { hereIsAdmin, needSo } from './context'
 import { read16, read32, readBytes, readDone, readLength, write8, write16, write32, write64, writeBytes } from './frame'
@@ -164,6 +164,7 @@ function init(): u32 {
   }
   // The KEK last: until it is there the HSM is zeroized, whatever a cut leaves behind.
   if (auditIsActive()) auditTakeOver()
+  vectorMark()
   superblockCommit()
   battery_write(BATTERY_KEK, KEY_KEK, 32)
   flash_sync()

@@ -26,7 +26,8 @@ import {
   RC_SECURITY_PARAMETER_MISSING,
   STATE_FUNCTIONAL,
 } from '../protocol'
-import { eraseVector, hasVector, isPed, state, storeVector } from '../token/state'
+import { isPed, state } from '../token/state'
+import { eraseVector, hasVector, storeVector } from '../token/vector'
 import { hereIsAdmin, needSo } from './context'
 import { readDone, write8, write16 } from './frame'
 
@@ -73,7 +74,7 @@ function vectorInit(): u32 {
   const rc = pedAsk(0, PED_OP_MAKE, PED_KIND_REMOTE, 0, admin + P_LABEL, <i32>load<u8>(admin + P_LABEL_LENGTH))
   if (rc !== RC_OK) return rc
   kwWrap(KEY_FK, 32, pedAnswer(0), 48, WRAPPED)
-  if (!storeVector(WRAPPED)) return RC_DEVICE_MEMORY
+  if (!storeVector(WRAPPED, state() === STATE_FUNCTIONAL)) return RC_DEVICE_MEMORY
   memory.copy(KEY_RPV, pedAnswer(0), 48)
   return RC_OK
 }
@@ -82,6 +83,6 @@ function vectorErase(): u32 {
   const rc = needSo()
   if (rc !== RC_OK) return rc
   if (pedId() === PED_ID_REMOTE) pedDisconnect()
-  eraseVector()
+  eraseVector(true)
   return RC_OK
 }

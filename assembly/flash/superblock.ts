@@ -62,6 +62,8 @@ export const P_DOMAINS: usize = 964
 export const P_DOMAIN_SLOTS: usize = 968
 /** Per domain slot: length u8, label b32. */
 export const P_DOMAIN_LABELS: usize = 1148
+/** Row 0 only: which remote PED vector is this HSM's, 32 bytes (token/vector.ts). */
+export const P_VECTOR: usize = 1248
 
 /** Role row, 160 bytes, four per partition. */
 export const ROLE_SIZE: usize = 160

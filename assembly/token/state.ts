@@ -5,7 +5,6 @@ import {
   KEY_GSK,
   KEY_KEK,
   KEY_MTK,
-  KEY_RPV,
   KEY_RSK,
   KEY_TUK,
   SECRET,
@@ -16,7 +15,6 @@ import { auditErase, auditLoad, auditStop } from '../audit/log'
 import {
   battery_read,
   battery_write,
-  flash_program,
   flash_read,
   flash_sync,
   mono_inc,
@@ -66,6 +64,7 @@ import { deriveFactoryKey, deriveRootKeys } from './keys'
 import { ecPublic } from './pka'
 import { tamperPolicies } from './policies'
 import { Profile, profileOf } from './profile'
+import { eraseVector, loadVector, vectorIsListed } from './vector'
 
 // Factory record, 1,028 bytes at the start of its sector.
 export const F_MAGIC: usize = 0
@@ -90,20 +89,12 @@ export const FACTORY_MAGIC: u32 = 0x4f424d31
 const FACTORY_LAYOUT: u32 = 1
 const COMMITTED: u32 = 0x5aa5c0de
 
-/** Remote PED vectors follow the record, each programmed once: "OBV1", KW(FK, vector) 56, commit word. */
-const VECTOR_FIRST: u32 = 4096
-const VECTOR_SIZE: u32 = 64
-const VECTOR_MAGIC: u32 = 0x4f425631
-
 export const FACTORY: usize = memory.data(1040, 16)
-const VECTOR: usize = memory.data(64, 16)
 const CHECK: usize = memory.data(128, 16)
 
 let tokenState: i32 = STATE_BLANK
 let errorCode: u32 = RC_OK
 let profileRow: usize = 0
-let vectorSlot: i32 = -1
-let vectorNext: u32 = 0
 
 export function state(): i32 {
   return tokenState
@@ -174,10 +165,6 @@ export function twc(): usize {
   return FACTORY + F_TWC
 }
 
-export function hasVector(): bool {
-  return vectorSlot >= 0
-}
-
 /** splitA xor what the split peripheral holds, at SECRET: the MTK, unless a part of splitB is on a purple key. */
 function joinSplits(): bool {
   if (split_read(SECRET) !== 1) return false
@@ -242,51 +229,6 @@ function checkPair(wrapped: usize, certificate: usize, out: usize): bool {
   return ecPublic(out, CHECK) && ctEqual(CHECK, certificate + 48, 97)
 }
 
-function loadVector(): void {
-  vectorSlot = -1
-  vectorNext = 0
-  const base = <u32>FLASH_FACTORY_SECTOR * <u32>FLASH_SECTOR + VECTOR_FIRST
-  while (VECTOR_FIRST + (vectorNext + 1) * VECTOR_SIZE <= <u32>FLASH_SECTOR) {
-    flash_read(base + vectorNext * VECTOR_SIZE, VECTOR, <i32>VECTOR_SIZE)
-    if (load32be(VECTOR) === 0xffffffff) break
-    const whole = load32be(VECTOR) === VECTOR_MAGIC && load32be(VECTOR + 60) === COMMITTED
-    if (whole && kwUnwrap(KEY_FK, 32, VECTOR + 4, 56, KEY_RPV)) vectorSlot = <i32>vectorNext
-    vectorNext++
-  }
-}
-
-/** Stores a wrapped vector (56 bytes), then makes the one before it unreadable. False = the sector is full. */
-export function storeVector(wrapped: usize): bool {
-  const base = <u32>FLASH_FACTORY_SECTOR * <u32>FLASH_SECTOR + VECTOR_FIRST
-  if (VECTOR_FIRST + (vectorNext + 1) * VECTOR_SIZE > <u32>FLASH_SECTOR) return false
-  store32be(VECTOR, VECTOR_MAGIC)
-  memory.copy(VECTOR + 4, wrapped, 56)
-  store32be(VECTOR + 60, COMMITTED)
-  flash_program(base + vectorNext * VECTOR_SIZE, VECTOR, 60)
-  flash_program(base + vectorNext * VECTOR_SIZE + 60, VECTOR + 60, 4)
-  const old = vectorSlot
-  vectorSlot = <i32>vectorNext
-  vectorNext++
-  if (old >= 0) killVector(old)
-  flash_sync()
-  return true
-}
-
-function killVector(slot: i32): void {
-  memory.fill(VECTOR, 0, VECTOR_SIZE)
-  const base = <u32>FLASH_FACTORY_SECTOR * <u32>FLASH_SECTOR + VECTOR_FIRST
-  flash_program(base + <u32>slot * VECTOR_SIZE + 4, VECTOR, <i32>VECTOR_SIZE - 4)
-}
-
-export function eraseVector(): void {
-  if (vectorSlot >= 0) {
-    killVector(vectorSlot)
-    vectorSlot = -1
-    flash_sync()
-  }
-  wipe(KEY_RPV, 48)
-}
-
 /** Reads the manufacturing record. False = the board is blank. */
 function readFactory(): bool {
   flash_read(<u32>FLASH_FACTORY_SECTOR * <u32>FLASH_SECTOR, FACTORY, F_SIZE)
@@ -345,6 +287,7 @@ export function powerUp(): u32 {
   if (!kwUnwrap(KEY_RSK, 32, SB + SB_GSK, 40, KEY_GSK)) return RC_STORAGE_INTEGRITY
   const mounted = mount()
   if (mounted !== RC_OK) return mounted
+  if (!vectorIsListed()) return RC_STORAGE_INTEGRITY
   tokenState = STATE_FUNCTIONAL
   if (!auditLoad()) return RC_STORAGE_INTEGRITY
   // A wipe that was announced but never begun, and what an initialization has taken over.
@@ -361,7 +304,7 @@ export function finishZeroize(): void {
   superblockErase()
   if (logBegin()) logErase()
   if (eventIs(EVENT_FACTORY)) {
-    eraseVector()
+    eraseVector(false)
     keptErase()
     auditErase()
     eventsChange(0, EVENT_FACTORY)

@@ -10,12 +10,14 @@ import {
   TransportError,
 } from '../client/index.js'
 import {
+  type Operator,
   type PedEvent,
   PedKeyBox,
   type PersonTerminal,
   RuleOperator,
   readOperatorRules,
   TerminalOperator,
+  UnattendedOperator,
 } from '../ped/index.js'
 import { type BoardSettings, Chance } from './chance.js'
 import { LabError } from './errors.js'
@@ -35,6 +37,8 @@ export interface LabOptions {
   readonly byHand?: boolean | undefined
   /** Terminal of a person who is asked where no rule says what to do at the PED. */
   readonly person?: PersonTerminal | undefined
+  /** Where nobody is at the PED: gets the lines of what it shows to be read, such as a challenge, which then counts as read. */
+  readonly pedScreen?: ((line: string) => void) | undefined
   /** Name of the HSM whose own connector the PED is plugged into. */
   readonly localPed?: string | undefined
   readonly boards?: BoardSettings | undefined
@@ -196,19 +200,22 @@ function unknownHsm({ hsms }: LabFile, name: string): LabError {
 
 async function setDesk(stateDir: string, { ped }: LabFile, options: LabOptions, chance: Chance): Promise<PedDesk> {
   const box = new PedKeyBox(join(stateDir, ped.keys))
-  const { rules: given, byHand, person } = options
+  const { rules: given, byHand } = options
   const rules = [
     ...(given === undefined ? [] : await readOperatorRules(given)),
     ...(byHand ? [] : await readOperatorRules(join(stateDir, ped.rules))),
   ]
-  const operator = new RuleOperator({
-    rules,
-    box,
-    ...(person ? { fallback: new TerminalOperator({ terminal: person, box }) } : {}),
-  })
+  const fallback = whoElse(options, box)
+  const operator = new RuleOperator({ rules, box, ...(fallback ? { fallback } : {}) })
   const { addresses, port } = ped
   const { recorder, onPedEvent: onEvent } = options
   return new PedDesk({ box, operator, addresses, port, random: chance.source('ped'), recorder, onEvent })
+}
+
+/** Whoever answers the PED where no rule does. */
+function whoElse({ person, pedScreen }: LabOptions, box: PedKeyBox): Operator | undefined {
+  if (person) return new TerminalOperator({ terminal: person, box })
+  return pedScreen && new UnattendedOperator(pedScreen)
 }
 
 async function plugIn(hsm: Hsm, view: LabView): Promise<Line> {

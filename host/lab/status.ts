@@ -11,7 +11,7 @@ import type { CrashRecord } from '../board/index.js'
 import { type PartitionInfo, reasonOf, type TokenClient, TokenError, type TokenStatus } from '../client/index.js'
 import { type BoxEntry, PED_COLOURS } from '../ped/index.js'
 import type { Lab } from './lab.js'
-import type { HsmKind } from './lab-file.js'
+import type { HsmKind, LabHsm } from './lab-file.js'
 
 export interface PartitionStatus {
   readonly label: string
@@ -51,27 +51,31 @@ export interface LabStatus {
 
 /** Asks all HSMs of a lab that was opened with all of them. Nobody logs in, nothing changes. */
 export async function labStatus(lab: Lab): Promise<LabStatus> {
-  const hsms = lab.file.hsms.map(async ({ name, kind, profile }): Promise<HsmStatus> => {
-    const { console: client, token } = lab.hsm(name)
-    const { count, records } = await token.crashes()
-    const status = await client.status()
-    const { label, serial } = status
-    return {
-      name,
-      kind,
-      label,
-      serial,
-      profile,
-      state: stateOf(status),
-      crashes: { count, last: records.at(-1) },
-      partitions: await partitionsOf(client, status),
-    }
-  })
   const entries = await lab.desk.box.list()
   const order = (entry: BoxEntry): number => PED_COLOURS.indexOf(entry.colour)
+  // All have answered before one failure is reported: whoever hears of it switches the others off.
+  const answers = await Promise.allSettled(lab.file.hsms.map((hsm) => hsmStatus(lab, hsm)))
+  const hsms = answers.map((answer) => {
+    if (answer.status === 'rejected') throw answer.reason
+    return answer.value
+  })
+  return { hsms, keys: entries.sort((one, other) => order(one) - order(other)).map(keyStatus) }
+}
+
+async function hsmStatus(lab: Lab, { name, kind, profile }: LabHsm): Promise<HsmStatus> {
+  const { console: client, token } = lab.hsm(name)
+  const { count, records } = await token.crashes()
+  const status = await client.status()
+  const { label, serial } = status
   return {
-    hsms: await Promise.all(hsms),
-    keys: entries.sort((a, b) => order(a) - order(b)).map(keyStatus),
+    name,
+    kind,
+    label,
+    serial,
+    profile,
+    state: stateOf(status),
+    crashes: { count, last: records.at(-1) },
+    partitions: await partitionsOf(client, status),
   }
 }
 

@@ -25,9 +25,11 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/
 export class PedKeyBox {
   constructor(readonly folder: string) {}
 
-  /** Names of the keys, sorted. */
+  /** Names of the keys, sorted. @throws PedError PED_BOX_UNREADABLE */
   async names(): Promise<string[]> {
-    const files = await readdir(this.folder)
+    const files = await readdir(this.folder).catch((cause: unknown) => {
+      throw new PedError('PED_BOX_UNREADABLE', `the box of PED keys, ${this.folder}, cannot be read`, { cause })
+    })
     return files
       .filter((file) => file.endsWith(SUFFIX))
       .map((file) => file.slice(0, -SUFFIX.length))

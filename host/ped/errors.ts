@@ -14,6 +14,8 @@ export type PedErrorCode =
   | 'PED_TIMEOUT'
   | 'PED_GIVEN_UP'
   | 'PED_KEY_NOT_FOUND'
+  /** The folder of the keys is not there or cannot be read. */
+  | 'PED_BOX_UNREADABLE'
   | 'PED_KEY_EXISTS'
   | 'PED_KEY_NAME_INVALID'
   | 'OPERATOR_RULES_INVALID'

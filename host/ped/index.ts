@@ -20,3 +20,4 @@ export {
 } from './ped-key.js'
 export { RuleOperator, type RuleOperatorOptions } from './rule-operator.js'
 export { StreamTerminal } from './stream-terminal.js'
+export { UnattendedOperator } from './unattended-operator.js'

@@ -73,13 +73,16 @@ export class RuleOperator implements Operator {
     return { action: 'enter', ...(pin === undefined ? {} : { pin }), ...(value === undefined ? {} : { value }) }
   }
 
-  /** Where a question comes again, what was answered to it did not do: then the next rule that matches has its turn. */
+  /**
+   * The first rule that matches. Where a question comes again, what that rule answered did not do, and no other rule takes its place: a key
+   * that is lost, or not the right one, must not end in some other key being tried. `times` says otherwise.
+   */
   async #find(prompt: PedPrompt): Promise<Entry | undefined> {
     const text = promptText(prompt)
     for (const entry of this.#entries) {
       const { times, ifBlank } = entry.rule
-      if (this.#tried.has(entry) || (times !== undefined && entry.used >= times) || !entry.matches(text)) continue
-      if (ifBlank === undefined || (await this.#isBlank(ifBlank))) return entry
+      if ((times !== undefined && entry.used >= times) || !entry.matches(text)) continue
+      if (ifBlank === undefined || (await this.#isBlank(ifBlank))) return this.#tried.has(entry) ? undefined : entry
     }
     return undefined
   }

@@ -1,3 +1,4 @@
+// test-timeout: 400
 import { createHash } from 'node:crypto'
 import { cpSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -88,6 +88,16 @@ test('operator rules, the PED at a connector, and the log of all frames', async 
   assert.match(bad.stderr, 'LAB_IO')
 })
 
+test('a challenge that the HSM makes is on the PED’s screen, which a script finds on standard error', async () => {
+  const lines = ['ped connect ip localhost', 'role login -name po', 'role createchallenge -name co']
+  const { code, stdout, stderr } = await lunacm(inLab(), { input: `${lines.join('\n')}\n` })
+  assert.is(code, 0, stdout)
+  const challenge = /^PED: .*?([A-Za-z0-9]{4}(?:-[A-Za-z0-9]{4}){3})/m.exec(stderr)?.[1]
+  assert.ok(challenge, stderr)
+  const used = await lunacm(inLab(), { input: `ped connect ip localhost\nrole login -n co -p ${challenge}\n` })
+  assert.is(used.code, 0, used.stdout)
+})
+
 test('a wrong file of rules is refused before anything starts', async () => {
   const rules = join(temporaryFolder(), 'rules.json')
   writeFileSync(rules, '[{ "prompt": "x", "action": "dance" }]')

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
@@ -121,6 +121,16 @@ test('init, then status: in the folder of the XDG specification where none is na
     assert.is(again.code, 1)
     assert.match(again.stderr, 'LAB_EXISTS')
   }
+})
+
+test('status without the box of PED keys says so, and nothing more', async () => {
+  const state = join(temporaryFolder(), 'state')
+  assert.is((await moonlet(['init', '--state', state])).code, 0)
+  rmSync(join(state, 'ped-keys'), { recursive: true })
+  const { code, stdout, stderr } = await moonlet(['status', '--state', state])
+  assert.is(code, 1)
+  assert.is(stdout, '')
+  assert.match(stderr, /^moonlet: PED_BOX_UNREADABLE: [^\n]*\n$/)
 })
 
 test('Ctrl-C ends an init and a demo, and leaves nothing behind', async () => {

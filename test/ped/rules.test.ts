@@ -14,6 +14,7 @@ import {
   type PedPrompt,
   RuleOperator,
   readOperatorRules,
+  UnattendedOperator,
 } from '../../host/ped/index.js'
 import { type Desk, ManualClock, Script, secretOf, withDesk } from './desk.js'
 import { type HsmSide, withPin } from './hsm-side.js'
@@ -159,22 +160,41 @@ following('a wrong key first, then the right one', async () => {
   })
 })
 
-following('a key that does not do is not tried again and again: the next rule, or the person', async () => {
+following('a key that does not do is not tried again and again, and no other rule takes its place', async () => {
   const wrong: OperatorRule = { prompt: '(blue)', action: 'key', key: 'red' }
-  const nobody = new Script()
+  const lost: OperatorRule = { prompt: '(blue)', action: 'key', key: 'not-in-the-box' }
+  const other: OperatorRule = { prompt: '(blue)', action: 'key', key: 'blue' }
   const inserted = ({ events }: Desk) => events.flatMap((event) => (event.event === 'key' ? [event.key] : []))
-  await ruled(
-    [wrong],
-    async (hsm, desk) => {
-      assert.ok(await timedOut(hsm, desk, nobody.waiting))
-      assert.equal(inserted(desk), ['red'])
-    },
-    nobody,
-  )
-  await ruled([wrong, { prompt: '(blue)', action: 'key', key: 'blue' }], async (hsm, desk) => {
+  for (const first of [wrong, lost]) {
+    const nobody = new Script()
+    await ruled(
+      [first, other],
+      async (hsm, desk) => {
+        assert.ok(await timedOut(hsm, desk, nobody.waiting))
+        assert.equal(inserted(desk), [first.action === 'key' ? first.key : ''])
+      },
+      nobody,
+    )
+  }
+  await ruled([{ ...wrong, times: 1 }, other], async (hsm, desk) => {
     assert.is((await hsm.request(presentSo)).status, PED_STATUS_OK)
     assert.equal(inserted(desk), ['red', 'blue'])
   })
+})
+
+following('where nobody is there the screen is read, and all else waits', async () => {
+  const shown: string[] = []
+  const unattended = new UnattendedOperator((line) => shown.push(line))
+  await ruled(
+    [],
+    async (hsm, desk) => {
+      assert.is((await hsm.request({ op: PED_OP_SHOW, text: 'AAAA-BBBB' })).status, PED_STATUS_OK)
+      assert.match(shown.join('\n'), 'PED: AAAA-BBBB')
+      assert.ok(await timedOut(hsm, desk, desk.clock.sleeping(1)))
+      assert.not.ok(desk.events.some(({ event }) => event === 'key'))
+    },
+    unattended,
+  )
 })
 
 following('no-key, and no rule at all: nothing happens until the time is over', async () => {

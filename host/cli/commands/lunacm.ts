@@ -30,6 +30,8 @@ Options:
                       'moonlet status' lists them)
   --rules FILE        operator rules for the PED, looked at before the lab's own
   --by-hand           leave the lab's own rules out: you are the one at the PED
+                      (without a terminal nobody is there: what the PED shows,
+                      such as a challenge, then goes to standard error)
   --local-ped HSM     plug the PED into this HSM's own connector
   --log FILE          append every frame on every cable, in hexadecimal
   --state DIR         state folder of the lab
@@ -71,6 +73,11 @@ Example:
         rules: values.rules,
         byHand: values['by-hand'],
         localPed: values['local-ped'],
+        pedScreen: (line) => io.stderr.write(`${line}\n`),
+        // Why a key that is asked for again did not do.
+        onPedEvent: (event) => {
+          if (event.event === 'fault') io.stderr.write(`PED: ${event.reason}\n`)
+        },
         recorder: log.recorder,
         signal: io.signal,
       })

@@ -1,3 +1,4 @@
+// test-timeout: 400
 // Every byte of every message flipped on its way to the firmware (OBC-1 §14, test 2): never a stored object, never an accepted result,
 // and the session is over unless only one object was hit.
 import { suite } from 'uvu'

@@ -1,3 +1,4 @@
+// test-timeout: 400
 // Power cuts in commands on the HSM and its partitions: each is all or nothing, and a wipe that was begun is finished.
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'

@@ -1,3 +1,4 @@
+// test-timeout: 400
 // Power cuts in commands on roles: secrets change as a whole, and no cut gives a log-in attempt back.
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
