@@ -195,6 +195,9 @@ export class BoardFolder implements Backing {
   #files = new Map<string, number>()
   #sequence = 1n
   #journalLength = 0
+  /** What the files have not followed yet: places in the flash, and names of small files. */
+  #touched: Range[] = []
+  readonly #small = new Set<string>()
   /** After a failed write the disk no longer follows the state: nothing may be acknowledged any more. */
   #broken: unknown
 
@@ -280,7 +283,7 @@ export class BoardFolder implements Backing {
       frame.fill(0)
       this.#sequence += 1n
       this.#journalLength += frame.length
-      this.#writeThrough(changes)
+      this.#note(changes)
       // What was zeroized must not live on in the journal.
       const wiped = changes.some((change) => change.kind === 'battery' && change.data.length === 0)
       if (wiped || this.#journalLength > JOURNAL_LIMIT) this.#checkpoint()
@@ -308,29 +311,30 @@ export class BoardFolder implements Backing {
       throw damaged(path, 'holds a change that this board cannot have made', cause)
     }
     this.#journalLength = bytes.length
-    this.#writeThrough(changes)
+    this.#note(changes)
     if (bytes.length > 0) this.#checkpoint()
   }
 
-  /** The state already is what it is after the last change, so each touched place is written once as it is now. */
-  #writeThrough(changes: readonly Change[]): void {
-    const { image } = this.state.flash
-    const touched: Range[] = []
-    const small = new Set<string>()
+  /** The journal has these changes; the files get them at the next checkpoint, each place once. */
+  #note(changes: readonly Change[]): void {
     for (const change of changes) {
-      if (change.kind === 'program') touched.push([change.offset, change.offset + change.data.length])
-      else if (change.kind === 'erase') touched.push([change.sector * FLASH_SECTOR, (change.sector + 1) * FLASH_SECTOR])
-      else small.add(FILE_OF[change.kind])
+      if (change.kind === 'program') this.#touched.push([change.offset, change.offset + change.data.length])
+      else if (change.kind === 'erase') {
+        this.#touched.push([change.sector * FLASH_SECTOR, (change.sector + 1) * FLASH_SECTOR])
+      } else this.#small.add(FILE_OF[change.kind])
     }
-    for (const [from, to] of merged(touched)) this.#write(FLASH, image.subarray(from, to), from)
-    for (const [name, content] of SMALL) if (small.has(name)) this.#write(name, content(this.state), 0)
   }
 
   #checkpoint(): void {
+    const { image } = this.state.flash
+    for (const [from, to] of merged(this.#touched)) this.#write(FLASH, image.subarray(from, to), from)
+    for (const [name, content] of SMALL) if (this.#small.has(name)) this.#write(name, content(this.state), 0)
     for (const [name, fd] of this.#files) if (name !== JOURNAL) fdatasyncSync(fd)
     // Only now: a crash before this line replays the journal over files that have it already, which changes nothing.
     ftruncateSync(this.#fd(JOURNAL), 0)
     this.#journalLength = 0
+    this.#touched = []
+    this.#small.clear()
   }
 
   #write(name: string, bytes: Uint8Array, offset: number): void {
