@@ -279,6 +279,10 @@ test('any M shares of N give the secret, whatever M, N and the choice', async ()
       const shares = await splitSecret(secret, m, n)
       const chosen = order.slice(0, m).map((i) => Buffer.from(shares[i]?.data ?? []))
       assert.equal(await joinShares(chosen), Buffer.from(secret))
+      assert.ok(
+        chosen.every((share) => share.every((byte) => byte === 0)),
+        'overwritten',
+      )
     }),
     { seed: SEED, numRuns: 60 },
   )

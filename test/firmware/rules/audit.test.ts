@@ -205,20 +205,21 @@ test('flash that was changed, cut short or put back is an error state', async ()
   for (const text of ['first word', 'second word', 'last word']) await auditor.audit.message(watch, text)
   // The next superblock anchors what was logged.
   await auditor.audit.configure(watch, protocol.AUDIT_EXTERNAL | BOTH)
+  await auditor.audit.message(watch, 'after the anchor')
   token.board.powerOff()
   const audit = protocol.FLASH_AUDIT * protocol.FLASH_SECTOR
   const end = (protocol.FLASH_AUDIT + protocol.FLASH_AUDIT_SECTORS) * protocol.FLASH_SECTOR
+  const flip = (text: string, at: number) => (image: Uint8Array) => {
+    const byte = recordAt(image, text) + at
+    image[byte] = (image[byte] ?? 0) ^ 1
+  }
   const edits: [string, (image: Uint8Array) => void][] = [
+    ['a bit of a text', flip('second word', 62)],
+    ['a bit of a MAC', flip('second word', 108)],
+    ['a bit behind the anchor', flip('after the anchor', 62)],
+    ['a bit of the last MAC', flip('after the anchor', 155)],
     [
-      'a bit',
-      (image) =>
-        image.set(
-          [image[recordAt(image, 'second word') + 62] === 0x65 ? 0x64 : 0],
-          recordAt(image, 'second word') + 62,
-        ),
-    ],
-    [
-      'the last record gone',
+      'the last anchored record gone',
       (image) => image.fill(0xff, recordAt(image, 'last word'), recordAt(image, 'last word') + 160),
     ],
     ['all of it gone', (image) => image.fill(0xff, audit, end)],

@@ -177,6 +177,19 @@ test('what zeroization kept counts once, and only as it was kept', async () => {
   assert.equal(await policiesAfter(token), [1, 1])
 })
 
+test('what an earlier zeroization kept counts for nothing when it is put back', async () => {
+  const token = await TestToken.make()
+  const kept = protocol.FLASH_KEPT * protocol.FLASH_SECTOR
+  await token.client.hsm.zeroize(await strict(token))
+  const early = token.state.flash.image.slice(kept, kept + protocol.FLASH_SECTOR)
+  await token.client.hsm.factoryReset(await token.client.openSession(ADMIN))
+  await token.client.hsm.zeroize(await initHsm(token))
+  token.board.powerOff()
+  token.state.flash.image.set(early, kept)
+  token.board.powerOn()
+  assert.equal(await policiesAfter(token), [1, 1])
+})
+
 test('the remote PED vector outlives zeroization and not a factory reset', async () => {
   const desk = await PedDesk.lay()
   try {

@@ -3,6 +3,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import * as protocol from '../../../assembly/protocol.js'
 import type { TokenClient } from '../../../host/client/index.js'
+import { Conversation } from '../../../host/ped/conversation.js'
 import { refuses } from '../support/expect.js'
 import { initHsm, officerOn, ownPartition, prepare, SECRETS, soOn } from '../support/officer.js'
 import { insert, PedDesk, press, ScriptedOperator } from '../support/ped-desk.js'
@@ -211,6 +212,20 @@ test('srk: disabled again, the HSM recovers by itself; a wrong key disables noth
     token.board.tamper(0)
     token.powerCycle()
     assert.is((await client.objects.list(await officerOn(client, partition))).length, 1)
+  }))
+
+test('srk: a PED that reuses a purple key all the same is refused', () =>
+  withPurple(async ({ client, admin }) => {
+    const { make } = Conversation.prototype
+    Conversation.prototype.make = async function (topic, secret) {
+      return { ...(await make.call(this, topic, secret)), reused: true }
+    }
+    try {
+      await refuses(protocol.RC_PED_ERROR, client.recovery.srkGenerate(admin))
+    } finally {
+      Conversation.prototype.make = make
+    }
+    assert.is((await client.recovery.srk()).external, true)
   }))
 
 test('srk: a copy of everything in the box but the purple key is no HSM', () =>
