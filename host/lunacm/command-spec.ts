@@ -29,6 +29,8 @@ export interface CommandSpec {
   /** Who must be logged in, for the help. */
   readonly login?: string
   readonly help: string
+  /** Words after the command belong to it, not to an option: `help role login`. */
+  readonly takesWords?: boolean
 }
 
 /** `word('partition', 'par')`. */

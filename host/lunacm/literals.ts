@@ -1,76 +1,7 @@
-/**
- * Where a wording comes from: S the seed page, D vendor documentation, T a third party's transcript of real equipment,
- * R reconstructed (the frame is known, the filling is not), M from memory, I inferred or our own. R, M and I are
- * provisional: they can be replaced here without touching anything else.
- */
-export type Source = 'S' | 'D' | 'T' | 'R' | 'M' | 'I'
+import { block, field, flush, hex, INDENT, type Literal, plural, storage } from './literal.js'
+import { reasonText } from './reasons.js'
 
-/** One wording: one or more lines with places to fill in. */
-export interface Literal<Args extends readonly unknown[] = readonly []> {
-  readonly source: Source
-  readonly lines: (...args: Args) => readonly string[]
-}
-
-export interface RenderedLine {
-  readonly text: string
-  readonly source: Source
-}
-
-/** The one line of a question. */
-export function textOf<Args extends readonly unknown[]>(literal: Literal<Args>, ...args: Args): string {
-  return literal.lines(...args).join('\n')
-}
-
-export function rendered<Args extends readonly unknown[]>(literal: Literal<Args>, ...args: Args): RenderedLine[] {
-  return literal.lines(...args).map((text) => ({ text, source: literal.source }))
-}
-
-const INDENT = ' '.repeat(8)
-
-type Text<Args extends readonly unknown[]> = (...args: Args) => string | readonly string[]
-
-/** Lines as they are. */
-function flush<Args extends readonly unknown[]>(source: Source, text: Text<Args>): Literal<Args> {
-  return {
-    source,
-    lines: (...args) => {
-      const lines = text(...args)
-      return typeof lines === 'string' ? [lines] : lines
-    },
-  }
-}
-
-/** Lines eight spaces in; empty ones stay empty. */
-function block<Args extends readonly unknown[]>(source: Source, text: Text<Args>): Literal<Args> {
-  const plain = flush(source, text)
-  return { source, lines: (...args) => plain.lines(...args).map((line) => (line === '' ? '' : INDENT + line)) }
-}
-
-/** `Name ->` and a value, in the columns of `showinfo`. */
-function field(source: Source, name: string): Literal<readonly [value: string | number | bigint]> {
-  return block(source, (value) => `${`${name} ->`.padEnd(27)}${value}`.trimEnd())
-}
-
-/** A row of a storage block. */
-function storage(source: Source, name: string): Literal<readonly [value: number | bigint]> {
-  return block(source, (value) => `${INDENT}${`${name}:`.padEnd(24)}${value}`)
-}
-
-const hex = (value: number) => `0x${value.toString(16)}`
-const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`
-
-const REASONS: Readonly<Record<string, string>> = {
-  PIN_INCORRECT_LOCKED: 'The role is locked out.',
-  PIN_INCORRECT_ZEROIZED: 'Too many failed logins: the contents have been zeroized.',
-  PED_BUSY: 'Another command is waiting for the PED.',
-  STORAGE_INTEGRITY: 'The HSM refuses its flash: it was changed or put back from an older copy.',
-  STORAGE_VERSION: 'The flash of the HSM was written by a newer version.',
-  ERROR_STATE: 'The HSM has failed a self-test or its storage check.',
-  NOT_MANUFACTURED: 'The HSM has not been manufactured.',
-  LOG_FULL: 'The audit log is full: the Auditor has to export and clear it.',
-  COMMAND_NON_BACKUP: 'A Backup HSM does not allow this command.',
-  PED_UNPLUGGED: 'The HSM has no PED connection.',
-}
+export { type Literal, type RenderedLine, rendered, type Source, textOf } from './literal.js'
 
 /** Every line that the shell prints. */
 export const literals = {
@@ -84,7 +15,7 @@ export const literals = {
   cancelledResult: flush('D', (value: number, name: string) => `Command Result : ${hex(value)} (${name})`),
   detail: block('I', (text: string) => text),
   reason: (reason: string): Literal | undefined => {
-    const text = REASONS[reason]
+    const text = reasonText(reason)
     return text === undefined ? undefined : block('I', () => text)
   },
   attendToPed: block('S', () => 'Please attend to the PED.'),

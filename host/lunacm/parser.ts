@@ -19,16 +19,16 @@ const U32_MAX = 0xffffffff
 
 /**
  * Reads a line by the rules of the real shell (DESIGN.md "Behaviour"): exact long or short names, names of commands and options in any
- * case, the dash before a known option name optional, `words` options run on to the next dash.
+ * case, the dash before a known option name optional, `words` options run on to the next dash. A group without its command asks for help.
  * @throws CommandError CKR_ARGUMENTS_BAD with a line that says what is wrong and never repeats a secret
  */
 export function parse(line: string, commands: readonly Command[]): Parsed {
   const { tokens, openQuote } = tokenize(line)
   if (openQuote) throw badLine(literals.openQuote)
-  const found = findCommand(tokens, commands)
+  const found = findCommand(tokens, commands) ?? findGroup(tokens, commands)
   if (!found) throw badLine(literals.unknownCommand, nameAttempt(tokens, commands))
   const { command, rest } = found
-  if (rest.at(-1)?.text === HELP && !rest.at(-1)?.quoted) return { command, help: true, args: new Args(new Map()) }
+  if (isHelp(rest.at(-1))) return { command, help: true, args: new Args(new Map()) }
   return { command, help: false, args: readOptions(rest, command) }
 }
 
@@ -73,6 +73,16 @@ function findCommand(tokens: readonly Token[], commands: readonly Command[]) {
   }
   return undefined
 }
+
+/** Words that are the beginning of commands, with or without a question mark: what help shows of them. */
+function findGroup(tokens: readonly Token[], commands: readonly Command[]) {
+  const words = isHelp(tokens.at(-1)) ? tokens.slice(0, -1) : tokens
+  const known = words.length > 0 && commands.some((command) => matched(words, command) === words.length)
+  const help = known ? commands.find((command) => command.takesWords) : undefined
+  return help && { command: help, rest: words }
+}
+
+const isHelp = (token: Token | undefined): boolean => token !== undefined && token.text === HELP && !token.quoted
 
 /** How many of the command's words the line starts with. */
 function matched(tokens: readonly Token[], command: CommandSpec): number {
@@ -183,7 +193,7 @@ function readOptions(tokens: readonly Token[], command: Command): Args {
     if (!token) break
     const option = findOption(token, options)
     if (!option) {
-      if (command.words[0]?.long === 'help' && !dashed(token)) {
+      if (command.takesWords && !dashed(token)) {
         rest.push(token.text)
         continue
       }

@@ -88,7 +88,7 @@ test('values keep their case, names do not', () => {
 test('what is wrong with a line is said', () => {
   const table: [string, RegExp][] = [
     ['foo', /'foo' is not a command/],
-    ['slot', /'slot' is not a command/],
+    ['"slot"', /'slot' is not a command/],
     ['slot foo', /'slot foo' is not a command/],
     ['partition archive foo -slot 1', /'partition archive foo' is not a command/],
     ['part si', /'part' is not a command/],

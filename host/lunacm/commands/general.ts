@@ -7,6 +7,7 @@ import { commandsUnder } from '../parser.js'
 const help: Command = {
   words: [word('help', 'h')],
   options: [],
+  takesWords: true,
   help: 'List the commands, or show the syntax of one',
   async run(context, args) {
     const { output, commands } = context
@@ -23,6 +24,8 @@ const help: Command = {
     output.paragraph(literals.helpMore)
   },
 }
+
+const questionMark: Command = { ...help, words: [word('?')] }
 
 const exit: Command = {
   words: [word('exit', 'e')],
@@ -58,4 +61,4 @@ function detailed(option: OptionSpec): string {
   return `-${option.name}${short}${option.value === undefined ? '' : ` ${option.value}`}`
 }
 
-export const generalCommands: readonly Command[] = [help, exit, quit]
+export const generalCommands: readonly Command[] = [help, questionMark, exit, quit]
