@@ -1,15 +1,18 @@
 import { RC_CONTAINER_HANDLE_INVALID } from '../../assembly/protocol.js'
 import type { CloneEnd, PartitionInfo, Slot } from '../client/index.js'
 import type { Context } from './context.js'
+import { refuseErrorState } from './error-state.js'
 import { CommandError, HOST_RESULTS, refusal } from './errors.js'
 import { type Literal, literals, rendered } from './literals.js'
 import { secretOption } from './login.js'
 import type { Visit } from './visit.js'
 
-/** The slot of an archive command. @throws CommandError where it is no Backup HSM */
+/** The slot of an archive command. @throws CommandError where it is no Backup HSM; TokenError in its error state */
 export async function backupSlot(context: Context, id: number): Promise<Slot> {
   const slot = await context.slot(id)
-  if (!(await slot.client.status()).backup) {
+  const status = await slot.client.status()
+  refuseErrorState(status)
+  if (!status.backup) {
     throw new CommandError(HOST_RESULTS.notBackupToken, rendered(literals.notBackupSlot, id))
   }
   return slot

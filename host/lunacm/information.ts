@@ -1,4 +1,11 @@
-import { AUTH_PED, ROLE_CRYPTO_OFFICER, ROLE_CRYPTO_USER, ROLE_PARTITION_SO, ROLE_SO } from '../../assembly/protocol.js'
+import {
+  AUTH_PED,
+  ROLE_CRYPTO_OFFICER,
+  ROLE_CRYPTO_USER,
+  ROLE_PARTITION_SO,
+  ROLE_SO,
+  STATE_FUNCTIONAL,
+} from '../../assembly/protocol.js'
 import { type HsmInfo, type PartitionInfo, type Slot, TokenError, type TokenStatus } from '../client/index.js'
 import type { Context } from './context.js'
 import { type Literal, literals } from './literals.js'
@@ -19,7 +26,7 @@ export async function hsmInformation(context: Context, slot: Slot): Promise<void
   const { output } = context
   const status = await slot.client.status()
   const info = await slot.client.hsm.info()
-  sayDevice(context, status, info.label, info.serial)
+  sayDevice(context, slot, status, info)
   sayFlags(output, literals.tokenFlags, [
     'CKF_RNG',
     'CKF_RESTORE_KEY_NOT_NEEDED',
@@ -38,7 +45,7 @@ export async function partitionInformation(context: Context, slot: Slot): Promis
   const { output } = context
   const status = await slot.client.status()
   const info = await slot.client.partitions.info(slot.partition)
-  sayDevice(context, status, info.label, info.serial)
+  sayDevice(context, slot, status, info)
   if (slot.kind !== 'network') output.say(literals.showHsmSerial, status.serial)
   const officer = await stateOf(context, slot, ROLE_CRYPTO_OFFICER)
   sayFlags(output, literals.tokenFlags, [
@@ -60,12 +67,17 @@ export async function partitionInformation(context: Context, slot: Slot): Promis
   output.paragraph(literals.showFirmware, firmwareVersion(status.profile))
 }
 
-function sayDevice(context: Context, status: TokenStatus, label: string, serial: bigint): void {
+interface Named {
+  readonly label: string
+  readonly serial: bigint
+}
+
+function sayDevice(context: Context, slot: Slot, status: TokenStatus, { label, serial }: Named): void {
   const { output, persona } = context
   output.gap()
   output.say(literals.showLabel, label)
   output.say(literals.showManufacturer, phrases.manufacturer.text())
-  output.say(literals.showModel, modelName(status, persona))
+  output.say(literals.showModel, modelName(status, slot.kind, persona))
   output.say(literals.showSerial, serial)
   output.say(literals.showStatus, hsmStatus(status))
 }
@@ -118,15 +130,25 @@ async function stateOf(context: Context, slot: Slot, role: number) {
   }
 }
 
+/**
+ * What of an HSM's storage is not free: the sizes that partitions were given, whether they fill them or not, and the
+ * contents of those that have no size of their own. The HSM also tells what all objects take; no listing shows that.
+ */
+export function givenAway({ total, free }: HsmInfo): bigint {
+  return total - free
+}
+
 function sayHsmStorage(output: Output, info: HsmInfo): void {
   output.say(literals.totalStorage, info.total)
-  output.say(literals.usedStorage, info.used)
+  output.say(literals.usedStorage, givenAway(info))
   output.say(literals.freeStorage, info.free)
   output.say(literals.allowedPartitions, info.maxPartitions)
   output.say(literals.partitionsInUse, info.partitions)
 }
 
+/** An HSM without its keys is in no mode of operation. */
 function sayFips(output: Output, what: string, status: TokenStatus): void {
+  if (status.state !== STATE_FUNCTIONAL) return
   output.paragraph(status.nonFips ? literals.notFips : literals.fips, what)
 }
 

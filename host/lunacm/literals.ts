@@ -18,6 +18,7 @@ export const literals = {
     const text = reasonText(reason)
     return text === undefined ? undefined : block('I', () => text)
   },
+  errorState: block('I', (slot: number, reason: string) => `The HSM of slot ${slot} is in its error state: ${reason}.`),
   attendToPed: block('S', () => 'Please attend to the PED.'),
   sure: block('D', () => 'Are you sure you wish to continue?'),
   proceed: block('D', () => "Type 'proceed' to continue, or 'quit' to quit now ->"),

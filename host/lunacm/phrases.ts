@@ -47,6 +47,7 @@ export const phrases = {
   userNoSo: phrase('M', (auth: Authentication, mode: string) => `Luna User Partition, No SO (${auth}) ${mode}`),
   adminPartition: phrase('D', (auth: Authentication, mode: string) => `Luna HSM Admin Partition (${auth}) ${mode}`),
   uninitialized: phrase('R', (auth: Authentication) => `Luna HSM (${auth}) Undefined Mode / Uninitialized`),
+  nothingKnown: phrase('R', () => 'Luna HSM Undefined Mode'),
   outOfOrder: phrase('R', (auth: Authentication) => `Luna HSM (${auth}) Undefined Mode`),
   netTokenSlot: phrase('S', () => 'Net Token Slot'),
   adminTokenSlot: phrase('D', () => 'Admin Token Slot'),
@@ -77,7 +78,7 @@ export const phrases = {
   statusDecommissioned: phrase('D', () => 'Decommissioned'),
   statusTransport: phrase('D', (rest: string | undefined) => `Transport Mode${rest ? `, ${rest}` : ''}`),
   statusTampered: phrase('D', (rest: string | undefined) => `Hardware Tamper${rest ? `, ${rest}` : ''}`),
-  statusError: phrase('I', (code: number) => `Error (0x${code.toString(16)})`),
+  statusError: phrase('I', (code: number, reason: string) => `Error (0x${code.toString(16)}, ${reason})`),
   statusNotPresent: phrase('I', () => 'Not present'),
 
   // ---- tamper ----

@@ -8,6 +8,7 @@ const REASONS: Readonly<Record<string, string>> = {
   PED_BUSY: 'Another command is waiting for the PED.',
   STORAGE_INTEGRITY: 'The HSM refuses its flash: it was changed or put back from an older copy.',
   STORAGE_VERSION: 'The flash of the HSM was written by a newer version.',
+  ERROR_STATE: 'The HSM is in its error state: it answers for its status only.',
   NOT_MANUFACTURED: 'The HSM has not been manufactured.',
   LOG_FULL: 'The audit log is full: the Auditor has to export and clear it.',
   COMMAND_NON_BACKUP: 'A Backup HSM does not allow this command.',

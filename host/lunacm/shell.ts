@@ -3,6 +3,7 @@ import { sayHelp } from './commands/general.js'
 import { COMMANDS } from './commands/index.js'
 import { printSlots } from './commands/slot.js'
 import { Context } from './context.js'
+import { explainErrorState } from './error-state.js'
 import { asCommandError, badLine, type CommandError, HOST_RESULTS } from './errors.js'
 import { type Io, MASK } from './io.js'
 import { literals } from './literals.js'
@@ -68,7 +69,7 @@ export class Shell {
     try {
       await printSlots(this.#context)
     } catch (error) {
-      this.#sayFailure(this.#failureOf(error))
+      this.#sayFailure(await this.#failureOf(error))
     }
     output.gap()
   }
@@ -87,14 +88,14 @@ export class Shell {
       output.paragraph(literals.success)
       this.#answerIsDue = false
     } catch (error) {
-      this.#sayFailure(this.#failureOf(error))
+      this.#sayFailure(await this.#failureOf(error))
     }
     output.gap()
   }
 
   /** @throws what is no failure of a command but a fault of the program */
-  #failureOf(error: unknown): CommandError {
-    const failure = asCommandError(error)
+  async #failureOf(error: unknown): Promise<CommandError> {
+    const failure = asCommandError(await explainErrorState(this.#context, error))
     if (!failure) throw error
     this.#failed = true
     return failure

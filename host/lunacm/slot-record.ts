@@ -4,6 +4,7 @@ import {
   HSM_POLICY_CLONING,
   MODEL_BACKUP,
   MODEL_NETWORK,
+  MODEL_PCIE,
   POLICY_PRIVATE_CLONING,
   POLICY_PRIVATE_WRAPPING,
   STATE_ERROR,
@@ -11,13 +12,19 @@ import {
   STATE_TAMPERED,
   STATE_ZEROIZED,
 } from '../../assembly/protocol.js'
-import { type Policy, type Slot, type TokenStatus, TransportError } from '../client/index.js'
+import { type Policy, reasonOf, type Slot, type TokenStatus, TransportError } from '../client/index.js'
 import { phrases } from './phrases.js'
 
 /** Which client generation the shell looks like: A = 6.3, B = 7.0. */
 export type Persona = 'A' | 'B'
 
 export type Field = readonly [name: string, value: string]
+
+const MODELS: Readonly<Record<Slot['kind'], number>> = {
+  network: MODEL_NETWORK,
+  pcie: MODEL_PCIE,
+  backup: MODEL_BACKUP,
+}
 
 interface Facts {
   readonly label: string
@@ -59,17 +66,24 @@ export async function slotDescription(slot: Slot): Promise<string> {
   return kind.text(version, auth, await mode(slot, status))
 }
 
-export function modelName(status: TokenStatus, persona: Persona): string {
+/** Its record of what it was made as may be damaged, or never have been written. */
+function knowsItself({ model }: TokenStatus): boolean {
+  return Object.values(MODELS).includes(model)
+}
+
+/** Where the HSM cannot read what it was made as, the cable tells. */
+export function modelName(status: TokenStatus, kind: Slot['kind'], persona: Persona): string {
   const recent = status.generation7
-  if (status.model === MODEL_BACKUP) return phrases.backupModel.text()
-  if (status.model !== MODEL_NETWORK) return (recent ? phrases.pcieModel7 : phrases.pcieModel6).text()
+  const model = knowsItself(status) ? status.model : MODELS[kind]
+  if (model === MODEL_BACKUP) return phrases.backupModel.text()
+  if (model !== MODEL_NETWORK) return (recent ? phrases.pcieModel7 : phrases.pcieModel6).text()
   if (persona === 'A') return phrases.networkModelA.text()
   return (recent ? phrases.networkModel7 : phrases.networkModel6).text()
 }
 
 /** `OK`, or what is wrong with the HSM. */
 export function hsmStatus(status: TokenStatus): string {
-  if (status.state === STATE_ERROR) return phrases.statusError.text(status.error)
+  if (status.state === STATE_ERROR) return phrases.statusError.text(status.error, reasonOf(status.error))
   const { decommissioned, transport, tampered } = status
   const zeroized = status.state === STATE_ZEROIZED
   const rest = decommissioned ? 'Decommissioned' : zeroized ? 'Zeroized' : undefined
@@ -89,7 +103,7 @@ async function slotFacts(slot: Slot, persona: Persona): Promise<Facts> {
   return {
     label: initialized || persona === 'B' ? label : phrases.noLabel.text(),
     serial: partition?.serial ?? status.serial,
-    model: modelName(status, persona),
+    model: modelName(status, slot.kind, persona),
     firmware: firmwareVersion(status.profile),
     configuration: await configuration(slot, status, partition?.legacy ?? false),
     description: description(slot),
@@ -138,6 +152,7 @@ function authentication(status: TokenStatus): 'PED' | 'PW' {
 async function configuration(slot: Slot, status: TokenStatus, legacy: boolean): Promise<string> {
   const auth = authentication(status)
   if (status.backup) return phrases.backupConfiguration.text(auth)
+  if (!knowsItself(status)) return phrases.nothingKnown.text()
   if (status.state !== STATE_FUNCTIONAL) {
     const broken = status.state === STATE_ERROR || status.state === STATE_TAMPERED
     return (broken ? phrases.outOfOrder : phrases.uninitialized).text(auth)

@@ -246,10 +246,11 @@ test('admin slots and HSMs in trouble describe themselves', async () => {
   )
   for (const [state, status] of [
     [protocol.STATE_ZEROIZED, 'L3 Device, Zeroized'],
-    [protocol.STATE_ERROR, 'Error (0x0)'],
+    [protocol.STATE_ERROR, 'Error (0x300030, STORAGE_INTEGRITY)'],
     [protocol.STATE_TAMPERED, 'Hardware Tamper'],
   ] as const) {
     hsm.state = state
+    hsm.error = state === protocol.STATE_ERROR ? protocol.RC_STORAGE_INTEGRITY : 0
     const { greeting } = await run(slots, [])
     assert.is(greeting.filter((line) => line === `        HSM Status ->           ${status}`).length, 3, status)
   }

@@ -64,6 +64,10 @@ export class FakeHsm {
   pedId: number = protocol.PED_ID_LOCAL
   free = 10_000_000n
   state: number = protocol.STATE_FUNCTIONAL
+  /** Why it is in its error state. */
+  error = 0
+  /** What it was made as cannot be read. */
+  damaged = false
   /** Codes the target answers per source handle. */
   readonly failing = new Map<number, number>()
   readonly #options: FakeOptions
@@ -74,7 +78,10 @@ export class FakeHsm {
     this.partitions = options.partitions ?? []
     this.token = new TokenSide(options.serial)
     for (const [command, handler] of this.#handlers()) {
-      this.token.on(command, (request) => this.refuse.get(command) ?? handler(request))
+      this.token.on(command, (request) => {
+        const dead = this.state === protocol.STATE_ERROR && command !== protocol.CMD_STATUS
+        return this.refuse.get(command) ?? (dead ? protocol.RC_ERROR_STATE : handler(request))
+      })
     }
   }
 
@@ -105,11 +112,18 @@ export class FakeHsm {
       [
         protocol.CMD_STATUS,
         () => {
+          if (this.damaged) {
+            const writer = new Writer().u8(this.state).u32(this.error).u32(protocol.STATUS_PARTITION_SO).u64(0n)
+            return writer.u32(0x5a5a5a5a).u32(0).u8(protocol.AUTH_PASSWORD).text('')
+          }
           const backup = model === protocol.MODEL_BACKUP ? protocol.STATUS_BACKUP : 0
           const ped = auth === protocol.AUTH_PED ? protocol.STATUS_PED : 0
+          const functional = this.state === protocol.STATE_FUNCTIONAL
+          const made = functional ? protocol.STATUS_INITIALIZED | protocol.STATUS_NON_FIPS : 0
           const recent = profile >= protocol.PROFILE_7_0_3 ? protocol.STATUS_GENERATION_7 : 0
-          const flags = backup | ped | recent | protocol.STATUS_INITIALIZED | protocol.STATUS_NON_FIPS
-          return new Writer().u8(this.state).u32(0).u32(flags).u64(serial).u32(model).u32(profile).u8(auth).text(label)
+          const flags = backup | ped | recent | made
+          const writer = new Writer().u8(this.state).u32(this.error).u32(flags).u64(serial)
+          return writer.u32(model).u32(profile).u8(auth).text(label)
         },
       ],
       [protocol.CMD_SESSION_OPEN, ({ body }) => new Writer().u32(body.u32() + 100)],

@@ -1,5 +1,6 @@
 import { backupSlot, enterContainer, requireContainer } from '../backup-slot.js'
 import { type Command, word } from '../command.js'
+import { givenAway } from '../information.js'
 import { literals } from '../literals.js'
 import { secretOption } from '../login.js'
 import { sayContents } from '../object-list.js'
@@ -21,7 +22,7 @@ const list: Command = {
     const hsm = await slot.client.hsm.info()
     const partitions = await slot.client.partitions.list()
     output.paragraph(literals.hsmStorageOf, slot.id)
-    output.paragraph(literals.hsmStorage, hsm.total, hsm.used, hsm.free, hsm.maxPartitions, hsm.partitions)
+    output.paragraph(literals.hsmStorage, hsm.total, givenAway(hsm), hsm.free, hsm.maxPartitions, hsm.partitions)
     output.paragraph(literals.partitionList, slot.id)
     output.paragraph(literals.partitionCount, partitions.length)
     for (const { label, total, used, objects } of partitions) {
