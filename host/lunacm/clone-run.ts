@@ -7,6 +7,8 @@ import type { Output } from './output.js'
 /** What a run has moved. */
 export interface CloneOutcome {
   readonly cloned: number
+  /** Objects that were refused, each with its line. */
+  readonly failed: number
   /** Of the first object that failed. */
   readonly failure: Result | undefined
 }
@@ -27,6 +29,7 @@ export async function runClone(
 ): Promise<CloneOutcome> {
   const { profile } = await source.client.status()
   let cloned = 0
+  let failed = 0
   let failure: Result | undefined
   const handles = plan.rows.map((row) => row.handle)
   for await (const { handle, ckr, code, newHandle } of clone(source, target, { handles, profile })) {
@@ -34,11 +37,17 @@ export async function runClone(
       cloned++
       sayCloned(handle, newHandle)
     } else {
+      failed++
       failure ??= { value: ckr, name: code }
       output.say(literals.cloneFailed, handle, ckr, code)
     }
   }
-  return { cloned, failure }
+  return { cloned, failed, failure }
+}
+
+/** The other half of the summary. */
+export function sayFailed(output: Output, { failed }: CloneOutcome): void {
+  if (failed > 0) output.say(literals.notCloned, failed)
 }
 
 /** Nothing was moved although something should have been: no summary, only the failure. */

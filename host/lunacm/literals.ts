@@ -257,6 +257,9 @@ export const literals = {
   mechanism: block('T', (value: number, name: string) => `0x${value.toString(16).padStart(8, '0')} - ${name}`),
 
   // ---- partition clone ----
+  cloneToItself: block('I', (slot: number) => `Slot ${slot} is the current slot: a partition is not cloned to itself.`),
+  cloneToBackup: block('I', (slot: number) => [`Slot ${slot} is a Backup HSM: use 'partition archive backup'.`]),
+  cloneToAdmin: block('I', (slot: number) => `Slot ${slot} is the HSM itself: objects go to a partition.`),
   loggingInToTarget: block('M', (slot: number) => `Logging in to target slot ${slot}.`),
   verifyingClone: block('M', () => 'Verifying that all objects can be cloned...'),
   willBeCloned: block('M', (count: number) => `${plural(count, 'object')} will be cloned.`),
@@ -300,6 +303,7 @@ export const literals = {
     'R',
     (handle: number, value: number, name: string) => `Failed to clone object ${handle}: ${hex(value)} (${name}).`,
   ),
+  notCloned: block('I', (count: number) => `${plural(count, 'object')} could not be cloned.`),
   notBackupSlot: block('I', (slot: number) => `Slot ${slot} is not a Backup HSM.`),
   partitionExists: block('I', (name: string, slot: number) => [
     `Partition ${name} exists on slot ${slot}.`,

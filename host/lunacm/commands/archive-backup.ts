@@ -3,7 +3,7 @@ import { type CloneEnd, type PartitionInfo, type Slot, shareDomain } from '../..
 import type { Args } from '../args.js'
 import { backupSlot, findContainer } from '../backup-slot.js'
 import { type ClonePlan, checkRoom, ouidsOf, planClone } from '../clone-plan.js'
-import { failIfAny, failIfNothing, runClone, sayLeftOut } from '../clone-run.js'
+import { failIfAny, failIfNothing, runClone, sayFailed, sayLeftOut } from '../clone-run.js'
 import { type Command, word } from '../command.js'
 import type { Context } from '../context.js'
 import { badLine, refusal } from '../errors.js'
@@ -89,6 +89,7 @@ async function backup(context: Context, args: Args): Promise<void> {
     output.say(literals.beforeBackupComplete)
     output.say(literals.backupComplete)
     output.paragraph(literals.haveBeenBackedUp, outcome.cloned, name, target.id)
+    sayFailed(output, outcome)
     failIfAny(outcome)
   } finally {
     await visit.end()

@@ -2,7 +2,7 @@ import { shareDomain } from '../../client/index.js'
 import type { Args } from '../args.js'
 import { backupSlot, enterContainer, requireContainer } from '../backup-slot.js'
 import { checkRoom, ouidsOf, planClone } from '../clone-plan.js'
-import { failIfAny, failIfNothing, runClone, sayLeftOut } from '../clone-run.js'
+import { failIfAny, failIfNothing, runClone, sayFailed, sayLeftOut } from '../clone-run.js'
 import { type Command, word } from '../command.js'
 import type { Context } from '../context.js'
 import { badLine } from '../errors.js'
@@ -59,6 +59,7 @@ async function restore(context: Context, args: Args): Promise<void> {
     failIfNothing(outcome)
     output.paragraph(literals.restoreComplete)
     output.paragraph(literals.haveBeenRestored, outcome.cloned, name, backup.id)
+    sayFailed(output, outcome)
     failIfAny(outcome)
   } finally {
     await visit.end()

@@ -1,9 +1,10 @@
 import { ADMIN_PARTITION, RC_SLOT_ID_INVALID, ROLE_CRYPTO_OFFICER } from '../../../assembly/protocol.js'
 import type { CloneEnd, Slot } from '../../client/index.js'
-import { planClone } from '../clone-plan.js'
-import { failIfAny, failIfNothing, runClone, sayLeftOut } from '../clone-run.js'
+import { type ClonePlan, checkRoom, planClone } from '../clone-plan.js'
+import { failIfAny, failIfNothing, runClone, sayFailed, sayLeftOut } from '../clone-run.js'
 import { type Command, word } from '../command.js'
 import type { Context } from '../context.js'
+import { refuseErrorState } from '../error-state.js'
 import { refusal } from '../errors.js'
 import { literals } from '../literals.js'
 import { credentials, loggedInOfficer, secretOption } from '../login.js'
@@ -22,12 +23,11 @@ export const partitionClone: Command = {
   async run(context, args) {
     const { output } = context
     const { slot, session } = await loggedInOfficer(context)
-    const target = await context.slot(args.requiredNumber('slot'))
-    if (target.partition === ADMIN_PARTITION) throw refusal(RC_SLOT_ID_INVALID, literals.noSuchSlot, target.id)
+    const target = await chosenTarget(context, slot, args.requiredNumber('slot'))
     const source = { client: slot.client, session: session.handle }
     const targetPolicies = await target.client.partitions.policies(target.partition)
     const handles = args.requiredNumbers('objects')
-    await planClone(source, { handles })
+    await refuseEarly(target, await planClone(source, { handles, targetPolicies }))
     const { end, leave } = await enterTarget(context, target, args.text('password'))
     try {
       output.paragraph(literals.verifyingClone)
@@ -39,13 +39,34 @@ export const partitionClone: Command = {
         output.say(literals.clonedTo, handle, slot.id, newHandle, target.id),
       )
       failIfNothing(outcome)
-      output.paragraph(literals.cloneComplete)
+      if (!outcome.failure) output.paragraph(literals.cloneComplete)
       output.paragraph(literals.haveBeenCloned, outcome.cloned, target.id)
+      sayFailed(output, outcome)
       failIfAny(outcome)
     } finally {
       await leave()
     }
   },
+}
+
+/** @throws CommandError CKR_SLOT_ID_INVALID where objects cannot go to that slot at all */
+async function chosenTarget(context: Context, current: Slot, id: number): Promise<Slot> {
+  const target = await context.slot(id)
+  const status = await target.client.status()
+  refuseErrorState(status)
+  if (target.partition === ADMIN_PARTITION) {
+    throw refusal(RC_SLOT_ID_INVALID, status.backup ? literals.cloneToBackup : literals.cloneToAdmin, id)
+  }
+  if (target.client === current.client && target.partition === current.partition) {
+    throw refusal(RC_SLOT_ID_INVALID, literals.cloneToItself, id)
+  }
+  return target
+}
+
+/** Too little room is found before anybody is asked for anything. */
+async function refuseEarly(target: Slot, plan: ClonePlan): Promise<void> {
+  const { total, used } = await target.client.partitions.info(target.partition)
+  checkRoom(plan, total - used)
 }
 
 /** The target's session with its Crypto Officer logged in, and how to leave it as it was. */
