@@ -22,11 +22,21 @@ export interface Credentials {
  * What `role` needs on this session (DESIGN.md "Behaviour"): the PED unless the role is activated, the challenge where it
  * has one; on password-authenticated HSMs the password.
  */
-export async function credentials(context: Context, slot: Slot, session: number, role: number): Promise<Credentials> {
+export async function credentials(
+  context: Context,
+  slot: Slot,
+  session: OpenSession,
+  role: number,
+): Promise<Credentials> {
   if (!(await context.isPedAuthenticated(slot))) return { ped: false, password: true, activated: false }
-  const info = await slot.client.roles.info(session, role)
-  const password = info.hasChallenge || info.secondary === ROLE_AUTH_PASSWORD
-  return { ped: !info.activated, password, activated: info.activated }
+  const { activated, initialized, lockedOut, hasChallenge, secondary } = await slot.client.roles.info(
+    session.handle,
+    role,
+  )
+  const password = hasChallenge || secondary === ROLE_AUTH_PASSWORD
+  // Nobody is sent to the PED for a log-in that is refused before it is asked.
+  const ped = !activated && initialized && !lockedOut && session.role === undefined
+  return { ped, password, activated }
 }
 
 /** The current slot with its Crypto Officer logged in. @throws CommandError CKR_USER_NOT_LOGGED_IN */

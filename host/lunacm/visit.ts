@@ -25,9 +25,10 @@ export class Visit {
 
   /** Logs in as the HSM SO and answers the session. Prints the notice where the PED will ask. */
   async loginSo(password: string): Promise<number> {
-    const { handle, role } = await this.#context.session(this.slot, ADMIN_PARTITION)
+    const session = await this.#context.session(this.slot, ADMIN_PARTITION)
+    const { handle, role } = session
     if (role === ROLE_SO) return handle
-    const needs = await credentials(this.#context, this.slot, handle, ROLE_SO)
+    const needs = await credentials(this.#context, this.slot, session, ROLE_SO)
     if (needs.ped) this.#context.output.say(literals.attendToPed)
     await this.slot.client.roles.login(handle, ROLE_SO, password)
     this.#undo.push(() => this.slot.client.roles.logout(handle))
@@ -36,19 +37,20 @@ export class Visit {
 
   /** Whether a log-in to this container needs a password that only its person knows. */
   async needsPassword(container: PartitionInfo): Promise<boolean> {
-    const { handle, role } = await this.#context.session(this.slot, container.id)
+    const session = await this.#context.session(this.slot, container.id)
     this.#leaveLater(container.id)
-    if (role === ROLE_CRYPTO_OFFICER) return false
-    return (await credentials(this.#context, this.slot, handle, ROLE_CRYPTO_OFFICER)).password
+    if (session.role === ROLE_CRYPTO_OFFICER) return false
+    return (await credentials(this.#context, this.slot, session, ROLE_CRYPTO_OFFICER)).password
   }
 
   /** Logs in to a container as its user. Prints the notice where the PED will ask. */
   async loginUser(container: number, password: string): Promise<CloneEnd> {
-    const { handle, role } = await this.#context.session(this.slot, container)
+    const session = await this.#context.session(this.slot, container)
+    const { handle, role } = session
     this.#leaveLater(container)
     const end = { client: this.slot.client, session: handle }
     if (role === ROLE_CRYPTO_OFFICER) return end
-    const needs = await credentials(this.#context, this.slot, handle, ROLE_CRYPTO_OFFICER)
+    const needs = await credentials(this.#context, this.slot, session, ROLE_CRYPTO_OFFICER)
     if (needs.ped) this.#context.output.say(literals.attendToPed)
     await this.slot.client.roles.login(handle, ROLE_CRYPTO_OFFICER, password)
     this.#undo.push(() => this.slot.client.roles.logout(handle))

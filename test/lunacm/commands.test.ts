@@ -98,12 +98,13 @@ test('partition init on a password-authenticated HSM prints what field transcrip
 test('partition create makes either kind', async () => {
   const { hsm, slots } = pcie()
   const { transcript, code } = await run(slots, [
+    'role login -name so',
     'partition create -label old',
     'partition create -slot 9 -size 100000',
   ])
   assert.is(code, 0)
-  assert.is(transcript.filter((line) => line === '        Please attend to the PED.').length, 3)
-  assert.equal(hsm.log, ['create old ', 'login 2 ', 'domain ', 'logout', 'create  '])
+  assert.is(transcript.filter((line) => line === '        Please attend to the PED.').length, 4)
+  assert.equal(hsm.log, ['login 0 ', 'create old ', 'login 2 ', 'domain ', 'logout', 'create  '])
   const refused = await run(slots, [
     'partition create',
     'partition create -label a -slot 9',
@@ -111,7 +112,7 @@ test('partition create makes either kind', async () => {
   ])
   assert.is(refused.transcript.filter((line) => line.startsWith('Error in execution')).length, 3)
   assert.ok(refused.transcript.includes('        Slot 1 is in use already.'))
-  assert.is(hsm.log.length, 5)
+  assert.is(hsm.log.length, 6)
 })
 
 test('partition delete finds the partition by slot or by name, on the same HSM only', async () => {
@@ -195,8 +196,13 @@ test('roles are created, challenged, changed and deactivated', async () => {
 
 test('firmware 7 has its challenge typed', async () => {
   const { source, slots } = seedLab({ profile: protocol.PROFILE_7_0_3 })
-  const { transcript } = await run(slots, ['role createchallenge -name co', 'challenge1', 'challenge1'])
-  assert.equal(transcript.slice(1), [
+  const { transcript } = await run(slots, [
+    'role login -name po',
+    'role createchallenge -name co',
+    'challenge1',
+    'challenge1',
+  ])
+  assert.equal(transcript.slice(transcript.indexOf('lunacm:> role createchallenge -name co') + 1), [
     '',
     '        Please attend to the PED.',
     '        enter new challenge secret: *******',
@@ -205,7 +211,7 @@ test('firmware 7 has its challenge typed', async () => {
     'Command Result : No Error',
     '',
   ])
-  assert.equal(source.log, ['challenge 2 challenge1'])
+  assert.equal(source.log, ['login 1 ', 'challenge 2 challenge1'])
 })
 
 test('the remote PED vector is made after a question', async () => {

@@ -16,7 +16,7 @@ import {
   VirtualClock,
 } from '../../host/board/index.js'
 import { type PedConnector, type Slot, type SlotSource, TokenClient, type Transport } from '../../host/client/index.js'
-import { blankPedKey, defaultRules, Ped, PedKeyBox, RuleOperator } from '../../host/ped/index.js'
+import { blankPedKey, defaultRules, Ped, type PedEvent, PedKeyBox, RuleOperator } from '../../host/ped/index.js'
 
 const FLASH = 4_194_304
 const START = Date.UTC(2026, 0, 1)
@@ -57,6 +57,8 @@ class RealHsm implements Transport {
 class PedDesk {
   readonly folder = mkdtempSync(join(tmpdir(), 'lunacm-peds-'))
   readonly box = new PedKeyBox(this.folder)
+  /** Questions that any PED has asked so far. */
+  questions = 0
 
   async fill(): Promise<void> {
     for (const colour of COLOURS) await this.box.add(colour, blankPedKey(colour))
@@ -69,7 +71,11 @@ class PedDesk {
 
   plug(hsm: RealHsm, connector: 'local' | 'remote'): Ped {
     const [near, far] = frameCable()
-    const ped = new Ped({ box: this.box, operator: new RuleOperator({ rules: defaultRules(), box: this.box }) })
+    const onEvent = ({ event }: PedEvent): void => {
+      if (event === 'question') this.questions++
+    }
+    const operator = new RuleOperator({ rules: defaultRules(), box: this.box })
+    const ped = new Ped({ box: this.box, operator, onEvent })
     hsm.board.attachPed(connector, near)
     ped.connect(far)
     return ped

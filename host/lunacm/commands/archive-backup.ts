@@ -9,6 +9,7 @@ import type { Context } from '../context.js'
 import { badLine, refusal } from '../errors.js'
 import { literals } from '../literals.js'
 import { domainOption, loggedInOfficer, newSecretOption, secretOption } from '../login.js'
+import { asksForDomain } from '../ped-notice.js'
 import { Visit } from '../visit.js'
 import { domainOptions, force, objectsOption, partitionOption, passwordOption, slotOption } from './options.js'
 
@@ -149,7 +150,7 @@ async function openContainer(
   const end = await visit.loginUser(id, secrets.user)
   if (!existing?.hasDomain) {
     output.paragraph(literals.creatingDomain, name, slot.id)
-    if (ped) output.say(literals.attendToPed)
+    if (ped && (await asksForDomain(slot))) output.say(literals.attendToPed)
     await slot.client.partitions.setDomain(end.session, secrets.domain)
   }
   return { id, end, admin }

@@ -5,6 +5,7 @@ import {
   RC_ARGUMENTS_BAD,
   RC_POLICY_ID_INVALID,
   STATE_FUNCTIONAL,
+  STATE_ZEROIZED,
 } from '../../../assembly/protocol.js'
 import { type Command, type OptionSpec, word } from '../command.js'
 import { badLine, refusal } from '../errors.js'
@@ -44,7 +45,7 @@ const init: Command = {
     if (state === STATE_FUNCTIONAL) {
       await slot.client.hsm.init(handle, { label })
     } else if (ped) {
-      output.paragraph(literals.attendToPed)
+      if (state === STATE_ZEROIZED) output.paragraph(literals.attendToPed)
       await slot.client.hsm.init(handle, { label })
     } else {
       const password = await newSecretOption(context, 'password', args.text('password'))

@@ -75,10 +75,11 @@ async function enterTarget(
   target: Slot,
   given: string | undefined,
 ): Promise<{ end: CloneEnd; leave: () => Promise<void> }> {
-  const { handle, role } = await context.session(target)
+  const session = await context.session(target)
+  const { handle, role } = session
   const end = { client: target.client, session: handle }
   if (role === ROLE_CRYPTO_OFFICER) return { end, leave: async () => {} }
-  const needs = await credentials(context, target, handle, ROLE_CRYPTO_OFFICER)
+  const needs = await credentials(context, target, session, ROLE_CRYPTO_OFFICER)
   const password = needs.password ? await secretOption(context, 'password', given) : ''
   context.output.paragraph(literals.loggingInToTarget, target.id)
   if (needs.activated) context.output.say(literals.activated)

@@ -3,6 +3,7 @@ import type { Slot } from '../../client/index.js'
 import { type Command, type OptionSpec, word } from '../command.js'
 import { badLine, refusal } from '../errors.js'
 import { literals } from '../literals.js'
+import { asksForAnotherDomain } from '../ped-notice.js'
 import { phrases } from '../phrases.js'
 
 const group = word('partition', 'par')
@@ -34,11 +35,12 @@ const add: Command = {
     if (ped && text !== undefined) throw badLine(literals.exclusive, 'domain', 'domainped')
     if (!ped && text === undefined) throw badLine(literals.oneOf, 'domain', 'domainped')
     const slot = await context.current()
-    const { handle } = await context.session(slot)
-    if (ped) context.output.paragraph(literals.attendToPed)
+    const session = await context.session(slot)
+    if (ped && (await asksForAnotherDomain(slot, session))) context.output.paragraph(literals.attendToPed)
     const label = args.requiredText('domainlabel')
     const primary = args.has('primary')
-    await slot.client.partitions.addDomain(handle, text === undefined ? { label, primary } : { label, primary, text })
+    const request = text === undefined ? { label, primary } : { label, primary, text }
+    await slot.client.partitions.addDomain(session.handle, request)
   },
 }
 

@@ -8,10 +8,11 @@ import type { Slot } from '../../client/index.js'
 import type { Args } from '../args.js'
 import { requireContainer } from '../backup-slot.js'
 import { type Command, type OptionSpec, word } from '../command.js'
-import type { Context } from '../context.js'
+import type { Context, OpenSession } from '../context.js'
 import { badLine, refusal } from '../errors.js'
 import { literals, textOf } from '../literals.js'
 import { domainOption, loggedInOfficer, newSecretOption } from '../login.js'
+import { asksForDomain, asksToInitPartition, asksToMakeContainer } from '../ped-notice.js'
 import { isDestructive } from '../policies.js'
 import { roleName } from '../roles.js'
 import { Visit } from '../visit.js'
@@ -32,14 +33,14 @@ const init: Command = {
   async run(context, args) {
     const { output } = context
     const slot = await context.current()
-    const { handle } = await context.session(slot)
+    const session = await context.session(slot)
     const label = args.requiredText('label')
     const ped = await context.isPedAuthenticated(slot)
     const password = ped ? '' : (args.text('password') ?? (await askSoPassword(context)))
     const domain = ped ? '' : await domainOption(context, args.text('domain'), args.has('defaultdomain'))
     await output.confirm(args.has('force'), literals.aboutToInitPartition)
-    if (ped) output.paragraph(literals.attendToPed)
-    await slot.client.partitions.init(handle, { label, password, domain })
+    if (ped && (await asksToInitPartition(slot, session))) output.paragraph(literals.attendToPed)
+    await slot.client.partitions.init(session.handle, { label, password, domain })
   },
 }
 
@@ -80,17 +81,17 @@ const create: Command = {
       throw refusal(RC_OPERATION_NOT_ALLOWED, literals.slotInUse, wanted ?? slot.id)
     }
     const size = BigInt(args.number('size') ?? 0)
-    const { handle } = await context.session(slot, ADMIN_PARTITION)
+    const admin = await context.session(slot, ADMIN_PARTITION)
     const made =
       label === undefined
-        ? await slot.client.partitions.create(handle, { legacy: false, label: '', size })
-        : await createLegacy(context, slot, { admin: handle, label, size, args })
+        ? await slot.client.partitions.create(admin.handle, { legacy: false, label: '', size })
+        : await createLegacy(context, slot, { admin, label, size, args })
     output.paragraph(literals.partitionCreated, label ?? String(made.id), made.serial)
   },
 }
 
 interface LegacyRequest {
-  readonly admin: number
+  readonly admin: OpenSession
   readonly label: string
   readonly size: bigint
   readonly args: Args
@@ -102,12 +103,12 @@ async function createLegacy(context: Context, slot: Slot, request: LegacyRequest
   const ped = await context.isPedAuthenticated(slot)
   const password = ped ? '' : await newSecretOption(context, 'password', args.text('password'))
   const domain = ped ? '' : await domainOption(context, args.text('domain'), args.has('defaultdomain'))
-  if (ped) context.output.paragraph(literals.attendToPed)
-  const made = await slot.client.partitions.create(admin, { legacy: true, label, size, password })
+  if (ped && (await asksToMakeContainer(slot, admin, label))) context.output.paragraph(literals.attendToPed)
+  const made = await slot.client.partitions.create(admin.handle, { legacy: true, label, size, password })
   const visit = new Visit(context, slot)
   try {
     const user = await visit.loginUser(made.id, password)
-    if (ped) context.output.say(literals.attendToPed)
+    if (ped && (await asksForDomain(slot))) context.output.say(literals.attendToPed)
     await slot.client.partitions.setDomain(user.session, domain)
   } finally {
     await visit.end()

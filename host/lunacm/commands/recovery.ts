@@ -1,5 +1,6 @@
 import {
   ADMIN_PARTITION,
+  ROLE_SO,
   STM_STRING,
   TAMPER_BATTERY,
   TAMPER_CHASSIS,
@@ -44,11 +45,13 @@ const tampershow: Command = {
   },
 }
 
+type Work = (client: TokenClient, admin: number, role: number | undefined) => Promise<void>
+
 /** Runs work in the shell's session on the HSM of the current slot. */
-async function onHsm(context: Context, work: (client: TokenClient, admin: number) => Promise<void>): Promise<void> {
+async function onHsm(context: Context, work: Work): Promise<void> {
   const slot = await context.current()
-  const { handle } = await context.session(slot, ADMIN_PARTITION)
-  await work(slot.client, handle)
+  const { handle, role } = await context.session(slot, ADMIN_PARTITION)
+  await work(slot.client, handle, role)
 }
 
 const tamperclear: Command = {
@@ -145,9 +148,9 @@ function srkCommand(
     login: 'HSM SO',
     help,
     run: (context, args) =>
-      onHsm(context, async (client, admin) => {
+      onHsm(context, async (client, admin, role) => {
         if (options.warning) await context.output.confirm(args.has('force'), options.warning)
-        if (options.ped) context.output.paragraph(literals.attendToPed)
+        if (options.ped && role === ROLE_SO) context.output.paragraph(literals.attendToPed)
         await work(client, admin)
       }),
   }

@@ -4,6 +4,7 @@ import { type Command, type OptionSpec, word } from '../command.js'
 import { badLine, CommandError, HOST_RESULTS } from '../errors.js'
 import { literals, rendered, textOf } from '../literals.js'
 import { domainOption, newSecretOption, secretOption } from '../login.js'
+import { asksForAuditDomain, asksToChange, asksToMakeRole, asksToReset, asksToShowChallenge } from '../ped-notice.js'
 import { findRole } from '../roles.js'
 import { domainOptions, force, passwordOption, roleOption } from './options.js'
 
@@ -17,11 +18,11 @@ const init: Command = {
   async run(context, args) {
     const { role } = findRole(args.requiredText('name'))
     const slot = await context.current()
-    const { handle } = await context.session(slot)
+    const session = await context.session(slot)
     const ped = await context.isPedAuthenticated(slot)
     const password = ped ? '' : await newSecretOption(context, 'password', args.text('password'))
-    if (ped) context.output.paragraph(literals.attendToPed)
-    await slot.client.roles.init(handle, role, password)
+    if (ped && (await asksToMakeRole(context, slot, session, role))) context.output.paragraph(literals.attendToPed)
+    await slot.client.roles.init(session.handle, role, password)
   },
 }
 
@@ -41,13 +42,14 @@ const changepw: Command = {
   async run(context, args) {
     const { role } = findRole(args.requiredText('name'))
     const slot = await context.current()
-    const { handle, role: current } = await context.session(slot)
-    if (current === undefined) throw new CommandError(HOST_RESULTS.cancelled, rendered(literals.mustBeLoggedIn))
+    const session = await context.session(slot)
+    const { handle } = session
+    if (session.role === undefined) throw new CommandError(HOST_RESULTS.cancelled, rendered(literals.mustBeLoggedIn))
     const ped = await context.isPedAuthenticated(slot)
     const challenge = ped && (await hasChallenge(slot, handle, role))
     if (ped && !challenge) {
       if (args.has('prompt')) context.output.paragraph(literals.noSecondary)
-      context.output.paragraph(literals.attendToPed)
+      if (await asksToChange(slot, session, role)) context.output.paragraph(literals.attendToPed)
       await slot.client.roles.changeSecret(handle, role, '', '')
       return
     }
@@ -82,14 +84,16 @@ const createchallenge: Command = {
     const { output } = context
     const { role } = findRole(args.requiredText('name'))
     const slot = await context.current()
-    const { handle } = await context.session(slot)
+    const session = await context.session(slot)
     const { generation7 } = await slot.client.status()
-    if (await context.isPedAuthenticated(slot)) output.paragraph(literals.attendToPed)
     let challenge = args.text('challengesecret') ?? ''
+    // The vendor's page has the notice before the challenge is typed, too.
+    const asks = challenge === '' && (await context.isPedAuthenticated(slot))
+    if (asks && (await asksToShowChallenge(slot, session, role))) output.paragraph(literals.attendToPed)
     if (challenge === '' && generation7) {
       challenge = await output.newSecret([], textOf(literals.enterChallenge), textOf(literals.reenterChallenge))
     }
-    await slot.client.roles.createChallenge(handle, role, challenge)
+    await slot.client.roles.createChallenge(session.handle, role, challenge)
   },
 }
 
@@ -101,11 +105,11 @@ const resetpw: Command = {
   async run(context, args) {
     const { role } = findRole(args.requiredText('name'))
     const slot = await context.current()
-    const { handle } = await context.session(slot)
+    const session = await context.session(slot)
     const ped = await context.isPedAuthenticated(slot)
     const password = ped ? '' : await newSecretOption(context, 'password', args.text('password'))
-    if (ped) context.output.paragraph(literals.attendToPed)
-    await slot.client.roles.resetSecret(handle, role, password)
+    if (ped && (await asksToReset(slot, session, role))) context.output.paragraph(literals.attendToPed)
+    await slot.client.roles.resetSecret(session.handle, role, password)
   },
 }
 
@@ -118,11 +122,11 @@ const setdomain: Command = {
     const { role } = findRole(args.requiredText('name'))
     if (role !== ROLE_AUDITOR) throw badLine(literals.onlyAuditor)
     const slot = await context.current()
-    const { handle } = await context.session(slot)
+    const session = await context.session(slot)
     const ped = await context.isPedAuthenticated(slot)
     const domain = ped ? '' : await domainOption(context, args.text('domain'), args.has('defaultdomain'))
-    if (ped) context.output.paragraph(literals.attendToPed)
-    await slot.client.audit.setDomain(handle, domain)
+    if (ped && (await asksForAuditDomain(slot, session))) context.output.paragraph(literals.attendToPed)
+    await slot.client.audit.setDomain(session.handle, domain)
   },
 }
 

@@ -16,12 +16,12 @@ const login: Command = {
   async run(context, args) {
     const { role } = findRole(args.requiredText('name'))
     const slot = await context.current()
-    const { handle } = await context.session(slot)
-    const needs = await credentials(context, slot, handle, role)
+    const session = await context.session(slot)
+    const needs = await credentials(context, slot, session, role)
     const password = needs.password ? await secretOption(context, 'password', args.text('password')) : ''
     if (needs.activated) context.output.paragraph(literals.activated)
     if (needs.ped) context.output.paragraph(literals.attendToPed)
-    await slot.client.roles.login(handle, role, password)
+    await slot.client.roles.login(session.handle, role, password)
   },
 }
 
