@@ -80,6 +80,7 @@ export const literals = {
   secondaryAuth: block('D', (type: string) => `${INDENT}Secondary authentication type:  ${type}`),
   attemptsLeft: block('D', (count: number) => `${INDENT}Failed login attempts before lockout: ${count}`),
   roleLockedOut: block('D', () => `${INDENT}Locked out`),
+  changeDue: block('I', (what: string) => `${INDENT}The ${what} has to be changed`),
   roleActivated: block('I', () => `${INDENT}Activated`),
   mustBeLoggedIn: block('D', () => 'A role must be logged in to change password.'),
   noSecondary: block('D', () => [

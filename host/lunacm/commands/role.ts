@@ -75,6 +75,8 @@ const show: Command = {
     output.say(literals.primaryAuth, authenticationType(info.primary))
     output.say(literals.secondaryAuth, authenticationType(info.secondary))
     output.say(literals.attemptsLeft, info.attempts)
+    if (info.pinChange) output.say(literals.changeDue, phrases.password.text())
+    if (info.challengeChange) output.say(literals.changeDue, phrases.challenge.text())
     if (info.activated) output.say(literals.roleActivated)
     if (info.lockedOut) output.say(literals.roleLockedOut)
   },
