@@ -120,7 +120,9 @@ import {
   encodePkcs1,
   encodePkcs1Hash,
   encodePss,
+  oaepFits,
   oaepMessage,
+  pssFits,
   wipeRsa,
 } from '../token/rsa'
 import { isBackup, state } from '../token/state'
@@ -212,7 +214,8 @@ function encodeRsa(k: i32): u32 {
   if (isPss(mechanism)) {
     if (!readPss()) return RC_MECHANISM_PARAM_INVALID
     if (digestOfData(pssHash) !== hashLength(pssHash)) return RC_DATA_LEN_RANGE
-    return encodePss(pssHash, SHARED, pssSalt, k, modulusBits()) ? RC_OK : RC_KEY_SIZE_RANGE
+    if (!pssFits(pssHash, pssSalt, modulusBits())) return RC_KEY_SIZE_RANGE
+    return encodePss(pssHash, SHARED, pssSalt, k, modulusBits()) ? RC_OK : RC_RANDOM_NO_RNG
   }
   if (parameterLength !== 0) return RC_MECHANISM_PARAM_INVALID
   if (mechanism === CKM_RSA_PKCS) return encodePkcs1(data, dataLength, k) ? RC_OK : RC_DATA_LEN_RANGE
@@ -451,7 +454,8 @@ function encryptOaep(): u32 {
   const alg = oaepHash()
   if (alg === 0) return RC_MECHANISM_PARAM_INVALID
   const k = modulusLength()
-  if (!encodeOaep(alg, data, dataLength, k)) return RC_DATA_LEN_RANGE
+  if (!oaepFits(alg, dataLength, k)) return RC_DATA_LEN_RANGE
+  if (!encodeOaep(alg, data, dataLength, k)) return RC_RANDOM_NO_RNG
   if (!rsaPublic(BLOCK)) return RC_FUNCTION_FAILED
   write32(<u32>k)
   memory.copy(writeSkip(k), PKA_OUT, k)
@@ -460,15 +464,15 @@ function encryptOaep(): u32 {
 
 /** Opens an OAEP message with the private key in hand; its length, or -1 whatever the fault. */
 function openOaep(): i32 {
-  const alg = oaepHash()
-  if (alg === 0 || dataLength !== modulusLength() || !rsaPrivate(data)) return -1
-  return decodeOaep(alg, dataLength)
+  return rsaPrivate(data) ? decodeOaep(oaepHash(), dataLength) : -1
 }
 
 function decryptOaep(): u32 {
   const rc = openKey(key, CKA_DECRYPT, RC_KEY_HANDLE_INVALID)
   if (rc !== RC_OK) return rc
   if (objectClass !== CKO_PRIVATE_KEY || objectKeyType !== CKK_RSA) return RC_KEY_TYPE_INCONSISTENT
+  if (oaepHash() === 0) return RC_MECHANISM_PARAM_INVALID
+  if (dataLength !== modulusLength()) return RC_ENCRYPTED_DATA_LEN_RANGE
   const n = openOaep()
   if (n < 0) return RC_ENCRYPTED_DATA_INVALID
   write32(<u32>n)
@@ -557,11 +561,20 @@ function wrapOaep(target: u32): u32 {
   rc = openObject(access(), here(), key)
   if (rc !== RC_OK) return rc
   const k = modulusLength()
-  if (!encodeOaep(alg, PLAIN2, n, k)) return RC_KEY_SIZE_RANGE
+  if (!oaepFits(alg, n, k)) return RC_KEY_SIZE_RANGE
+  if (!encodeOaep(alg, PLAIN2, n, k)) return RC_RANDOM_NO_RNG
   if (!rsaPublic(BLOCK)) return RC_FUNCTION_FAILED
   write32(<u32>k)
   memory.copy(writeSkip(k), PKA_OUT, k)
   return RC_OK
+}
+
+/** Can what the mechanism wraps be so long? That is no secret, so it may have a code of its own. */
+function wrappedLengthFits(): bool {
+  if (mechanism === CKM_RSA_PKCS_OAEP) return dataLength === modulusLength()
+  if (dataLength < 16 || dataLength > PLAIN_MAX) return false
+  if (isKw(mechanism)) return dataLength >= 24 && (dataLength & 7) === 0
+  return (dataLength & (isKwp(mechanism) ? 7 : 15)) === 0
 }
 
 /** Unwraps into PLAIN2; the length, or -1 where the wrapped key does not open. */
@@ -573,15 +586,10 @@ function unwrapInto(): i32 {
     memory.copy(PLAIN2, oaepMessage(), n)
     return n
   }
-  if (dataLength < 16 || dataLength > PLAIN_MAX) return -1
   usePlain2(dataLength)
   const keyLength = takeAesKey()
-  if (isKw(mechanism)) {
-    if (dataLength < 24 || (dataLength & 7) !== 0) return -1
-    return kwUnwrap(SECRET, keyLength, data, dataLength, PLAIN2) ? dataLength - 8 : -1
-  }
-  if (isKwp(mechanism)) return (dataLength & 7) === 0 ? kwpUnwrap(SECRET, keyLength, data, dataLength, PLAIN2) : -1
-  if ((dataLength & 15) !== 0) return -1
+  if (isKw(mechanism)) return kwUnwrap(SECRET, keyLength, data, dataLength, PLAIN2) ? dataLength - 8 : -1
+  if (isKwp(mechanism)) return kwpUnwrap(SECRET, keyLength, data, dataLength, PLAIN2)
   aesKey(CTX, SECRET, keyLength)
   memory.copy(IV, parameter, 16)
   cbcDecrypt(CTX, IV, data, PLAIN2, dataLength)
@@ -613,8 +621,9 @@ function unwrap(): u32 {
   if (partitionPolicy(here(), isPrivate ? POLICY_PRIVATE_UNWRAPPING : POLICY_SECRET_UNWRAPPING) === 0) {
     return RC_OPERATION_NOT_ALLOWED
   }
+  if (!wrappedLengthFits()) return RC_WRAPPED_KEY_LEN_RANGE
   const n = unwrapInto()
-  if (n < 1) return dataLength < 16 ? RC_WRAPPED_KEY_LEN_RANGE : RC_WRAPPED_KEY_INVALID
+  if (n < 1) return RC_WRAPPED_KEY_INVALID
   if (isPrivate) {
     const keyType = pkcs8Type(n)
     if (keyType < 0) return RC_WRAPPED_KEY_INVALID

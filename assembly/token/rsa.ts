@@ -103,7 +103,13 @@ function pssHash(alg: i32, mHash: usize, salt: usize, saltLength: i32, out: usiz
   hashFinal(CTX, out)
 }
 
-/** EMSA-PSS of a digest into BLOCK, with MGF1 of the same hash; the modulus has `bits` bits in k bytes. */
+/** Is there room in a modulus of `bits` bits for a digest and a salt of so many bytes? */
+export function pssFits(alg: i32, saltLength: i32, bits: i32): bool {
+  return (bits + 6) >> 3 >= hashLength(alg) + saltLength + 2
+}
+
+/** EMSA-PSS of a digest into BLOCK, with MGF1 of the same hash; the modulus has `bits` bits in k bytes. False where it does not
+ * fit, or the TRNG failed. */
 export function encodePss(alg: i32, mHash: usize, saltLength: i32, k: i32, bits: i32): bool {
   return encodePssOf(alg, alg, mHash, saltLength, k, bits)
 }
@@ -113,7 +119,7 @@ export function encodePssOf(alg: i32, mgf: i32, mHash: usize, saltLength: i32, k
   const h = hashLength(alg)
   const emBits = bits - 1
   const em = (emBits + 7) >> 3
-  if (em < h + saltLength + 2) return false
+  if (!pssFits(alg, saltLength, bits)) return false
   const block = BLOCK + <usize>(k - em)
   memory.fill(BLOCK, 0, k)
   const dbLength = em - h - 1
@@ -138,7 +144,7 @@ export function checkPssOf(alg: i32, mgf: i32, mHash: usize, saltLength: i32, k:
   const h = hashLength(alg)
   const emBits = bits - 1
   const em = (emBits + 7) >> 3
-  if (em < h + saltLength + 2) return false
+  if (!pssFits(alg, saltLength, bits)) return false
   for (let i = 0; i < k - em; i++) if (load<u8>(PKA_OUT + <usize>i) !== 0) return false
   const block = PKA_OUT + <usize>(k - em)
   if (load<u8>(block + <usize>(em - 1)) !== 0xbc) return false
@@ -156,6 +162,11 @@ export function checkPssOf(alg: i32, mgf: i32, mHash: usize, saltLength: i32, k:
   return ctEqual(WORK, block + <usize>dbLength, h)
 }
 
+/** Is there room in k bytes for a message of `n` bytes? */
+export function oaepFits(alg: i32, n: i32, k: i32): bool {
+  return n <= k - 2 * hashLength(alg) - 2
+}
+
 /** RSAES-OAEP with an empty label and MGF1 of the same hash into BLOCK. */
 export function encodeOaep(alg: i32, message: usize, n: i32, k: i32): bool {
   return encodeOaepOf(alg, alg, message, 0, message, n, k)
@@ -164,7 +175,7 @@ export function encodeOaep(alg: i32, message: usize, n: i32, k: i32): bool {
 /** The same with MGF1 of the hash `mgf` and a label. */
 export function encodeOaepOf(alg: i32, mgf: i32, label: usize, labelLength: i32, message: usize, n: i32, k: i32): bool {
   const h = hashLength(alg)
-  if (n > k - 2 * h - 2) return false
+  if (!oaepFits(alg, n, k)) return false
   memory.fill(BLOCK, 0, k)
   const seed = BLOCK + 1
   const db = seed + <usize>h
