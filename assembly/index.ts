@@ -5,7 +5,7 @@ import { wipeScratch } from './arena'
 import { sourcesClear, sourcesSweep } from './cloning/source'
 import { targetsClear, targetsSweep } from './cloning/target'
 import { channelsClear } from './commands/channel'
-import { frameIsWhole, INBOX, OUTBOX, refuse, resume, serve } from './commands/dispatch'
+import { frameIsWhole, INBOX, OUTBOX, parkClear, refuse, resume, serve } from './commands/dispatch'
 import { start } from './commands/start'
 import { selfTestCorrupt } from './crypto/self-test'
 import { pedFrame, pedIsReady, pedQueued, pedReset, pedTake, pedTick } from './ped/prompts'
@@ -144,4 +144,5 @@ export function tamper(cause: i32): void {
   targetsClear()
   channelsClear()
   pedReset()
+  parkClear()
 }

@@ -206,9 +206,9 @@ function verify(): u32 {
   const origin = read64()
   const previous = readFixed(48)
   const n = read16()
-  if (n === 0 || n > <u32>AUDIT_BATCH) return RC_ARGUMENTS_BAD
   const records = readFixed(<i32>n * AUDIT_RECORD)
   if (!readDone()) return RC_FRAME_MALFORMED
+  if (n === 0 || n > <u32>AUDIT_BATCH) return RC_ARGUMENTS_BAD
   const own = origin === serial()
   if (!own && (origin === 0 || origin !== importedSerial())) return RC_LOG_NO_KCV
   const key = own ? KEY_AUDIT : KEY_AUDIT_IMPORTED

@@ -96,9 +96,9 @@ function hello(): u32 {
 function batch(): u32 {
   const flags = read8()
   const n = read16()
-  if (n > <u32>OBC_MAX_BATCH) return RC_ARGUMENTS_BAD
   const handles = readFixed(<i32>n * 4)
   if (!readDone()) return RC_FRAME_MALFORMED
+  if (n > <u32>OBC_MAX_BATCH) return RC_ARGUMENTS_BAD
   const rc = sourceBatch(access(), here(), flags, handles, n, CODES, MESSAGE)
   if (rc !== RC_OK) return rc
   write16(batchConsumed())

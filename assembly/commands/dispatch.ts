@@ -284,7 +284,11 @@ function note(command: u32, rc: u32, body: usize, length: i32): void {
 }
 
 function park(body: usize, length: i32, sealed: bool, channel: u32, counter: u32): u32 {
-  if (length > PARK_MAX) return RC_FRAME_MALFORMED
+  if (length > PARK_MAX) {
+    // The prompt that was prepared, and the secret in it, go unasked.
+    pedRelease()
+    return RC_FRAME_MALFORMED
+  }
   memory.copy(PARK_HEADER, INBOX, 16)
   memory.copy(PARK, body, length)
   parkLength = length
@@ -293,6 +297,11 @@ function park(body: usize, length: i32, sealed: bool, channel: u32, counter: u32
   parkCounter = counter
   pedPark()
   return RC_OK
+}
+
+/** Tamper: the request that waits for the PED goes too; the board answers it. */
+export function parkClear(): void {
+  wipe(PARK, PARK_MAX)
 }
 
 /** Runs the parked command again, or ends it. Length of the answer in OUTBOX, 0 where it waits on or nothing is parked. */

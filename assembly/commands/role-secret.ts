@@ -2,7 +2,7 @@
 
 import { PSK } from '../arena'
 import { wipe } from '../crypto/util'
-import { pedAnswer, pedAsk, pedIsParked } from '../ped/prompts'
+import { PED_KEPT, pedAnswer, pedAsk, pedIsParked } from '../ped/prompts'
 import {
   CHALLENGE_MAX,
   HSM_POLICY_SO_RESET_PIN,
@@ -14,6 +14,8 @@ import {
   RC_FRAME_MALFORMED,
   RC_OK,
   RC_OPERATION_NOT_ALLOWED,
+  RC_PARKED,
+  RC_PED_BUSY,
   RC_PIN_LEN_RANGE,
   RC_RANDOM_NO_RNG,
   RC_USER_NOT_LOGGED_IN,
@@ -118,7 +120,7 @@ export function changeSecret(): u32 {
 }
 
 /** The challenge that the HSM makes: four groups of four, shown by the PED. Kept until the person has read it. */
-const MADE: usize = memory.data(20, 4)
+const MADE: usize = PED_KEPT
 const MADE_LENGTH: i32 = 19
 const ALPHABET: usize = memory.data<u8>([
   0x33, 0x34, 0x36, 0x37, 0x39, 0x41, 0x43, 0x45, 0x46, 0x47, 0x48, 0x4a, 0x4b, 0x4c, 0x4d, 0x4e, 0x50, 0x51, 0x52,
@@ -153,9 +155,11 @@ export function createChallenge(): u32 {
   } else {
     if (!pedIsParked() && !makeChallenge()) return RC_RANDOM_NO_RNG
     rc = pedAsk(0, PED_OP_SHOW, kindOf(role), hintOf(role), MADE, MADE_LENGTH)
+    // Nobody will see it. Where another command holds the PED, what is kept is that one's.
+    if (rc !== RC_OK && rc !== RC_PARKED && rc !== RC_PED_BUSY) wipe(MADE, MADE_LENGTH)
     if (rc !== RC_OK) return rc
     rc = challengeSet(partition, role, MADE, MADE_LENGTH)
-    wipe(MADE, 20)
+    wipe(MADE, MADE_LENGTH)
   }
   if (rc === RC_OK) {
     forceChange(partition, role, ROLE_CHALLENGE_CHANGE)

@@ -60,6 +60,9 @@ const ANSWERS: usize = memory.data(192, 16)
 const FLAGS: usize = memory.data(4, 4)
 const PROMPT: usize = memory.data(224, 16)
 const PLAIN: usize = memory.data(512, 16)
+/** A secret of the handler's own that has to outlive its prompt; it ends with the command, whatever comes of it. */
+export const PED_KEPT: usize = memory.data(32, 16)
+export const PED_KEPT_SIZE: i32 = 32
 
 /** Frames that wait for the PED port, at most a CLOSE and a HELLO. */
 const QUEUE_LENGTH: i32 = 4
@@ -250,6 +253,7 @@ export function pedRelease(): void {
   wipe(ANSWERS, 192)
   wipe(PROMPT, 224)
   wipe(PLAIN, 512)
+  wipe(PED_KEPT, PED_KEPT_SIZE)
   if (currentId === PED_ID_LOCAL) channelClear()
 }
 
