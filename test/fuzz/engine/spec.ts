@@ -5,7 +5,7 @@ import * as protocol from '../../../assembly/protocol.js'
 import { type Layout, NotationError, parseLayout } from './layout.js'
 
 const PAGE = fileURLToPath(new URL('../../../../SPEC.md', import.meta.url))
-const TABLE = /^\| command .*\n\| *-.*\n((?:\|.*\n)+)/m
+const TABLE = /^\| command .*\n\| *-.*\n((?:\|.*\n)+)/gm
 
 /** One command as the page has it. */
 export interface CommandRow {
@@ -32,11 +32,11 @@ export const COMMAND_IDS: ReadonlyMap<string, number> = new Map(
 const SEALED: Readonly<Record<string, CommandRow['sealed']>> = { '': 'never', S: 'always', 'S for keys': 'for keys' }
 
 function readRows(page: string): CommandRow[] {
-  const table = TABLE.exec(page)?.[1]
-  if (table === undefined) throw new NotationError('SPEC.md has no table of commands')
+  const lines = [...page.matchAll(TABLE)].flatMap(([, table = '']) => table.trim().split('\n'))
+  if (lines.length === 0) throw new NotationError('SPEC.md has no table of commands')
   const rows: CommandRow[] = []
   const answers = new Map<string, Layout>()
-  for (const line of table.trim().split('\n')) {
+  for (const line of lines) {
     const [commands = '', seal = '', session = '', , request = '', answer = ''] = line
       .split('|')
       .slice(1)

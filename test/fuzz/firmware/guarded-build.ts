@@ -7,16 +7,15 @@
 //
 // Everything else is the product, line by line.
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Fault } from './faults.js'
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url))
 const CACHE = join(ROOT, 'dist/fuzz')
 const ENTRY = 'assembly/guarded.ts'
-/** Not part of the firmware: entries of other builds. */
-const OTHER_ENTRIES = new Set(['assembly/known-answers.ts', 'assembly/crypto/vectors.ts'])
+const START = 'assembly/index.ts'
 const PAGES = '640'
 
 /** Bytes of a red zone. */
@@ -39,11 +38,18 @@ export class RecipeError extends Error {
   override readonly name = 'RecipeError'
 }
 
+/** The sources that the firmware is made of: its entry, and whatever that imports. */
 function sources(): Map<string, string> {
-  const names = readdirSync(join(ROOT, 'assembly'), { recursive: true, encoding: 'utf8' })
-    .map((name) => `assembly/${name.replaceAll('\\', '/')}`)
-    .filter((name) => name.endsWith('.ts') && !OTHER_ENTRIES.has(name))
-  return new Map(names.sort().map((name) => [name, readFileSync(join(ROOT, name), 'utf8')]))
+  const files = new Map<string, string>()
+  const waiting = [START]
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    if (files.has(name)) continue
+    const text = readFileSync(join(ROOT, name), 'utf8')
+    files.set(name, text)
+    for (const [, path = ''] of text.matchAll(/ from '(\.[^']+)'/g))
+      waiting.push(`${posix.join(posix.dirname(name), path)}.ts`)
+  }
+  return new Map([...files].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 /** Takes a check out of the sources. @throws RecipeError where it is not there exactly once */

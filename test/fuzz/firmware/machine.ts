@@ -84,7 +84,7 @@ export class Machine {
   /** Pages that hold static buffers; nothing is ever allocated behind them. */
   readonly #pages: number
 
-  constructor(firmware: GuardedFirmware, { sectors = 16, seed = 'fuzz' }: { sectors?: number; seed?: string } = {}) {
+  constructor(firmware: GuardedFirmware, { sectors = 20, seed = 'fuzz' }: { sectors?: number; seed?: string } = {}) {
     this.chips = makeChips(sectors, seed)
     let memory = Buffer.alloc(0)
     const bytes = (at: number, length: number): Uint8Array => {

@@ -13,6 +13,9 @@ export const WORDS = {
   partitionSo: 'the password of the partition security officer',
   officer: 'the password of the crypto officer, 48 characters',
   user: 'the password of the crypto user, long as well',
+  auditor: 'the password of the auditor, who sees it all',
+  auditDomain: 'the domain of all the auditors of this company',
+  secondDomain: 'another text domain, for a partition of firmware 7',
   domain: 'a text domain that both partitions have in common',
 } as const
 
@@ -174,6 +177,18 @@ type Maker = (firmware: GuardedFirmware) => Omit<Posture, 'name'>
 const PED: Make = { auth: protocol.AUTH_PED }
 const BACKUP: Make = { auth: protocol.AUTH_PED, model: protocol.MODEL_BACKUP, serial: 700101n }
 
+/** Makes the role with its domain; answers the session on which the auditor is logged in. */
+function auditorOf({ station, admin }: Filled): number {
+  station.ask(protocol.CMD_ROLE_LOGOUT, admin)
+  const session = station.session(protocol.ADMIN_PARTITION, 11n)
+  const role = cat(u8(protocol.ROLE_AUDITOR), field(WORDS.auditor))
+  station.ask(protocol.CMD_ROLE_INIT, session, role, true)
+  station.login(session, protocol.ROLE_AUDITOR, WORDS.auditor)
+  station.ask(protocol.CMD_AUDIT_SET_DOMAIN, session, field(WORDS.auditDomain), true)
+  station.ask(protocol.CMD_AUDIT_CONFIG, session, u32(protocol.AUDIT_ALL))
+  return session
+}
+
 /** A session of a client that has nothing to do with the others. */
 const stranger = (station: Station, partition: number) => station.session(partition, 99n)
 
@@ -224,6 +239,39 @@ const MAKERS: Readonly<Record<string, Maker>> = {
   'backup device': (firmware) => {
     const { station, admin, officer } = filled(firmware, BACKUP)
     return { station, sessions: [admin, officer], handles: [] }
+  },
+  auditor: (firmware) => {
+    const made = filled(firmware)
+    const { station, officer, handles } = made
+    return { station, sessions: [auditorOf(made), officer], handles }
+  },
+  'several domains': (firmware) => {
+    const make = { profile: protocol.PROFILE_7_8_0 }
+    const made = filled(firmware, make)
+    const session = roles(made, make)
+    const { station, admin } = made
+    station.login(session, protocol.ROLE_PARTITION_SO, WORDS.partitionSo)
+    const more = cat(u8(protocol.DOMAIN_TEXT), u8(0), field('second'), field(WORDS.secondDomain))
+    station.ask(protocol.CMD_PARTITION_DOMAIN_ADD, session, more, true)
+    return { station, sessions: [session, admin], handles: made.handles }
+  },
+  'in transport': (firmware) => {
+    const { station, admin, handles } = filled(firmware, { profile: protocol.PROFILE_7_0_3 })
+    station.ask(protocol.CMD_STM_TRANSPORT, admin)
+    const session = station.session(protocol.ADMIN_PARTITION)
+    station.login(session, protocol.ROLE_SO, WORDS.so)
+    return { station, sessions: [session], handles }
+  },
+  'purple key': (firmware) => {
+    const { station, admin, officer, handles } = filled(firmware, PED)
+    station.ask(protocol.CMD_SRK_ENABLE, admin)
+    return { station, sessions: [admin, officer], handles }
+  },
+  'locked away': (firmware) => {
+    const { station, admin, handles } = filled(firmware, PED)
+    station.ask(protocol.CMD_SRK_ENABLE, admin)
+    station.ask(protocol.CMD_SRK_TRANSPORT, admin)
+    return { station, sessions: [admin], handles }
   },
   'error state': (firmware) => {
     const { station, handles } = filled(firmware)

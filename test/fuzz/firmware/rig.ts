@@ -15,7 +15,7 @@ const BODY_IS_TOO_LONG = protocol.MAX_FRAME
 
 /** Keys that lie in memory now: not one of them may ever be in a frame. */
 function keysIn(machine: Machine): Secret[] {
-  const names = ['KEY_KEK', 'KEY_MTK', 'KEY_RSK', 'KEY_FK', 'KEY_GSK', 'KEY_TUK', 'KEY_RPV'].map(
+  const names = ['KEY_KEK', 'KEY_MTK', 'KEY_RSK', 'KEY_FK', 'KEY_GSK', 'KEY_TUK', 'KEY_RPV', 'KEY_AUDIT'].map(
     (name) => `arena/${name}`,
   )
   const keys = names.map((name) => ({ name, bytes: Buffer.from(machine.view(name)) }))
@@ -117,7 +117,9 @@ export class Rig {
     const others = answers.some((answer) => answer.tag !== tag)
     const own = answers.find((answer) => answer.tag === tag)
     for (const answer of answers) this.#take(answer)
-    if (!others && own?.code !== protocol.RC_OK) this.#state.check(sent.command, own?.code ?? protocol.RC_PARKED)
+    const logged = (this.#view.flags & protocol.STATUS_AUDITOR) !== 0
+    if (!others && own?.code !== protocol.RC_OK)
+      this.#state.check(sent.command, own?.code ?? protocol.RC_PARKED, logged)
     this.#after(others || own?.code !== undefined)
     return own?.code
   }
@@ -167,7 +169,8 @@ export class Rig {
     if (answer.command !== (sent.command & ~protocol.ANSWER)) {
       throw new Finding('answer', 'another command', `${hex(sent.command)} is answered as ${hex(answer.command)}`)
     }
-    checkOrder(pending.expected, sent, answer.code)
+    const full = answer.code === protocol.RC_LOG_FULL && (this.#view.flags & protocol.STATUS_AUDITOR) !== 0
+    if (!full) checkOrder(pending.expected, sent, answer.code)
     if (answer.code !== protocol.RC_OK) return
     const body = this.#opened(answer, sent)
     checkAnswerBody(answer.command, body)

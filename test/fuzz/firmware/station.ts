@@ -48,7 +48,7 @@ export class Station {
   #tag = 0
 
   /** A board that is off. */
-  constructor(firmware: GuardedFirmware, { sectors = 12, seed = 'fuzz' }: Make = {}) {
+  constructor(firmware: GuardedFirmware, { sectors = 20, seed = 'fuzz' }: Make = {}) {
     this.machine = new Machine(firmware, { sectors, seed })
     this.machine.chips.pedLines = protocol.PED_LINE_LOCAL | protocol.PED_LINE_REMOTE
   }

@@ -26,7 +26,12 @@ const ATTRIBUTES = numbersNamed('CKA_')
 
 /** What the named numbers of requests are about. */
 const NUMBERS: Readonly<Record<string, readonly number[]>> = {
-  role: [0, 1, 2, 3],
+  role: [0, 1, 2, 3, 4],
+  type: [1, 2],
+  index: [0, 1, 2, 3],
+  mask: [0, 1, 7, protocol.AUDIT_ALL],
+  from: [0, 1, 2, 5],
+  through: [0, 1, 2, 5],
   partition: [0, 1, 2, 3],
   id: [0, 1, 2, 3, ...numbersNamed('HSM_POLICY_')],
   policy: numbersNamed('POLICY_'),
