@@ -1,16 +1,6 @@
 // What the token is, and in which state: the manufacturing record in memory, the state word, and power-up (OBC-1 §6, §7).
 
-import {
-  KEY_FK,
-  KEY_GSK,
-  KEY_KEK,
-  KEY_MTK,
-  KEY_RSK,
-  KEY_TUK,
-  SECRET,
-  wipeRootKeys,
-  wipeScratch,
-} from '../arena'
+import { KEY_FK, KEY_GSK, KEY_KEK, KEY_MTK, KEY_RSK, KEY_TUK, SECRET, wipeRootKeys, wipeScratch } from '../arena'
 import { auditErase, auditLoad, auditStop } from '../audit/log'
 import {
   battery_read,
