@@ -20,4 +20,16 @@ export interface Slot {
 /** Where slots come from; asked again whenever they may have changed. */
 export interface SlotSource {
   slots(): Promise<readonly Slot[]>
+  /** Left out where nobody can choose in which slot a partition shows. */
+  readonly places?: SlotPlaces
+}
+
+/** In which slots partitions show, for as long as they exist. `near` is any slot of the partition's HSM. */
+export interface SlotPlaces {
+  /** Whether a new partition may show in slot `id`. */
+  isFree(near: Slot, id: number): Promise<boolean>
+  /** @throws an error with a stable `code` where it could not be written down */
+  put(near: Slot, id: number, serial: bigint): Promise<void>
+  /** The partition is gone. Throws as `put` does. */
+  drop(near: Slot, serial: bigint): Promise<void>
 }

@@ -27,6 +27,7 @@ export { type ObjectProof, proveRestored, writeProof } from './proof.js'
 export type { RecordedFrame, Recorder } from './recorder.js'
 export { DEFAULT_CHALLENGE, initLab, type SetupOptions } from './setup.js'
 export { SharedTerminal } from './shared-terminal.js'
+export { shownSlots } from './slot-places.js'
 export {
   readSnapshotFile,
   restoreSnapshot,

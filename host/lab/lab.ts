@@ -4,6 +4,7 @@ import { BoardError, FolderLock } from '../board/index.js'
 import {
   type PartitionInfo,
   type Slot,
+  type SlotPlaces,
   type SlotSource,
   type TokenClient,
   TokenError,
@@ -22,9 +23,10 @@ import {
 import { type BoardSettings, Chance } from './chance.js'
 import { LabError } from './errors.js'
 import { type Hsm, startHsms } from './hsm.js'
-import { ADMIN_SLOT, type LabFile, type LabHsm, type LabSlot, type LabView, readLabFile } from './lab-file.js'
+import { ADMIN_SLOT, type LabFile, type LabHsm, type LabView, readLabFile, writeLabFile } from './lab-file.js'
 import { PedDesk } from './ped-desk.js'
 import type { Recorder } from './recorder.js'
+import { dropPartition, isOpen, putPartition, shownSlots } from './slot-places.js'
 
 export interface LabOptions {
   /** Name of the workstation's view; the first of the lab file unless given. */
@@ -53,8 +55,6 @@ export interface LabOptions {
 interface Line {
   readonly hsm: Hsm
   readonly client: TokenClient
-  /** The slots of the view that show this HSM. */
-  readonly slots: readonly LabSlot[]
   /** As it was last seen, for the time when the cable is gone. */
   partitions: readonly PartitionInfo[]
 }
@@ -64,15 +64,35 @@ interface Line {
  * folder until `close`.
  */
 export class Lab implements SlotSource {
+  readonly places: SlotPlaces = {
+    isFree: async (near, id) =>
+      isOpen(this.view, this.hsmOf(near).name, id) && (await this.slots()).every((slot) => slot.id !== id),
+    put: async (near, slot, serial) =>
+      this.#write(putPartition(this.#file, { slot, hsm: this.hsmOf(near).name, partition: String(serial) })),
+    drop: async (near, serial) => this.#write(dropPartition(this.#file, this.hsmOf(near).name, String(serial))),
+  }
+  #file: LabFile
+
   private constructor(
     readonly stateDir: string,
-    readonly file: LabFile,
-    readonly view: LabView,
+    file: LabFile,
+    private readonly viewName: string,
     readonly desk: PedDesk,
     private readonly hsms: ReadonlyMap<string, Hsm>,
     private readonly lines: readonly Line[],
     private readonly lock: FolderLock,
-  ) {}
+  ) {
+    this.#file = file
+  }
+
+  get file(): LabFile {
+    return this.#file
+  }
+
+  /** The workstation that this lab was opened for. */
+  get view(): LabView {
+    return chooseView(this.#file, this.viewName)
+  }
 
   /**
    * @throws LabError LAB_MISSING, LAB_STATE_NEWER, LAB_FILE_INVALID, LAB_VIEW_UNKNOWN, LAB_HSM_UNKNOWN; BoardError
@@ -91,7 +111,7 @@ export class Lab implements SlotSource {
       hsms = await startHsms(stateDir, wanted, { settings: options.boards, chance, recorder: options.recorder })
       const shown = [...hsms.values()].filter((hsm) => view.slots.some((slot) => slot.hsm === hsm.name))
       const lines = await Promise.all(shown.map((hsm) => plugIn(hsm, view)))
-      const lab = new Lab(stateDir, file, view, desk, hsms, lines, lock)
+      const lab = new Lab(stateDir, file, view.name, desk, hsms, lines, lock)
       if (options.localPed !== undefined) desk.plugLocal(options.localPed, lab.hsm(options.localPed).token)
       return lab
     } catch (error) {
@@ -108,16 +128,23 @@ export class Lab implements SlotSource {
     return hsm
   }
 
-  /** The slots of the workstation. Partitions that a PCIe HSM has and the view does not name come in the next free ones. */
+  /** The slots of the workstation that show something. Partitions that a PCIe HSM has and the view does not name come in the next free ones. */
   async slots(): Promise<readonly Slot[]> {
-    const slots = (await Promise.all(this.lines.map((line) => this.#slotsOf(line)))).flat()
-    const used = new Set(this.view.slots.map(({ slot }) => slot))
-    return slots.map(({ id, ...slot }): Slot => {
-      if (id !== undefined) return { id, ...slot }
-      let free = Math.min(...used) + 1
-      while (used.has(free)) free++
-      used.add(free)
-      return { id: free, ...slot }
+    const lines = await Promise.all(
+      this.lines.map(async (line) => {
+        line.partitions = await partitionsOf(line.client, line.partitions)
+        const { name, kind } = line.hsm
+        return { name, kind, line, partitions: line.partitions }
+      }),
+    )
+    return shownSlots(this.view, lines).flatMap(({ slot: id, hsm, partition: serial }): Slot[] => {
+      const shown = lines.find(({ name }) => name === hsm)
+      if (!shown) return []
+      const { kind, line, partitions } = shown
+      const partition =
+        serial === ADMIN_SLOT ? ADMIN_PARTITION : partitions.find((one) => String(one.serial) === serial)?.id
+      if (partition === undefined) return []
+      return [{ id, kind, partition, client: line.client, ped: this.desk.connector(hsm, line.hsm.token) }]
     })
   }
 
@@ -148,20 +175,11 @@ export class Lab implements SlotSource {
     }
   }
 
-  async #slotsOf(line: Line): Promise<readonly (Omit<Slot, 'id'> & { readonly id: number | undefined })[]> {
-    const { hsm, client } = line
-    line.partitions = await partitionsOf(client, line.partitions)
-    const { partitions } = line
-    const { kind } = hsm
-    const ped = this.desk.connector(hsm.name, hsm.token)
-    const named = line.slots.flatMap(({ slot: id, partition: serial }) => {
-      if (serial === ADMIN_SLOT) return [{ id, kind, partition: ADMIN_PARTITION, client, ped }]
-      const found = partitions.find((one) => String(one.serial) === serial)
-      return found ? [{ id, kind, partition: found.id, client, ped }] : []
-    })
-    if (kind !== 'pcie') return named
-    const others = partitions.filter(({ id }) => named.every(({ partition }) => partition !== id))
-    return [...named, ...others.map(({ id }) => ({ id: undefined, kind, partition: id, client, ped }))]
+  /** @throws LabError LAB_IO; the lab is as it was then */
+  #write(file: LabFile): void {
+    if (file === this.#file) return
+    writeLabFile(this.stateDir, file)
+    this.#file = file
   }
 }
 
@@ -219,12 +237,11 @@ function whoElse({ person, pedScreen }: LabOptions, box: PedKeyBox): Operator | 
 }
 
 async function plugIn(hsm: Hsm, view: LabView): Promise<Line> {
-  const slots = view.slots.filter((slot) => slot.hsm === hsm.name)
-  const serials = new Set(slots.map(({ partition }) => partition))
+  const serials = new Set(view.slots.filter((slot) => slot.hsm === hsm.name).map(({ partition }) => partition))
   const all = await partitionsOf(hsm.console, [])
   const assigned = new Set(all.filter(({ serial }) => serials.has(String(serial))).map(({ id }) => id))
   const client = await hsm.connect(view.name, (partition) => assigned.has(partition))
-  return { hsm, client, slots, partitions: all }
+  return { hsm, client, partitions: all }
 }
 
 /** The HSM's partitions; where it cannot say, as it was. */

@@ -18,7 +18,9 @@ export async function backupSlot(context: Context, id: number): Promise<Slot> {
   return slot
 }
 
+/** Partitions without a label have no name to be found by. */
 export async function findContainer(slot: Slot, name: string): Promise<PartitionInfo | undefined> {
+  if (name === '') return undefined
   return (await slot.client.partitions.list()).find((partition) => partition.label === name)
 }
 

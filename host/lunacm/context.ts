@@ -1,5 +1,5 @@
 import { AUTH_PED, RC_SESSION_HANDLE_INVALID, RC_SLOT_ID_INVALID } from '../../assembly/protocol.js'
-import { type Slot, type SlotSource, type TokenClient, TokenError } from '../client/index.js'
+import { type Slot, type SlotPlaces, type SlotSource, type TokenClient, TokenError } from '../client/index.js'
 import type { CommandSpec } from './command-spec.js'
 import { refusal } from './errors.js'
 import { literals } from './literals.js'
@@ -42,6 +42,11 @@ export class Context {
 
   async slots(): Promise<readonly Slot[]> {
     return [...(await this.#slots.slots())].sort((a, b) => a.id - b.id)
+  }
+
+  /** Undefined where nobody can choose in which slot a partition shows. */
+  get places(): SlotPlaces | undefined {
+    return this.#slots.places
   }
 
   /** Chooses the first slot where none was chosen. */

@@ -33,7 +33,15 @@ export const literals = {
   badNumbers: block('I', (name: string) => `The value of option -${name} is not a list of numbers.`),
   openQuote: block('I', () => 'A double quote is not closed.'),
   exclusive: block('I', (a: string, b: string) => `Options -${a} and -${b} exclude each other.`),
-  oneOf: block('I', (a: string, b: string) => `One of the options -${a} and -${b} is required.`),
+  oneOf: block('I', (last: string, ...names: string[]) => {
+    const first = names.map((name) => `-${name}`).join(', ')
+    return `One of the options ${first} and -${last} is required.`
+  }),
+  badLabel: block(
+    'I',
+    (option: string, most: number, bytes: number) =>
+      `Option -${option} takes 1 to ${most} characters; this one has ${plural(bytes, 'byte')}.`,
+  ),
   notSupplied: block('S', (name: string) => `Option -${name} was not supplied.  It is required.`),
   notSpecified: block('M', (name: string) => `Option -${name} was not specified.  It is required.`),
   enterPassword: block('S', () => 'Enter the password: '),
@@ -183,14 +191,19 @@ export const literals = {
     'You are about to initialize the partition.',
     'All contents of the partition will be destroyed.',
   ]),
-  partitionCreated: block(
-    'I',
-    (name: string, serial: bigint) => `Partition ${name} was created, serial number ${serial}.`,
-  ),
+  partitionCreated: block('I', (name: string, serial: bigint, slot: number | undefined) => {
+    const what = name === '' ? 'A partition' : `Partition ${name}`
+    return `${what} was created${slot === undefined ? '' : ` in slot ${slot}`}, serial number ${serial}.`
+  }),
   slotInUse: block('I', (slot: number) => `Slot ${slot} is in use already.`),
+  slotTooHigh: block('I', (most: number) => `Slot numbers go up to ${most}.`),
   otherHsm: block('I', (slot: number) => `Slot ${slot} is not on the HSM of the current slot.`),
-  aboutToDelete: block('R', (name: string) => [
-    `You are about to delete partition ${name}.`,
+  adminSlot: block('I', (slot: number) => `Slot ${slot} is the HSM itself, not a partition.`),
+  noSuchSerial: block('I', (serial: string) => `The HSM has no partition with serial number ${serial}.`),
+  aboutToDelete: block('R', (name: string, serial: bigint) => [
+    name === ''
+      ? `You are about to delete the partition with serial number ${serial}.`
+      : `You are about to delete partition ${name}.`,
     'All contents of the partition will be destroyed.',
   ]),
   aboutToClear: block('R', () => ['You are about to clear the partition.', 'All of its objects will be destroyed.']),

@@ -112,6 +112,8 @@ test('partition create makes either kind', async () => {
   ])
   assert.is(refused.transcript.filter((line) => line.startsWith('Error in execution')).length, 3)
   assert.ok(refused.transcript.includes('        Slot 1 is in use already.'))
+  // Nobody says in which slots partitions show here: none is named.
+  assert.ok(transcript.includes('        A partition was created, serial number 66335.'), transcript.join('\n'))
   assert.is(hsm.log.length, 6)
 })
 
@@ -128,6 +130,60 @@ test('partition delete finds the partition by slot or by name, on the same HSM o
     assert.is((await run(mixed, [`${line} -force`])).code, 1, line)
   }
   assert.equal(other.hsm.log, [])
+})
+
+test('a partition without a label is deleted by its serial number, which the question names', async () => {
+  const { hsm, slots } = pcie()
+  hsm.partitions.push(fakePartition({ id: 3, label: '', serial: 154438865288n }))
+  const asked = await run(slots, [
+    'partition delete -serial 154438865288',
+    'proceed',
+    'partition delete -slot 2',
+    'quit',
+  ])
+  assert.ok(asked.transcript.includes('        You are about to delete the partition with serial number 154438865288.'))
+  assert.ok(asked.transcript.includes('        You are about to delete partition two.'))
+  assert.equal(hsm.log, ['delete 3'])
+  for (const [line, sentence] of [
+    ['partition delete -serial 1', 'The HSM has no partition with serial number 1.'],
+    ['partition delete -serial x', 'The HSM has no partition with serial number x.'],
+    ['partition delete -partition ""', 'There is no partition  on slot 0.'],
+    ['partition delete -slot 0', 'Slot 0 is the HSM itself, not a partition.'],
+    ['partition delete -slot 1 -serial 66331001', 'Options -slot and -serial exclude each other.'],
+    ['partition delete', 'One of the options -slot, -partition and -serial is required.'],
+  ] as const) {
+    const { transcript, code } = await run(slots, [`${line} -force`])
+    assert.is(code, 1, line)
+    assert.ok(transcript.includes(`        ${sentence}`), transcript.join('\n'))
+  }
+  assert.equal(hsm.log, ['delete 3'])
+})
+
+test('a label that is empty or too long is refused in words, before anything is asked or sent', async () => {
+  const { hsm, slots } = pcie(protocol.AUTH_PASSWORD)
+  const long = 'x'.repeat(33)
+  for (const [line, option, bytes] of [
+    ['hsm init -label ""', 'label', '0 bytes'],
+    [`hsm init -label ${long}`, 'label', '33 bytes'],
+    [`partition init -label ${long}`, 'label', '33 bytes'],
+    ['partition init -label ""', 'label', '0 bytes'],
+    [`partition create -label ${'é'.repeat(17)}`, 'label', '34 bytes'],
+    [`partition domainadd -domainlabel ${long} -domain x`, 'domainlabel', '33 bytes'],
+    ['partition domainchangelabel -newlabel ""', 'newlabel', '0 bytes'],
+  ] as const) {
+    const { transcript, code } = await run(slots, [line])
+    assert.is(code, 1, line)
+    const sentence = `        Option -${option} takes 1 to 32 characters; this one has ${bytes}.`
+    assert.ok(transcript.includes(sentence), transcript.join('\n'))
+    assert.ok(transcript.includes('Command Result : 0x7 (CKR_ARGUMENTS_BAD)'))
+    assert.is(transcript.filter((text) => text.includes('Enter') || text.includes('proceed')).length, 0, line)
+  }
+  assert.equal(hsm.log, [])
+  assert.is((await run(slots, [`hsm init -label ${'x'.repeat(32)} -force`])).code, 0)
+  const lab = seedLab({ auth: protocol.AUTH_PASSWORD })
+  const archive = await run(lab.slots, [LOGIN, `partition archive backup -slot 2 -partition ${long}`])
+  assert.ok(archive.transcript.includes('        Option -partition takes 1 to 32 characters; this one has 33 bytes.'))
+  assert.equal(lab.backup.log, [])
 })
 
 test('partition clear needs the Crypto Officer and asks', async () => {

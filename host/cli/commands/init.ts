@@ -69,7 +69,7 @@ function summary(stateDir: string, file: LabFile): string {
   return `
 A lab is ready in ${stateDir}
 
-${view ? slotLines(view).join('\n') : ''}
+${view ? slotLines(view.slots).join('\n') : ''}
 
 The Crypto Officers' challenge is ${file.challenge?.secret ?? ''}
 

@@ -1,5 +1,15 @@
 import { parseArgs } from 'node:util'
-import { commandName, type HsmStatus, type KeyStatus, type LabFile, labStatus, useLab } from '../../lab/index.js'
+import {
+  ADMIN_SLOT,
+  commandName,
+  type HsmStatus,
+  type KeyStatus,
+  type LabFile,
+  type LabSlot,
+  labStatus,
+  shownSlots,
+  useLab,
+} from '../../lab/index.js'
 import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder } from '../command-line.js'
 import type { CliCommand } from '../program.js'
 import { slotLines } from '../views.js'
@@ -10,7 +20,8 @@ export const status: CliCommand = {
   help: `Usage: moonlet status [options]
 
 Shows the HSMs of the lab with their partitions, the workstations with their
-slots, and the PED with its keys. Switches the HSMs on for it; changes nothing.
+slots, and the PED with its keys. It asks only; but it switches the HSMs on for
+that, and every power-up is written down in an HSM's flash.
 Where the watchdog has reset an HSM, the last time is shown, with the place in
 the firmware; crash.json in the HSM's folder has the last sixteen.
 
@@ -31,7 +42,11 @@ Options:
     const stateDir = stateFolder(values.state, io.env)
     const lines = await useLab(stateDir, { all: true, signal: io.signal }, async (lab) => {
       const { hsms, keys } = await labStatus(lab)
-      return [`Lab in ${stateDir}, made by ${lab.file.madeBy}`, ...hsms.flatMap(hsmLines), ...fileLines(lab.file, keys)]
+      return [
+        `Lab in ${stateDir}, made by ${lab.file.madeBy}`,
+        ...hsms.flatMap(hsmLines),
+        ...fileLines(lab.file, hsms, keys),
+      ]
     })
     io.stdout.write(`${lines.join('\n')}\n`)
     return 0
@@ -67,12 +82,23 @@ function crashLines({ count, last }: HsmStatus['crashes']): string[] {
   return [parts.join(', ')]
 }
 
-function fileLines({ views, ped, challenge }: LabFile, keys: readonly KeyStatus[]): string[] {
+/** The partition that a slot is to show is not on its HSM, which works and would know. */
+function isGone({ hsm: name, partition }: LabSlot, hsms: readonly HsmStatus[]): boolean {
+  const hsm = hsms.find((one) => one.name === name)
+  if (partition === ADMIN_SLOT || hsm?.state !== 'OK') return false
+  return hsm.partitions.every(({ serial }) => String(serial) !== partition)
+}
+
+function fileLines(
+  { views, ped, challenge }: LabFile,
+  hsms: readonly HsmStatus[],
+  keys: readonly KeyStatus[],
+): string[] {
   return [
     ...views.flatMap((view) => [
       '',
       `Workstation "${view.name}" (LunaCM ${CLIENTS[view.persona]})`,
-      ...slotLines(view),
+      ...slotLines(shownSlots(view, hsms), (slot) => isGone(slot, hsms)),
     ]),
     '',
     `PED: answers at ${ped.addresses.join(', ')}, port ${ped.port}`,

@@ -11,7 +11,15 @@ import { literals } from '../literals.js'
 import { domainOption, loggedInOfficer, newSecretOption, secretOption } from '../login.js'
 import { asksForDomain } from '../ped-notice.js'
 import { Visit } from '../visit.js'
-import { domainOptions, force, objectsOption, partitionOption, passwordOption, slotOption } from './options.js'
+import {
+  domainOptions,
+  force,
+  objectsOption,
+  partitionOption,
+  passwordOption,
+  requiredLabel,
+  slotOption,
+} from './options.js'
 
 interface Secrets {
   readonly so: string
@@ -59,6 +67,7 @@ async function backup(context: Context, args: Args): Promise<void> {
   const target = await backupSlot(context, args.requiredNumber('slot'))
   const name = args.requiredText('partition')
   const existing = await findContainer(target, name)
+  if (!existing) requiredLabel(args, 'partition')
   if (existing && !args.has('append') && !args.has('replace')) {
     throw refusal(RC_OPERATION_NOT_ALLOWED, literals.partitionExists, name, target.id)
   }

@@ -69,7 +69,7 @@ const remove: Command = {
     const { output } = context
     const slot = await backupSlot(context, args.requiredNumber('slot'))
     const container = await requireContainer(slot, args.requiredText('partition'))
-    await output.confirm(args.has('force'), literals.aboutToDelete, container.label)
+    await output.confirm(args.has('force'), literals.aboutToDelete, container.label, container.serial)
     const visit = new Visit(context, slot)
     try {
       const known = (await context.isPedAuthenticated(slot)) || (await visit.hasSo())

@@ -13,12 +13,12 @@ import { hsmInformation } from '../information.js'
 import { literals } from '../literals.js'
 import { domainOption, newSecretOption } from '../login.js'
 import { isDestructive, sayPolicies } from '../policies.js'
-import { domainOptions, force, passwordOption } from './options.js'
+import { domainOptions, force, labelOption, passwordOption, requiredLabel } from './options.js'
 
 const group = word('hsm', 'h')
 
 const initOptions: readonly OptionSpec[] = [
-  { name: 'label', short: ['l'], kind: 'text', required: true, value: '<label>', help: 'Label, 1 to 32 characters' },
+  labelOption,
   passwordOption('Password of the SO; on PED-authenticated HSMs ignored'),
   ...domainOptions,
   { name: 'initwithped', short: ['iped'], kind: 'flag', help: 'The HSM must be PED-authenticated' },
@@ -33,6 +33,7 @@ const init: Command = {
   help: 'Initialize the HSM of the current slot',
   async run(context, args) {
     const { output } = context
+    const label = requiredLabel(args, 'label')
     const slot = await context.current()
     const { auth, state } = await slot.client.status()
     const ped = auth === AUTH_PED
@@ -40,7 +41,6 @@ const init: Command = {
     if (args.has(wrong)) throw refusal(RC_ARGUMENTS_BAD, literals.wrongAuth, wrong)
     const { handle } = await context.session(slot, ADMIN_PARTITION)
     await output.confirm(args.has('force'), literals.aboutToInitHsm)
-    const label = args.requiredText('label')
     // An HSM that is in use keeps its SO and its domain: nothing is asked for.
     if (state === STATE_FUNCTIONAL) {
       await slot.client.hsm.init(handle, { label })

@@ -1,4 +1,8 @@
+import { LABEL_MAX } from '../../../assembly/protocol.js'
+import type { Args } from '../args.js'
 import type { OptionSpec } from '../command.js'
+import { badLine } from '../errors.js'
+import { literals } from '../literals.js'
 import { ROLE_NAMES } from '../roles.js'
 
 // Options that several commands share.
@@ -11,6 +15,28 @@ export function slotOption(required: boolean, help: string): OptionSpec {
 
 export function passwordOption(help: string): OptionSpec {
   return { name: 'password', short: ['p'], kind: 'text', secret: true, value: '<password>', help }
+}
+
+export const labelOption: OptionSpec = {
+  name: 'label',
+  short: ['l'],
+  kind: 'text',
+  required: true,
+  value: '<label>',
+  help: `Label, 1 to ${LABEL_MAX} characters`,
+}
+
+/** The value of an option that becomes a label, undefined where it was left out. @throws CommandError CKR_ARGUMENTS_BAD */
+export function newLabel(args: Args, option: string): string | undefined {
+  const text = args.text(option)
+  if (text === undefined) return undefined
+  const bytes = Buffer.byteLength(text)
+  if (bytes < 1 || bytes > LABEL_MAX) throw badLine(literals.badLabel, option, LABEL_MAX, bytes)
+  return text
+}
+
+export function requiredLabel(args: Args, option: string): string {
+  return newLabel(args, option) ?? args.requiredText(option)
 }
 
 export const partitionOption: OptionSpec = {

@@ -6,9 +6,11 @@ import { literals } from '../literals.js'
 import { asksForAnotherDomain } from '../ped-notice.js'
 import { phrases } from '../phrases.js'
 
+import { newLabel, requiredLabel } from './options.js'
+
 const group = word('partition', 'par')
 
-const labelOption: OptionSpec = {
+const domainLabel: OptionSpec = {
   name: 'domainlabel',
   short: ['dlb'],
   kind: 'text',
@@ -22,7 +24,7 @@ const login = 'Partition SO'
 const add: Command = {
   words: [group, word('domainadd', 'dad')],
   options: [
-    labelOption,
+    domainLabel,
     { name: 'domain', short: ['d'], kind: 'text', secret: true, value: '<domain>', help: 'Text of the domain' },
     { name: 'domainped', short: ['dped'], kind: 'flag', help: 'Read the domain from a red PED key' },
     primaryOption,
@@ -34,10 +36,10 @@ const add: Command = {
     const ped = args.has('domainped')
     if (ped && text !== undefined) throw badLine(literals.exclusive, 'domain', 'domainped')
     if (!ped && text === undefined) throw badLine(literals.oneOf, 'domain', 'domainped')
+    const label = requiredLabel(args, 'domainlabel')
     const slot = await context.current()
     const session = await context.session(slot)
     if (ped && (await asksForAnotherDomain(slot, session))) context.output.paragraph(literals.attendToPed)
-    const label = args.requiredText('domainlabel')
     const primary = args.has('primary')
     const request = text === undefined ? { label, primary } : { label, primary, text }
     await slot.client.partitions.addDomain(session.handle, request)
@@ -71,7 +73,7 @@ async function indexOf(slot: Slot, session: number, label: string): Promise<numb
 
 const remove: Command = {
   words: [group, word('domaindelete', 'dde')],
-  options: [labelOption],
+  options: [domainLabel],
   login,
   help: 'Take a cloning domain from the partition; no object goes with it',
   async run(context, args) {
@@ -85,17 +87,17 @@ const remove: Command = {
 const change: Command = {
   words: [group, word('domainchangelabel', 'dchl')],
   options: [
-    { ...labelOption, required: false, help: 'Label that the domain has; left out = the one without a label' },
+    { ...domainLabel, required: false, help: 'Label that the domain has; left out = the one without a label' },
     { name: 'newlabel', short: ['nl'], kind: 'text', value: '<label>', help: 'Label that it gets' },
     primaryOption,
   ],
   login,
   help: 'Change the label of a cloning domain, or make it the primary one',
   async run(context, args) {
+    const label = newLabel(args, 'newlabel') ?? ''
     const slot = await context.current()
     const { handle } = await context.session(slot)
     const index = await indexOf(slot, handle, args.text('domainlabel') ?? '')
-    const label = args.text('newlabel') ?? ''
     await slot.client.partitions.changeDomain(handle, index, { label, primary: args.has('primary') })
   },
 }
