@@ -127,7 +127,14 @@ export class FakeHsm {
         },
       ],
       [protocol.CMD_SESSION_OPEN, ({ body }) => new Writer().u32(body.u32() + 100)],
-      [protocol.CMD_SESSION_CLOSE, () => 0],
+      [
+        protocol.CMD_SESSION_CLOSE,
+        ({ session }) => {
+          // The log-in ends with the last session on the partition, and this one has but one.
+          this.#roles.delete(session - 100)
+          return 0
+        },
+      ],
       [
         protocol.CMD_SESSION_INFO,
         ({ session }) => {
