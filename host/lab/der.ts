@@ -5,6 +5,7 @@ export const SEQUENCE = 0x30
 export const INTEGER = 0x02
 export const BIT_STRING = 0x03
 export const OCTET_STRING = 0x04
+export const OBJECT_IDENTIFIER = 0x06
 
 /** One element: its tag, all of its bytes, and what is in it. */
 export interface DerElement {

@@ -11,6 +11,8 @@ export type LabErrorCode =
   | 'LAB_VIEW_UNKNOWN'
   | 'LAB_HSM_UNKNOWN'
   | 'LAB_SLOT_UNKNOWN'
+  /** The slot shows an HSM itself, which holds no keys of users. */
+  | 'LAB_SLOT_NO_PARTITION'
   | 'LAB_OPTION_INVALID'
   /** Ctrl-C, or whoever asked for the work gave it up. */
   | 'LAB_CANCELLED'

@@ -1,8 +1,8 @@
-import { createPrivateKey, createSecretKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { createPrivateKey, createPublicKey, createSecretKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 import { LABEL_MAX } from '../../assembly/protocol.js'
-import { derSequence, OCTET_STRING, SEQUENCE } from './der.js'
+import { derElements, derSequence, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE } from './der.js'
 import { codeOf, LabError, messageOf } from './errors.js'
 import { readJwk } from './jwk.js'
 import { AES_BYTES, CURVES, type KeyItem, RSA_BITS, SECRET_BYTES } from './key-items.js'
@@ -110,10 +110,23 @@ function privateItem(source: string, label: string, key: KeyObject): KeyItem {
     const range = `${RSA_BITS.least} to ${RSA_BITS.most}`
     throw new LabError('IMPORT_UNSUPPORTED', `${source}: an RSA key of ${bits} bits; ${range} are supported`)
   }
+  if (type === 'ec' && !namesItsCurve(key)) {
+    throw new LabError(
+      'IMPORT_UNSUPPORTED',
+      `${source}: its EC parameters are written out, where the name of the curve is wanted; \`openssl ec -in ${source} -param_enc named_curve -out NEW\` names it`,
+    )
+  }
   const curve = details?.namedCurve ?? 'unnamed'
   if (type === 'ec' && CURVES.includes(curve)) return { kind: 'private key', label, source, key }
   const what = type === 'ec' ? `an EC key on the curve ${curve}` : `a key of type ${type}`
   throw new LabError('IMPORT_UNSUPPORTED', `${source}: ${what}; RSA and EC (${CURVES.join(', ')}) are supported`)
+}
+
+/** RFC 5480 §2.1.1: an OBJECT IDENTIFIER, not the numbers of the curve. OpenSSL keeps them as they were read. */
+function namesItsCurve(key: KeyObject): boolean {
+  const [algorithm] = derSequence(createPublicKey(key).export({ format: 'der', type: 'spki' })) ?? []
+  const [, parameters] = derElements(algorithm?.content ?? Buffer.alloc(0)) ?? []
+  return parameters?.tag === OBJECT_IDENTIFIER
 }
 
 function certificateItem(source: string, label: string, encoded: string | Buffer): KeyItem {

@@ -1,12 +1,13 @@
-import { AUTH_PED, ROLE_CRYPTO_OFFICER } from '../../assembly/protocol.js'
+import { ADMIN_PARTITION, AUTH_PED, ROLE_CRYPTO_OFFICER } from '../../assembly/protocol.js'
 import type { CloneEnd } from '../client/index.js'
+import { LabError } from './errors.js'
 import type { Lab } from './lab.js'
 
 /**
  * Works on a slot's partition as its Crypto Officer, who is logged out again. Where the role is not activated its black
  * key is needed as well: the lab's PED is plugged into the HSM for the time of the log-in.
  * @param secret the challenge, or on password-authenticated HSMs the password
- * @throws LabError LAB_SLOT_UNKNOWN, PED_IN_USE; TokenError, such as CKR_PIN_INCORRECT
+ * @throws LabError LAB_SLOT_UNKNOWN, LAB_SLOT_NO_PARTITION, PED_IN_USE; TokenError, such as CKR_PIN_INCORRECT
  */
 export async function asOfficer<Result>(
   lab: Lab,
@@ -16,6 +17,14 @@ export async function asOfficer<Result>(
 ): Promise<Result> {
   const slot = await lab.slot(slotId)
   const { client, partition } = slot
+  if (partition === ADMIN_PARTITION) {
+    const what = slot.kind === 'backup' ? 'a Backup HSM' : 'the HSM itself'
+    const known = (await lab.slots()).filter((one) => one.partition !== ADMIN_PARTITION).map(({ id }) => id)
+    throw new LabError(
+      'LAB_SLOT_NO_PARTITION',
+      `slot ${slotId} is ${what}: keys go to a partition, here in slot ${known.join(' or ')}`,
+    )
+  }
   const session = await client.openSession(partition)
   try {
     const { auth } = await client.status()

@@ -60,10 +60,25 @@ test('encrypted keys need their passphrase; without a terminal nobody is asked',
   assert.match(unreadable.stderr, 'IMPORT_READ: the passphrase file')
 })
 
+test('an EC key whose curve is written out is refused in words, and the advice helps', async () => {
+  openssl('ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-param_enc', 'explicit', '-out', 'explicit.pem')
+  openssl('pkcs8', '-topk8', '-nocrypt', '-in', 'explicit.pem', '-out', 'explicit-pkcs8.pem')
+  for (const name of ['explicit.pem', 'explicit-pkcs8.pem']) {
+    const { code, stdout, stderr } = await importing('--slot', '1', at(name))
+    assert.is(code, 1)
+    assert.match(stdout, '0 objects imported')
+    assert.match(stderr, `moonlet: IMPORT_UNSUPPORTED: ${at(name)}: its EC parameters are written out`)
+    assert.match(stderr, 'openssl ec -in')
+    openssl('ec', '-in', name, '-param_enc', 'named_curve', '-out', 'named.pem')
+    const again = await importing('--slot', '1', at('named.pem'))
+    assert.is(again.code, 0, again.stderr)
+  }
+})
+
 test('a slot that is not there, a Backup HSM, a wrong challenge: refused, nothing is imported', async () => {
   const refused: readonly (readonly [readonly string[], RegExp])[] = [
     [['--slot', '7'], /LAB_SLOT_UNKNOWN: there is no slot 7; .* has 1, 2/],
-    [['--slot', '2'], /CKR_USER_TYPE_INVALID/],
+    [['--slot', '2'], /LAB_SLOT_NO_PARTITION: slot 2 is a Backup HSM: keys go to a partition, here in slot 1\n/],
     [['--slot', '1', '--password', 'not the one'], /CKR_CHALLENGE_INCORRECT/],
     [['--slot', '1', '--view', 'nowhere'], /LAB_VIEW_UNKNOWN/],
   ]
