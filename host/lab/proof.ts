@@ -1,5 +1,5 @@
 import { createCipheriv, createHmac, createPublicKey, type KeyObject, timingSafeEqual, verify } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as protocol from '../../assembly/protocol.js'
 import {
@@ -12,6 +12,7 @@ import {
 } from '../client/index.js'
 import { derElement, derInteger, SEQUENCE } from './der.js'
 import { codeOf, LabError, messageOf } from './errors.js'
+import { makeFolders } from './folders.js'
 import { CLOSED, type ImportedObject } from './import.js'
 import type { CertificateItem, PrivateKeyItem, SecretKeyItem } from './key-items.js'
 import { certificateParts, publicParts } from './public-key.js'
@@ -165,7 +166,7 @@ async function hasAttributes(
 export async function writeProof(dir: string, proofs: readonly ObjectProof[]): Promise<string[]> {
   const names: string[] = []
   try {
-    await mkdir(dir, { recursive: true })
+    await makeFolders(dir)
     for (const { object, signature } of proofs) {
       if (!signature) continue
       const name = freeName(object.label.replace(/[^A-Za-z0-9._-]/g, '_') || 'key', names)

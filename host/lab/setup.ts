@@ -17,6 +17,7 @@ import type { TokenClient } from '../client/index.js'
 import { RuleOperator } from '../ped/index.js'
 import { type BoardSettings, Chance } from './chance.js'
 import { codeOf, LabError, messageOf } from './errors.js'
+import { makeFolders } from './folders.js'
 import { Hsm } from './hsm.js'
 import { ADMIN_SLOT, LAB_FILE, LAB_FORMAT, type LabFile, type LabPed, syncFolder, writeLabFile } from './lab-file.js'
 import { PedDesk } from './ped-desk.js'
@@ -61,7 +62,7 @@ export async function initLab(stateDir: string, plan: LabPlan, options: SetupOpt
   await refuseExisting(target)
   // Always the same name: what an init that was killed has left there is found by the next one, and taken away.
   const building = join(dirname(target), `.${basename(target)}.moonlet-init`)
-  await asIo(building, () => mkdir(building, { recursive: true, mode: 0o700 }))
+  await makeFolders(building, { mode: 0o700 })
   const lock = await FolderLock.acquire(building)
   try {
     await asIo(building, () => empty(building))

@@ -12,6 +12,7 @@ import {
 } from '../board/index.js'
 import { TokenClient, type TokenStatus } from '../client/index.js'
 import { codeOf, LabError, messageOf } from './errors.js'
+import { makeFolders } from './folders.js'
 import { Hsm } from './hsm.js'
 import { hsmNamed, lockLab } from './lab.js'
 import { type LabHsm, readLabFile, syncFolder } from './lab-file.js'
@@ -145,6 +146,7 @@ function freeName(path: string): string {
 /** Makes the folder of a board of its own from a snapshot. @throws BoardError SNAPSHOT_…, STATE_EXISTS, STATE_IO */
 export async function restoreSnapshotTo(dir: string, snapshot: Uint8Array): Promise<SnapshotSummary> {
   const summary = await summarize(snapshot)
+  await makeFolders(dir, { mode: 0o700 })
   const board = await restoreBoard({ snapshot, dir })
   await board.close()
   return summary

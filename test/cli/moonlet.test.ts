@@ -32,7 +32,7 @@ test('help lists every command, and every command has its own', async () => {
 
 test('every option that a command takes is in its help', async () => {
   const options: Readonly<Record<string, readonly string[]>> = {
-    init: ['--state', '--pcie', '--profile', '--challenge'],
+    init: ['--state', '--pcie', '--profile', '--seed', '--challenge'],
     demo: ['--import', '--proof', '--passphrase-file', '--profile', '--state'],
     import: ['--slot', '--view', '--password', '--passphrase-file', '--state'],
     lunacm: ['--file', '--view', '--rules', '--by-hand', '--local-ped', '--log', '--state'],

@@ -1,6 +1,15 @@
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { type DemoDigests, LabError, type ObjectProof, PROFILES, runDemo, writeProof } from '../../lab/index.js'
+import {
+  type DemoDigests,
+  LabError,
+  makeFolders,
+  type ObjectProof,
+  PROFILES,
+  removeEmpty,
+  runDemo,
+  writeProof,
+} from '../../lab/index.js'
 import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder, UsageError } from '../command-line.js'
 import type { CliCommand } from '../program.js'
 import { passphrases, readFiles } from './import.js'
@@ -65,6 +74,8 @@ Options:
     })
     if (items.length === 0) throw new LabError('IMPORT_READ', 'there is nothing to import')
     let digests: DemoDigests | undefined
+    // Before the work of minutes, not after it, where a folder cannot be had.
+    const folders = values.proof === undefined ? [] : await makeFolders(values.proof)
     const proofs = await runDemo(items, {
       stateDir: values.state === undefined ? undefined : stateFolder(values.state, io.env),
       profile: values.profile,
@@ -75,6 +86,9 @@ Options:
       },
       onProgress: (line) => io.stderr.write(`${line}\n`),
       signal: io.signal,
+    }).catch(async (error) => {
+      await removeEmpty(folders)
+      throw error
     })
     if (values.proof !== undefined) {
       const names = await writeProof(values.proof, proofs)

@@ -28,6 +28,8 @@ Options:
                       administration in slot 103
   --profile VERSION   firmware to emulate (default: 6.27.0):
                       ${Object.keys(PROFILES).join(', ')}
+  --seed TEXT         let all that is random in the making follow from TEXT, and
+                      time stand still meanwhile: the same lab every time
   --challenge SECRET  the Crypto Officers' challenge (default: ${DEFAULT_CHALLENGE})
   --debug             show the stack of an error
   -h, --help          show this help
@@ -41,6 +43,7 @@ Options:
           pcie: { type: 'boolean' },
           profile: { type: 'string' },
           challenge: { type: 'string' },
+          seed: { type: 'string' },
         },
         allowPositionals: true,
       }),
@@ -51,11 +54,12 @@ Options:
     }
     refusePositionals(positionals)
     const stateDir = stateFolder(values.state, io.env)
-    const { pcie, profile, challenge } = values
+    const { pcie, profile, challenge, seed } = values
     const plan = standardPlan({ ...(profile === undefined ? {} : { profile }), ...(pcie ? { pcie } : {}) })
     io.stderr.write(NOTICE)
     const file = await initLab(stateDir, plan, {
       challenge,
+      seed,
       signal: io.signal,
       onProgress: (line) => io.stderr.write(`${line}\n`),
     })
