@@ -65,13 +65,19 @@ export class TerminalOperator implements Operator {
     this.#terminal.print(edge)
   }
 
-  async #choose(hint: string, choices: Readonly<Record<string, PedAction>>, signal: AbortSignal): Promise<PedAction> {
+  async #choose(
+    hint: string,
+    choices: Readonly<Record<string, PedAction>>,
+    signal: AbortSignal,
+    otherwise = 'That is none of the answers.',
+  ): Promise<PedAction> {
     const all = new Map<string, PedAction>(Object.entries(choices))
     all.set(GIVE_UP, { action: 'cancel' }).set(WALK_AWAY, { action: 'no-key' })
     for (;;) {
       const typed = await this.#terminal.ask(`PED (${hint}): `, { masked: false, signal })
       const action = all.get(typed.trim().toLowerCase())
       if (action) return action
+      this.#terminal.print(otherwise)
     }
   }
 
@@ -81,7 +87,8 @@ export class TerminalOperator implements Operator {
     for (const [i, key] of keys.entries()) this.#terminal.print(`  ${i + 1}  ${describe(key)}`)
     const numbered = keys.map(({ name }, i): [string, PedAction] => [String(i + 1), { action: 'key', key: name }])
     const named = keys.map(({ name }): [string, PedAction] => [name.toLowerCase(), { action: 'key', key: name }])
-    return this.#choose(`number or name of a key, ${OTHERS}`, Object.fromEntries([...numbered, ...named]), signal)
+    const all = Object.fromEntries([...numbered, ...named])
+    return this.#choose(`number or name of a key, ${OTHERS}`, all, signal, 'No key has that number or name.')
   }
 
   async #typeNumber(hint: string, signal: AbortSignal): Promise<PedAction> {

@@ -63,6 +63,7 @@ person('sees the display and the keys, and picks one by number or name', async (
     assert.match(terminal.printed, '  4  blue: blue, SO / HSM Admin, "blue"')
     assert.match(terminal.printed, '  3  blank-2: none, blank')
     assert.match(terminal.printed, 'with a PIN')
+    assert.match(terminal.printed, /: what\?\nNo key has that number or name\.\nPED \(/)
     assert.match(terminal.printed, 'That key does not do.')
     assert.not(terminal.printed.includes(secretOf('blue').toString('hex')))
   })
@@ -81,7 +82,7 @@ person('types a PIN that is masked', async () => {
 })
 
 person('makes a key', async () => {
-  const terminal = new Typist('n', '', '', 'blank-1', '', 'y', 'blank-2', 'n', '')
+  const terminal = new Typist('perhaps', 'n', '', '', 'blank-1', '', 'y', 'blank-2', 'n', '')
   await atTerminal(terminal, async ({ plug, box }) => {
     const hsm = plug()
     await hsm.hello()
@@ -90,6 +91,7 @@ person('makes a key', async () => {
     assert.equal((await box.read('blank-2')).content?.secret, secretOf('new'))
     assert.is((await hsm.request({ op: PED_OP_SHOW, text: 'AAAA-BBBB' })).status, PED_STATUS_OK)
     assert.match(terminal.printed, '| AAAA-BBBB ')
+    assert.match(terminal.printed, ': perhaps\nThat is none of the answers.\n')
   })
 })
 
