@@ -8,6 +8,7 @@ import { channelsClear } from './commands/channel'
 import { frameIsWhole, INBOX, OUTBOX, parkClear, refuse, resume, serve } from './commands/dispatch'
 import { start } from './commands/start'
 import { selfTestCorrupt } from './crypto/self-test'
+import { cleanIdle } from './flash/cleaning'
 import { pedFrame, pedIsReady, pedQueued, pedReset, pedTake, pedTick } from './ped/prompts'
 import {
   FRAME_HEADER,
@@ -21,6 +22,7 @@ import {
   SERVICE_AGAIN,
   SERVICE_COMMAND,
   SERVICE_PED,
+  STATE_FUNCTIONAL,
 } from './protocol'
 import { mechanismTableBegin } from './token/mechanisms'
 import { sessionObjectsClear } from './token/objects'
@@ -29,7 +31,7 @@ import { profileTableBegin } from './token/profile'
 import { randomBegin } from './token/random'
 import { selfTest } from './token/self-test'
 import { sessionsClear } from './token/sessions'
-import { fail, serialBytes } from './token/state'
+import { fail, serialBytes, state } from './token/state'
 import { tamperNow } from './token/zeroize'
 
 const PED_INBOX: usize = memory.data(512, 16)
@@ -125,11 +127,12 @@ export function take(port: i32): i32 {
   return n
 }
 
-/** Time has passed: time-outs of the PED and of cloning sessions are looked at. */
+/** Time has passed: time-outs of the PED and of cloning sessions are looked at, and the log is cleaned a little. */
 export function tick(): void {
   pedTick()
   sourcesSweep()
   targetsSweep()
+  if (state() === STATE_FUNCTIONAL) cleanIdle()
 }
 
 /** Error injection: the self-test with this RC_SELF_TEST_ code fails until the next power-up; 0 undoes it. */

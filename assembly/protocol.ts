@@ -44,6 +44,7 @@ export const CMD_HSM_FACTORY_RESET = 0x0202
 export const CMD_HSM_ZEROIZE = 0x0203
 export const CMD_HSM_POLICIES = 0x0204
 export const CMD_HSM_SET_POLICY = 0x0205
+export const CMD_FLASH_INFO = 0x0206
 
 export const CMD_PARTITION_LIST = 0x0300
 export const CMD_PARTITION_INFO = 0x0301
@@ -166,6 +167,8 @@ export const RC_STORAGE_VERSION = 0x00300031
 export const RC_ERROR_STATE = 0x00300032
 export const RC_NOT_MANUFACTURED = 0x00300033
 export const RC_ALREADY_MANUFACTURED = 0x00300034
+/** The flash is at the end of its life: what it holds can be read and deleted, nothing new is stored. */
+export const RC_STORAGE_WORN = 0x00300038
 /** Another command holds the PED. */
 export const RC_PED_BUSY = 0x00300143
 export const RC_DEVICE_MEMORY = 0x00310000
@@ -528,6 +531,8 @@ export const FLASH_AUDIT_SECTORS = 4
 /** What zeroization leaves of the configuration. */
 export const FLASH_KEPT = 9
 export const FLASH_LOG = 10
+/** Erases that a sector is good for. */
+export const FLASH_ENDURANCE = 100000
 /** Bytes of flash on a board unless its maker says otherwise. */
 export const FLASH_SIZE = 33554432
 

@@ -11,6 +11,7 @@ import {
   CMD_CHANNEL_OPEN,
   CMD_FACTORY_BEGIN,
   CMD_FACTORY_FINISH,
+  CMD_FLASH_INFO,
   CMD_HSM_FACTORY_RESET,
   CMD_HSM_INFO,
   CMD_HSM_INIT,
@@ -111,7 +112,7 @@ function needsSession(command: u32): bool {
   const group = command >>> 8
   if (group === 0) return false
   if (group === 1) return command !== CMD_SESSION_OPEN
-  if (group === 2) return command !== CMD_HSM_INFO && command !== CMD_HSM_POLICIES
+  if (group === 2) return command !== CMD_HSM_INFO && command !== CMD_HSM_POLICIES && command !== CMD_FLASH_INFO
   if (group === 3)
     return command !== CMD_PARTITION_LIST && command !== CMD_PARTITION_INFO && command !== CMD_PARTITION_POLICIES
   if (group === 5) return command === CMD_PED_VECTOR_INIT || command === CMD_PED_VECTOR_ERASE

@@ -5,15 +5,26 @@ import { auditIsActive, auditTakeOver } from '../audit/log'
 import { battery_write, flash_sync, rtc, uptime } from '../board'
 import { kwWrap } from '../crypto/key-wrap'
 import { wipe } from '../crypto/util'
-import { logBegin } from '../flash/log'
+import { logBegin, RESERVE } from '../flash/log'
 import { mount } from '../flash/mount'
-import { P_LABEL, P_LABEL_LENGTH, partitionRow, SB, SB_GSK, superblockCommit, superblockNew } from '../flash/superblock'
+import { freeSectors, leastErases, mostErases, sectorCount, sectorDead, sectorLive } from '../flash/sectors'
+import {
+  P_LABEL,
+  P_LABEL_LENGTH,
+  partitionRow,
+  SB,
+  SB_GSK,
+  sequence,
+  superblockCommit,
+  superblockNew,
+} from '../flash/superblock'
 import { pedAnswer, pedAsk } from '../ped/prompts'
 import {
   ADMIN_PARTITION,
   AUTH_PASSWORD,
   AUTH_PED,
   BATTERY_KEK,
+  CMD_FLASH_INFO,
   CMD_HSM_FACTORY_RESET,
   CMD_HSM_INFO,
   CMD_HSM_INIT,
@@ -23,6 +34,9 @@ import {
   DOMAIN_RED,
   DOMAIN_TEXT,
   DOMAIN_TEXT_MAX,
+  FLASH_ENDURANCE,
+  FLASH_LOG,
+  FLASH_SECTOR,
   LABEL_MAX,
   MAX_PARTITIONS,
   PASSWORD_MAX,
@@ -93,6 +107,7 @@ export function hsmCommand(command: u32): u32 {
   if (command === CMD_HSM_ZEROIZE) return zeroizeCommand()
   if (command === CMD_HSM_POLICIES) return policies()
   if (command === CMD_HSM_SET_POLICY) return setPolicy()
+  if (command === CMD_FLASH_INFO) return flashInfo()
   return RC_FUNCTION_NOT_SUPPORTED
 }
 
@@ -240,5 +255,27 @@ function setPolicy(): u32 {
   setHsmPolicy(id, value)
   commitChange()
   eventPolicies(tamperPolicies())
+  return RC_OK
+}
+
+/** How full and how worn the log is. */
+function flashInfo(): u32 {
+  if (!readDone()) return RC_FRAME_MALFORMED
+  let live: u64 = 0
+  let dead: u64 = 0
+  for (let s = FLASH_LOG; s < sectorCount(); s++) {
+    live += sectorLive(s)
+    dead += sectorDead(s)
+  }
+  write32(<u32>FLASH_SECTOR)
+  write32(<u32>(sectorCount() - FLASH_LOG))
+  write32(<u32>freeSectors())
+  write32(<u32>RESERVE)
+  write64(live)
+  write64(dead)
+  write32(leastErases())
+  write32(mostErases())
+  write32(<u32>FLASH_ENDURANCE)
+  write64(sequence())
   return RC_OK
 }

@@ -3,7 +3,7 @@
 import { MAX_PARTITIONS } from '../protocol'
 import { leafChanged, leavesClear } from './leaves'
 import { linkName, namesClear, unlinkName } from './name-index'
-import { CAPACITY, ouidOf, ROW, ROWS, Row, row } from './rows'
+import { CAPACITY, ouidOf, ROW, ROWS, Row, row, sortByHandle } from './rows'
 
 export { ouidOf, Row, row, tagOf } from './rows'
 
@@ -30,6 +30,7 @@ export function directoryClear(): void {
   memory.fill(TAIL, 0, 512)
   leavesClear()
   namesClear()
+  loading = false
   freeRow = 0
   usedRows = 0
   count = 0
@@ -89,9 +90,33 @@ export function firstOf(partition: u32): u32 {
   return load<u32>(HEAD + ((<usize>partition) << 2))
 }
 
+/** The log is being read: rows stand in the order in which they were found. */
+let loading: bool = false
+
+/** From here to `directoryOrder` rows are only collected: the log has an order of its own. */
+export function directoryLoad(): void {
+  loading = true
+}
+
+/** All rows are there: puts those of each partition in handle order, in n log n steps whatever order they came in. */
+export function directoryOrder(): void {
+  loading = false
+  for (let partition: usize = 0; partition <= <usize>MAX_PARTITIONS; partition++) {
+    let before: u32 = 0
+    let i = sortByHandle(load<u32>(HEAD + (partition << 2)))
+    store<u32>(HEAD + (partition << 2), i)
+    while (i !== 0) {
+      row(i).prev = before
+      linkName(i)
+      before = i
+      i = row(i).next
+    }
+    store<u32>(TAIL + (partition << 2), before)
+  }
+}
+
 /**
- * A new row, linked in handle order. Handles only grow, so it almost always goes to the tail; a boot that meets records moved by
- * cleaning walks back from there. Partition, handle, OUID, class and whether it is private must not change afterwards. 0 = no room.
+ * A new row, linked in handle order: handles only grow, so that is at the tail. Partition, handle, OUID, class and whether it is private must not change afterwards. 0 = no room.
  */
 export function insertRow(partition: u32, handle: u32, ouid: usize, objectClass: u32, bits: u32): u32 {
   let index = freeRow
@@ -107,7 +132,7 @@ export function insertRow(partition: u32, handle: u32, ouid: usize, objectClass:
   memory.copy(ouidOf(r), ouid, 12)
 
   let after = load<u32>(TAIL + ((<usize>partition) << 2))
-  while (after !== 0 && row(after).handle > handle) after = row(after).prev
+  while (!loading && after !== 0 && row(after).handle > handle) after = row(after).prev
   const before = after === 0 ? firstOf(partition) : row(after).next
   r.prev = after
   r.next = before
@@ -122,7 +147,7 @@ export function insertRow(partition: u32, handle: u32, ouid: usize, objectClass:
   const o = ouidBucket(partition, r.ouid0, r.ouid1, r.ouid2)
   r.nextByOuid = load<u32>(o)
   store<u32>(o, index)
-  linkName(index)
+  if (!loading) linkName(index)
   leafChanged(partition, handle)
   count++
   return index
@@ -136,7 +161,7 @@ export function rowChanged(r: Row): void {
 export function removeRow(index: u32): void {
   const r = row(index)
   rowChanged(r)
-  unlinkName(index)
+  if (!loading) unlinkName(index)
   const partition = <usize>r.partition
   if (r.prev === 0) store<u32>(HEAD + (partition << 2), r.next)
   else row(r.prev).next = r.next

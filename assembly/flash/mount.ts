@@ -3,12 +3,25 @@
 import { flash_read } from '../board'
 import { ctEqual, load32be, load64be, store32be, store64be } from '../crypto/util'
 import { FLASH_LOG, FLASH_SECTOR, MAX_PARTITIONS, RC_OK, RC_STORAGE_INTEGRITY } from '../protocol'
-import { directoryClear, directorySalt, findHandle, firstOf, insertRow, removeRow, row, tagOf } from './directory'
+import {
+  directoryClear,
+  directoryLoad,
+  directoryOrder,
+  directorySalt,
+  findHandle,
+  firstOf,
+  insertRow,
+  removeRow,
+  row,
+  tagOf,
+} from './directory'
 import { directoryHash } from './directory-hash'
 import {
   addLive,
+  headedLeaves,
   logBegin,
   logKill,
+  logRecover,
   RECORD_COMMITTED,
   RECORD_MAGIC,
   RECORD_MIN,
@@ -18,7 +31,6 @@ import {
   sectorMounted,
   sectorStart,
 } from './log'
-import { linkName, unlinkName } from './name-index'
 import {
   P_DIRECTORY,
   P_EPOCH,
@@ -68,33 +80,38 @@ function belongs(): bool {
   return load32be(p + P_USED) !== 0 && load32be(p + P_EPOCH) === load32be(HEAD + 12)
 }
 
-/** Lists the record in HEAD if it is the newest of its handle so far. False = no room in the directory. */
+/**
+ * Lists the record in HEAD if it is the newest of its handle so far; of two copies the one in a sector that was being cleaned counts.
+ * False = no room in the directory.
+ */
 function list(at: u32, length: u32): bool {
   const partition = load32be(HEAD + 8)
   const handle = load32be(HEAD + 16)
   const generation = load32be(HEAD + 20)
   let index = findHandle(partition, handle)
   if (index === 0) index = insertRow(partition, handle, HEAD + 24, load32be(HEAD + 36), load32be(HEAD + 44))
-  else if (row(index).generation >= generation) return true
+  else if (row(index).generation > generation) return true
+  else if (row(index).generation === generation && !headedLeaves()) return true
   if (index === 0) return false
   const r = row(index)
-  // Whatever an image claims of two generations of an object: the row stands where its class and bits put it.
-  unlinkName(index)
   r.generation = generation
   r.offset = at
   r.length = length
   r.objectClass = load32be(HEAD + 36)
   r.keyType = load32be(HEAD + 40)
   r.bits = load32be(HEAD + 44)
-  linkName(index)
   r.slot = load32be(HEAD + 48)
   flash_read(at + 104 + load32be(HEAD + 52), tagOf(r), 16)
   return true
 }
 
-/** First reading: lists what counts. */
+/** Sectors with tombstones that count. */
+const ENDS: usize = memory.data(8192, 16)
+
+/** First reading: lists what counts but for tombstones, of which there may be far more than objects. */
 function readLog(): bool {
   const last = sequence()
+  memory.fill(ENDS, 0, 8192)
   for (let s = FLASH_LOG; s < sectorCount(); s++) {
     const start = sectorStart(s)
     const headed = sectorHeaded(s)
@@ -112,7 +129,8 @@ function readLog(): bool {
           commitWord(start + at, length) === RECORD_COMMITTED &&
           load64be(HEAD + 56) <= last &&
           handle >= load32be(p + P_FLOOR)
-        if (counts && !list(start + at, length)) return false
+        if (counts && load32be(HEAD + 48) === SLOT_TOMBSTONE) store<u8>(ENDS + <usize>s, 1)
+        else if (counts && !list(start + at, length)) return false
       }
       at += length
     }
@@ -121,7 +139,27 @@ function readLog(): bool {
   return true
 }
 
-/** Removes tombstones and whatever they ended, sums up each partition, and holds the result against the superblock. */
+/** Takes off the list what a tombstone has ended. */
+function endListed(): void {
+  const last = sequence()
+  for (let s = FLASH_LOG; s < sectorCount(); s++) {
+    if (load<u8>(ENDS + <usize>s) === 0) continue
+    const start = sectorStart(s)
+    let at = SECTOR_HEADER
+    while (true) {
+      const length = recordAt(start + at, <u32>FLASH_SECTOR - at)
+      if (length === 0) break
+      if (load32be(HEAD + 48) === SLOT_TOMBSTONE && belongs()) {
+        const index = findHandle(load32be(HEAD + 8), load32be(HEAD + 16))
+        const ends = index !== 0 && row(index).generation < load32be(HEAD + 20) && load64be(HEAD + 56) <= last
+        if (ends && commitWord(start + at, length) === RECORD_COMMITTED) removeRow(index)
+      }
+      at += length
+    }
+  }
+}
+
+/** Sums up each partition, and holds the result against the superblock. */
 function verify(): bool {
   for (let id: u32 = 0; id <= <u32>MAX_PARTITIONS; id++) {
     const p = partitionRow(id)
@@ -130,14 +168,10 @@ function verify(): bool {
     let bytes: u64 = 0
     let i = firstOf(id)
     while (i !== 0) {
-      const next = row(i).next
-      if (row(i).slot === SLOT_TOMBSTONE) removeRow(i)
-      else {
-        addLive(row(i).offset, row(i).length)
-        objects++
-        bytes += row(i).length
-      }
-      i = next
+      addLive(row(i).offset, row(i).length)
+      objects++
+      bytes += row(i).length
+      i = row(i).next
     }
     store32be(p + P_OBJECTS, objects)
     store64be(p + P_USED_BYTES, bytes)
@@ -176,7 +210,12 @@ export function mount(): u32 {
   directoryClear()
   directorySalt(load32be(SB + SB_SERIAL + 4))
   if (!logBegin()) return RC_STORAGE_INTEGRITY
-  if (!readLog() || !verify()) return RC_STORAGE_INTEGRITY
+  directoryLoad()
+  if (!readLog()) return RC_STORAGE_INTEGRITY
+  endListed()
+  directoryOrder()
+  if (!verify()) return RC_STORAGE_INTEGRITY
   clean()
+  logRecover()
   return RC_OK
 }

@@ -189,7 +189,10 @@ export function superblockIsFrozen(): bool {
   return frozen
 }
 
-/** Program the superblock with the next sequence, then step the counter (OBC-1 §6.2 "Order of every change"). */
+/**
+ * Program the superblock with the next sequence, then step the counter (OBC-1 §6.2 "Order of every change"), then erase the one
+ * before it.
+ */
 export function superblockCommit(): void {
   if (frozen) return
   let top: u32 = 0
@@ -205,22 +208,34 @@ export function superblockCommit(): void {
   store64be(SB + SB_SEQUENCE, next)
   const length = lengthOf(SB)
   hmac(HASH_SHA384, KEY_RAK, 48, SB, length, SB + <usize>length)
-  const first = slotSector(<i32>(next & 1))
-  for (let s = 0; s < FLASH_SUPERBLOCK_SECTORS; s++) flash_erase(first + s)
-  flash_program(<u32>first * <u32>FLASH_SECTOR, SB, length + <i32>MAC)
+  const slot = <i32>(next & 1)
+  eraseSlot(slot)
+  blankSlot = -1
+  flash_program(<u32>slotSector(slot) * <u32>FLASH_SECTOR, SB, length + <i32>MAC)
   memory.fill(SB + <usize>length, 0, MAC)
   mono_inc()
+  // What counted until now may hold wrapped keys that this change has removed.
+  eraseSlot(1 - slot)
+}
+
+/** The slot that is known to be blank since this power-up, -1 = neither. */
+let blankSlot: i32 = -1
+
+function eraseSlot(slot: i32): void {
+  if (blankSlot === slot) return
+  for (let s = 0; s < FLASH_SUPERBLOCK_SECTORS; s++) eraseUnlessBlank(slotSector(slot) + s)
+  blankSlot = slot
+}
+
+function eraseUnlessBlank(sector: i32): void {
+  flash_read(<u32>sector * <u32>FLASH_SECTOR, CANDIDATE, FLASH_SECTOR)
+  let i: usize = 0
+  while (i < <usize>FLASH_SECTOR && load<u64>(CANDIDATE + i) === 0xffffffffffffffff) i += 8
+  if (i < <usize>FLASH_SECTOR) flash_erase(sector)
 }
 
 /** Zeroized flash holds neither superblock. */
 export function superblockErase(): void {
   memory.fill(SB, 0, CAPACITY)
-  for (let s = 0; s < 2 * FLASH_SUPERBLOCK_SECTORS; s++) {
-    flash_read((<u32>FLASH_SUPERBLOCK_A + <u32>s) * <u32>FLASH_SECTOR, CANDIDATE, FLASH_SECTOR)
-    let blank = true
-    for (let i: usize = 0; i < <usize>FLASH_SECTOR; i += 8) {
-      if (load<u64>(CANDIDATE + i) !== 0xffffffffffffffff) blank = false
-    }
-    if (!blank) flash_erase(FLASH_SUPERBLOCK_A + s)
-  }
+  for (let s = 0; s < 2 * FLASH_SUPERBLOCK_SECTORS; s++) eraseUnlessBlank(FLASH_SUPERBLOCK_A + s)
 }

@@ -42,14 +42,21 @@ function readSlot(slot: u32): bool {
   return load32be(RECORD) === MAGIC && load32be(RECORD + 60) === COMMITTED
 }
 
-/** Power-up: the last whole one that opens. */
+/** Every byte of RECORD from `from` on is this one. */
+function restIs(from: usize, byte: u8): bool {
+  for (let i = from; i < <usize>SIZE; i++) if (load<u8>(RECORD + i) !== byte) return false
+  return true
+}
+
+/** Power-up: the last whole one that opens. What a cut left half written, its magic missing perhaps, is no vector and goes. */
 export function loadVector(): void {
   current = -1
   next = 0
   while (FIRST + (next + 1) * SIZE <= <u32>FLASH_SECTOR) {
     const whole = readSlot(next)
-    if (load32be(RECORD) === 0xffffffff) break
-    if (whole && kwUnwrap(KEY_FK, 32, RECORD + 4, 56, KEY_RPV)) current = <i32>next
+    if (restIs(0, 0xff)) break
+    if (!whole && !restIs(4, 0)) kill(next)
+    else if (whole && kwUnwrap(KEY_FK, 32, RECORD + 4, 56, KEY_RPV)) current = <i32>next
     next++
   }
 }

@@ -37,7 +37,11 @@ const grows = (id: string, what: string, gate?: number): RowSpec => ({
 })
 
 const BACKUP = grows('growth-100k', `backup of the next ${NEXT} AES-256 keys, durable, into`)
-const BACKUP_WORK = grows('growth-100k-cpu', `the processor time of a backup of the next ${NEXT} AES-256 keys into`, 2.1)
+const BACKUP_WORK = grows(
+  'growth-100k-cpu',
+  `the processor time of a backup of the next ${NEXT} AES-256 keys into`,
+  2.1,
+)
 const CREATE = grows('growth-create', 'making an AES key, without a disk, in')
 const FIND = grows('growth-find', 'finding a key by its label in')
 const DESTROY = grows('growth-destroy', 'destroying a key, without a disk, in')

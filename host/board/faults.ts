@@ -1,3 +1,4 @@
+import { FLASH_SECTOR } from '../../assembly/protocol.js'
 import type { Change } from './changes.js'
 import { BoardError } from './errors.js'
 import { ERASED } from './flash.js'
@@ -14,8 +15,8 @@ export interface CutPlan {
   /** Which operation is cut, from 1: programs, erases, counter steps, battery and split writes, and syncs all count. */
   readonly at: number
   /**
-   * The cut program still clears the bits that this mask keeps, per byte: bit 1 = that bit gets programmed. Without it
-   * the cut operation does not happen at all.
+   * The cut program still clears, the cut erase still sets the bits that this mask keeps, per byte: bit 1 = that bit gets
+   * programmed or erased. Without it the cut operation does not happen at all.
    */
   readonly torn?: (index: number) => number
 }
@@ -55,6 +56,11 @@ export class FaultyMemory implements NonVolatile {
       if (change.kind === 'program' && torn) {
         const data = change.data.map((byte, i) => byte | (ERASED & ~torn(i)))
         this.inner.apply({ ...change, data })
+      } else if (change.kind === 'erase' && torn) {
+        const offset = change.sector * FLASH_SECTOR
+        const data = this.state.flash.read(offset, FLASH_SECTOR).map((byte, i) => byte | (ERASED & torn(i)))
+        this.inner.apply(change)
+        this.inner.apply({ kind: 'program', offset, data })
       }
       throw new PowerCut(this.#operations)
     }

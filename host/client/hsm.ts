@@ -30,6 +30,27 @@ export interface HsmInfo {
   readonly rtc: bigint
 }
 
+/** FLASH_INFO: how full and how worn the record log is. */
+export interface FlashInfo {
+  /** Bytes of a sector. */
+  readonly sectorSize: number
+  readonly sectors: number
+  readonly free: number
+  /** Free sectors that only deleting and cleaning may use. */
+  readonly reserve: number
+  /** Bytes of records that count. */
+  readonly live: bigint
+  /** Bytes that come back when their sectors are cleaned. */
+  readonly dead: bigint
+  /** Of the least and of the most worn sector. */
+  readonly leastErases: number
+  readonly mostErases: number
+  /** Erases that a sector is good for. */
+  readonly endurance: number
+  /** Superblocks written since the HSM was made. */
+  readonly superblocks: bigint
+}
+
 /** One capability and the policy under it. */
 export interface Policy {
   readonly id: number
@@ -76,6 +97,21 @@ export class HsmCommands {
       partitions: reader.u32(),
       uptime: reader.u64(),
       rtc: reader.u64(),
+    }))
+  }
+
+  flash(): Promise<FlashInfo> {
+    return this.#port.call(protocol.CMD_FLASH_INFO, 0, empty(), (reader) => ({
+      sectorSize: reader.u32(),
+      sectors: reader.u32(),
+      free: reader.u32(),
+      reserve: reader.u32(),
+      live: reader.u64(),
+      dead: reader.u64(),
+      leastErases: reader.u32(),
+      mostErases: reader.u32(),
+      endurance: reader.u32(),
+      superblocks: reader.u64(),
     }))
   }
 

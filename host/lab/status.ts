@@ -8,7 +8,14 @@ import {
   STATE_TAMPERED,
 } from '../../assembly/protocol.js'
 import type { CrashRecord } from '../board/index.js'
-import { type PartitionInfo, reasonOf, type TokenClient, TokenError, type TokenStatus } from '../client/index.js'
+import {
+  type FlashInfo,
+  type PartitionInfo,
+  reasonOf,
+  type TokenClient,
+  TokenError,
+  type TokenStatus,
+} from '../client/index.js'
 import { type BoxEntry, PED_COLOURS } from '../ped/index.js'
 import type { Lab } from './lab.js'
 import type { HsmKind, LabHsm } from './lab-file.js'
@@ -34,6 +41,8 @@ export interface HsmStatus {
   readonly state: string
   /** Watchdog resets of the board, those of earlier processes included. */
   readonly crashes: { readonly count: number; readonly last: CrashRecord | undefined }
+  /** How full and how worn the flash is; undefined where the HSM has no keys to read it with. */
+  readonly flash: FlashInfo | undefined
   readonly partitions: readonly PartitionStatus[]
 }
 
@@ -75,6 +84,7 @@ async function hsmStatus(lab: Lab, { name, kind, profile }: LabHsm): Promise<Hsm
     profile,
     state: stateOf(status),
     crashes: { count, last: records.at(-1) },
+    flash: status.state === STATE_FUNCTIONAL ? await client.hsm.flash() : undefined,
     partitions: await partitionsOf(client, status),
   }
 }

@@ -2,7 +2,15 @@ import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FLASH_SECTOR } from '../../assembly/protocol.js'
-import { Board, FaultyMemory, NonVolatileMemory, SeededTrng, State, VirtualClock } from '../../host/board/index.js'
+import {
+  Board,
+  BoardError,
+  FaultyMemory,
+  NonVolatileMemory,
+  SeededTrng,
+  State,
+  VirtualClock,
+} from '../../host/board/index.js'
 import { image } from './board-support.js'
 import { fails, submit, u32 } from './support.js'
 import { TEST } from './test-firmware.js'
@@ -65,6 +73,17 @@ test('a torn program clears the chosen bits only', async () => {
     ),
     { numRuns: 30 },
   )
+})
+
+test('a torn erase sets the chosen bits only', () => {
+  const { faults } = newBoard()
+  faults.apply({ kind: 'program', offset: 0, data: Uint8Array.of(0x00, 0x5a, 0xff, 0x0f) })
+  faults.cut({ at: 1, torn: (i) => (i < 2 ? 0x81 : 0) })
+  assert.throws(
+    () => faults.apply({ kind: 'erase', sector: 0 }),
+    (error: unknown) => error instanceof BoardError && error.code === 'POWER_CUT',
+  )
+  assert.equal([...faults.state.flash.read(0, 5)], [0x81, 0xdb, 0xff, 0x0f, 0xff])
 })
 
 test('every request under way fails with the cut', async () => {

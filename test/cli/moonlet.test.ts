@@ -112,6 +112,7 @@ test('init, then status: in the folder of the XDG specification where none is na
     for (const line of [
       'Network HSM "network": serial number 500409, label Network, firmware 6.27.0, OK',
       'partition SA52_P1: serial number 500409014, 0 objects',
+      'flash: 502 of 502 sectors free, 0 bytes in use, each sector erased 0 times',
       'Backup HSM "backup": serial number 700101',
       'PED: answers at 192.20.10.190',
     ]) {

@@ -58,16 +58,24 @@ const CLIENTS = { A: '6.3', B: '7.0' } as const
 
 const KINDS = { network: 'Network HSM', pcie: 'PCIe HSM', backup: 'Backup HSM' } as const
 
-function hsmLines({ name, kind, label, serial, profile, state, crashes, partitions }: HsmStatus): string[] {
+function hsmLines({ name, kind, label, serial, profile, state, crashes, flash, partitions }: HsmStatus): string[] {
   return [
     '',
     `${KINDS[kind]} "${name}": serial number ${serial}, label ${label || '-'}, firmware ${profile}, ${state}`,
     ...crashLines(crashes),
+    ...flashLines(flash),
     ...partitions.map(
       (one) =>
         `  partition ${one.label || '-'}: serial number ${one.serial}, ${one.objects} objects, ${one.used} of ${one.total} bytes used, Crypto Officer: ${one.officer ?? 'none'}`,
     ),
   ]
+}
+
+function flashLines(flash: HsmStatus['flash']): string[] {
+  if (!flash) return []
+  const { sectors, free, live, leastErases, mostErases } = flash
+  const erases = leastErases === mostErases ? `${mostErases}` : `${leastErases} to ${mostErases}`
+  return [`  flash: ${free} of ${sectors} sectors free, ${live} bytes in use, each sector erased ${erases} times`]
 }
 
 function crashLines({ count, last }: HsmStatus['crashes']): string[] {

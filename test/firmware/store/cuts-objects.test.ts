@@ -1,4 +1,5 @@
 // Power cuts in commands on objects: each is all or nothing.
+// test-timeout: 400
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import * as protocol from '../../../assembly/protocol.js'

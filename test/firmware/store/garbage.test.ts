@@ -1,4 +1,5 @@
 // The log is cleaned while the token works: objects stay right, full is an answer, and deleting makes room again.
+// test-timeout: 400
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import * as protocol from '../../../assembly/protocol.js'
@@ -12,7 +13,7 @@ import { TestToken, type TokenParts } from '../support/test-token.js'
 
 const test = suite('store: cleaning the log')
 
-const SEED = Number(process.env.MOONLET_TEST_SEED ?? 4711)
+const SEED = Number(process.env.MOONLET_SEED ?? 4711)
 const SECTORS = 13
 const KIB = 1024
 

@@ -1,7 +1,14 @@
 // Reads a flash image as SPEC.md §6 lays it out, without any key: for tests that edit images, or look for what should not be in them.
-import { FLASH_LOG, FLASH_SECTOR, FLASH_SUPERBLOCK_A, FLASH_SUPERBLOCK_B } from '../../../assembly/protocol.js'
+import {
+  FLASH_KEPT,
+  FLASH_LOG,
+  FLASH_SECTOR,
+  FLASH_SUPERBLOCK_A,
+  FLASH_SUPERBLOCK_B,
+} from '../../../assembly/protocol.js'
 
-const SECTOR_MAGIC = 'OBL1'
+/** The second is a sector that is being cleaned. */
+const SECTOR_MAGICS = ['OBL1', 'OBL0']
 const SECTOR_HEADER = 16
 const RECORD_MAGIC = 'OBR1'
 const RECORD_HEAD = 104
@@ -38,6 +45,14 @@ export const SUPERBLOCK = {
 } as const
 export const PARTITION_ROW = { role: 324, roleSize: 160, roleFailures: 4, domains: 968, domainSize: 60 } as const
 
+/** Wrapped keys in a superblock, in one of its role rows and in one of its domain slots: offset, length. */
+const WRAPPED_GSK = [76, 40] as const
+const WRAPPED_PSK = [48, 40] as const
+const WRAPPED_CHALLENGE = [120, 40] as const
+const WRAPPED_VECTOR = [4, 56] as const
+const ROLES = 4
+const DOMAINS = 3
+
 /** A record in the log: from its head to its commit word. */
 export interface LogRecord {
   readonly offset: number
@@ -54,7 +69,7 @@ export interface LogRecord {
 
 /** The records of one sector, as far as their heads lead from one to the next; torn ones too. */
 function recordsIn(sector: Buffer, base: number): LogRecord[] {
-  if (sector.toString('latin1', 0, 4) !== SECTOR_MAGIC) return []
+  if (!SECTOR_MAGICS.includes(sector.toString('latin1', 0, 4))) return []
   const records: LogRecord[] = []
   for (let at = SECTOR_HEADER; at + RECORD_HEAD <= sector.length; ) {
     if (sector.toString('latin1', at, at + 4) !== RECORD_MAGIC) break
@@ -77,6 +92,55 @@ function recordsIn(sector: Buffer, base: number): LogRecord[] {
 }
 
 const view = (image: Uint8Array): Buffer => Buffer.from(image.buffer, image.byteOffset, image.length)
+
+/** The header of a sector of the log. */
+export interface SectorHeader {
+  readonly sector: number
+  /** Undefined where there is no whole header. */
+  readonly erases: number | undefined
+}
+
+/** The headers of the log, in the order of its sectors. */
+export function sectorHeaders(image: Uint8Array): SectorHeader[] {
+  const bytes = view(image)
+  const headers: SectorHeader[] = []
+  for (let sector = FLASH_LOG; sector * FLASH_SECTOR < bytes.length; sector++) {
+    const at = sector * FLASH_SECTOR
+    const erases = bytes.readUInt32BE(at + 4)
+    const whole =
+      SECTOR_MAGICS.includes(bytes.toString('latin1', at, at + 4)) && ~erases >>> 0 === bytes.readUInt32BE(at + 8)
+    headers.push({ sector, erases: whole ? erases : undefined })
+  }
+  return headers
+}
+
+/** Writes a header over that of a sector, the erase count changed: no key protects it. */
+export function setErases(image: Uint8Array, sector: number, erases: number): void {
+  const bytes = view(image)
+  bytes.writeUInt32BE(erases, sector * FLASH_SECTOR + 4)
+  bytes.writeUInt32BE(~erases >>> 0, sector * FLASH_SECTOR + 8)
+}
+
+/** A copy of the log without what it says of wear. */
+export function wearless(image: Uint8Array): Buffer {
+  const log = Buffer.from(image.subarray(FLASH_LOG * FLASH_SECTOR))
+  for (let at = 0; at < log.length; at += FLASH_SECTOR) log.fill(0, at + 4, at + 12)
+  return log
+}
+
+/**
+ * Offset of the first byte behind the factory record's sector that is not blank, headers of the log and what zeroization keeps apart;
+ * -1 = all is.
+ */
+export function firstTrace(image: Uint8Array): number {
+  for (let at = FLASH_SUPERBLOCK_A * FLASH_SECTOR; at < image.length; at += FLASH_SECTOR) {
+    if (at === FLASH_KEPT * FLASH_SECTOR) continue
+    const from = at < FLASH_LOG * FLASH_SECTOR ? at : at + SECTOR_HEADER
+    const found = image.subarray(from, at + FLASH_SECTOR).findIndex((byte) => byte !== 0xff)
+    if (found >= 0) return from + found
+  }
+  return -1
+}
 
 /** Every record of the log, in the order of its sectors. */
 export function logRecords(image: Uint8Array): LogRecord[] {
@@ -150,4 +214,66 @@ export function timeless(superblock: Superblock): Buffer {
   const copy = Buffer.from(superblock.bytes)
   copy.fill(0, SUPERBLOCK.sequence, SUPERBLOCK.sequence + 8)
   return copy.subarray(0, copy.length - MAC)
+}
+
+/** Every wrapped key that counts in this image, in hex: those of its records and those of its newest superblock. */
+export function wrappedKeys(image: Uint8Array): Set<string> {
+  const records = logRecords(image).filter(({ committed, tombstone }) => committed && !tombstone)
+  const keys = records.map(({ wrappedCek }) => wrappedCek)
+  const [newest] = superblocks(image)
+  if (newest) {
+    const { bytes } = newest
+    const at = (base: number, [offset, length]: readonly [number, number]) =>
+      keys.push(bytes.toString('hex', base + offset, base + offset + length))
+    at(0, WRAPPED_GSK)
+    for (let row = SUPERBLOCK.firstRow; row + ROW <= bytes.length; row += ROW) {
+      for (let role = 0; role < ROLES; role++) {
+        const base = row + PARTITION_ROW.role + role * PARTITION_ROW.roleSize
+        at(base, WRAPPED_PSK)
+        at(base, WRAPPED_CHALLENGE)
+      }
+      for (let i = 0; i < DOMAINS; i++) at(row + PARTITION_ROW.domains + i * PARTITION_ROW.domainSize, WRAPPED_VECTOR)
+    }
+  }
+  return new Set(keys.filter((key) => !/^0*$/.test(key)))
+}
+
+/**
+ * How often any piece of each wrapped key is in the image, at most. A piece has eight bytes, which no image holds by accident, and
+ * everything that the firmware programs stands at a multiple of four.
+ */
+function occurrences(image: Uint8Array, keys: readonly string[]): number[] {
+  const words = new Uint32Array(image.buffer, image.byteOffset, image.length / 4)
+  const pieces: { key: number; second: number; count: number }[] = []
+  const byFirst = new Map<number, typeof pieces>()
+  keys.forEach((hex, key) => {
+    const bytes = Buffer.from(hex, 'hex')
+    for (let at = 0; at + 8 <= bytes.length; at += 8) {
+      const piece = { key, second: bytes.readUInt32LE(at + 4), count: 0 }
+      const first = bytes.readUInt32LE(at)
+      pieces.push(piece)
+      byFirst.set(first, [...(byFirst.get(first) ?? []), piece])
+    }
+  })
+  words.forEach((word, i) => {
+    if (word === 0xffffffff || word === 0) return
+    for (const piece of byFirst.get(word) ?? []) if (words[i + 1] === piece.second) piece.count++
+  })
+  const most = keys.map(() => 0)
+  for (const { key, count } of pieces) most[key] = Math.max(most[key] ?? 0, count)
+  return most
+}
+
+/** Those of the wrapped keys of which a piece is in the image, wherever. */
+export function tracesOf(image: Uint8Array, keys: readonly string[]): string[] {
+  const counts = occurrences(image, keys)
+  return keys.filter((_, i) => counts[i] !== 0)
+}
+
+/** Wrapped keys of objects that stand in the image more than once, as a whole or in part: destroying the object would leave one. */
+export function strayCopies(image: Uint8Array): string[] {
+  const listed = logRecords(image).filter(({ committed, tombstone }) => committed && !tombstone)
+  const keys = listed.map(({ wrappedCek }) => wrappedCek)
+  const counts = occurrences(image, keys)
+  return keys.filter((_, i) => (counts[i] ?? 0) > 1)
 }
