@@ -11,8 +11,7 @@ export async function makeFolders(path: string, options: { readonly mode?: numbe
   const made: string[] = []
   try {
     for (const dir of await missing(resolve(path))) {
-      await mkdir(dir, options)
-      made.push(dir)
+      if (await isMade(dir, options)) made.push(dir)
     }
     await access(path, constants.W_OK | constants.X_OK)
     return made
@@ -20,6 +19,17 @@ export async function makeFolders(path: string, options: { readonly mode?: numbe
     await removeEmpty(made)
     if (codeOf(cause) === undefined) throw cause
     throw new LabError('LAB_IO', `${path} cannot be made, or written to: ${messageOf(cause)}`, { cause })
+  }
+}
+
+/** Whether it is this call that made the folder: somebody else may have been quicker. */
+async function isMade(dir: string, options: { readonly mode?: number }): Promise<boolean> {
+  try {
+    await mkdir(dir, options)
+    return true
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST' || !(await stat(dir)).isDirectory()) throw error
+    return false
   }
 }
 
