@@ -29,7 +29,9 @@ Options:
   --profile VERSION   firmware to emulate (default: 6.27.0):
                       ${Object.keys(PROFILES).join(', ')}
   --seed TEXT         let all that is random in the making follow from TEXT, and
-                      time stand still meanwhile: the same lab every time
+                      time stand still at 2026-01-01 meanwhile: the same lab
+                      every time. Activation outlives two hours without power:
+                      the first log-in after such a making asks the PED
   --challenge SECRET  the Crypto Officers' challenge (default: ${DEFAULT_CHALLENGE})
   --debug             show the stack of an error
   -h, --help          show this help
