@@ -127,7 +127,7 @@ import {
 } from '../token/rsa'
 import { isBackup, state } from '../token/state'
 import { completeObject, objectFrom } from '../token/template'
-import { access, here, needUser, needWritingOfficer } from './context'
+import { access, here, needOfficer, needUser } from './context'
 import { read32, readBytes, readDone, readLength, write16, write32, writePosition, writeRoom, writeSkip } from './frame'
 import { keepObject } from './object'
 
@@ -497,7 +497,7 @@ function wrap(): u32 {
   const target = read32()
   if (!readDone()) return RC_FRAME_MALFORMED
   if (!canWrap(mechanism)) return RC_MECHANISM_INVALID
-  let rc = needWritingOfficer()
+  let rc = needOfficer()
   if (rc === RC_OK) rc = openKey(key, CKA_WRAP, RC_WRAPPING_KEY_HANDLE_INVALID)
   if (rc !== RC_OK) return rc
   if (mechanism === CKM_RSA_PKCS_OAEP) return wrapOaep(target)
@@ -602,7 +602,7 @@ function unwrap(): u32 {
   const templateLength = readLength()
   if (!readDone()) return RC_FRAME_MALFORMED
   if (!canUnwrap(mechanism)) return RC_MECHANISM_INVALID
-  let rc = needWritingOfficer()
+  let rc = needOfficer()
   if (rc === RC_OK) rc = checkTemplate(template, templateLength)
   if (rc === RC_OK) rc = openKey(key, CKA_UNWRAP, RC_UNWRAPPING_KEY_HANDLE_INVALID)
   if (rc !== RC_OK) return rc

@@ -3,6 +3,8 @@
 import { KEY_FK, KEY_MTK, PSK, SECRET, SECRET2 } from '../arena'
 import { auditIsActive } from '../audit/log'
 import { battery_write, flash_erase, flash_program, flash_sync, split_write } from '../board'
+import { sourcesClear } from '../cloning/source'
+import { targetsClear } from '../cloning/target'
 import { kwWrap } from '../crypto/key-wrap'
 import { load32be, load64be, store32be, store64be, wipe } from '../crypto/util'
 import { P_LABEL, P_LABEL_LENGTH, partitionRow } from '../flash/superblock'
@@ -75,7 +77,7 @@ import { partitionExists } from '../token/partitions'
 import { ecGenerate } from '../token/pka'
 import { hsmPolicy } from '../token/policies'
 import { profileOf } from '../token/profile'
-import { fresh, random } from '../token/random'
+import { fresh, random, randomTest } from '../token/random'
 import { selfTest } from '../token/self-test'
 import { openedSession, openSession, roleOf, sessionFlags } from '../token/sessions'
 import {
@@ -111,6 +113,8 @@ import {
   stateError,
 } from '../token/state'
 import { hasVector } from '../token/vector'
+import { failNow } from '../token/zeroize'
+import { channelsClear } from './channel'
 import { access, currentSession, here } from './context'
 import {
   read8,
@@ -188,8 +192,14 @@ function splitIsOut(): bool {
 
 function test(): u32 {
   if (!readDone()) return RC_FRAME_MALFORMED
-  const rc = selfTest()
-  if (rc !== RC_OK) fail(rc)
+  let rc = randomTest()
+  if (rc === RC_OK) rc = selfTest()
+  if (rc !== RC_OK) {
+    failNow(rc)
+    sourcesClear()
+    targetsClear()
+    channelsClear()
+  }
   return rc
 }
 

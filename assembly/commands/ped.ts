@@ -82,7 +82,11 @@ function vectorInit(): u32 {
 function vectorErase(): u32 {
   const rc = needSo()
   if (rc !== RC_OK) return rc
-  if (pedId() === PED_ID_REMOTE) pedDisconnect()
+  if (pedId() === PED_ID_REMOTE) {
+    // Somebody at the remote PED is in the middle of something.
+    if (pedIsParked()) return RC_PED_BUSY
+    pedDisconnect()
+  }
   eraseVector(true)
   return RC_OK
 }

@@ -28,6 +28,7 @@ import {
   ROLE_PARTITION_SO,
   ROLE_PIN_CHANGE,
 } from '../protocol'
+import { roleGone } from '../token/clients'
 import { commitChange } from '../token/partitions'
 import { hsmPolicy } from '../token/policies'
 import { random } from '../token/random'
@@ -47,7 +48,6 @@ import {
   roleSet,
   unlockRole,
 } from '../token/roles'
-import { logoutRole } from '../token/sessions'
 import { isBackup, isPed } from '../token/state'
 import { here, myRole, myStorageKey } from './context'
 import { read8, readBytes, readDone, readLength } from './frame'
@@ -59,6 +59,7 @@ export function resetSecret(): u32 {
   const password = readBytes()
   const length = readLength()
   if (!readDone()) return RC_FRAME_MALFORMED
+  if (isBackup()) return RC_COMMAND_NON_BACKUP
   const partition = here()
   if (!roleExists(partition, role) || role < ROLE_CRYPTO_OFFICER || role === ROLE_AUDITOR) return RC_USER_TYPE_INVALID
   if (myRole() !== ROLE_PARTITION_SO) return RC_USER_NOT_LOGGED_IN
@@ -76,7 +77,7 @@ export function resetSecret(): u32 {
   // The Crypto User was locked with the Crypto Officer.
   if (role === ROLE_CRYPTO_OFFICER) unlockRole(partition, ROLE_CRYPTO_USER)
   deactivate(partition, role)
-  logoutRole(partition, role)
+  roleGone(partition, role)
   commitChange()
   return RC_OK
 }

@@ -215,6 +215,7 @@ function init(): u32 {
 function deactivateRole(): u32 {
   const role = <i32>read8()
   if (!readDone()) return RC_FRAME_MALFORMED
+  if (isBackup()) return RC_COMMAND_NON_BACKUP
   const partition = here()
   if (!roleExists(partition, role)) return RC_USER_TYPE_INVALID
   if (myRole() !== role) return RC_USER_NOT_LOGGED_IN

@@ -163,7 +163,8 @@ export function superblockLoad(serial: u64): u32 {
   if (!found) return newer ? RC_STORAGE_VERSION : RC_STORAGE_INTEGRITY
   const counter = <u64>mono_get()
   if (best === counter + 1) mono_inc()
-  else if (best !== counter) return RC_STORAGE_INTEGRITY
+  // A newer firmware has written since: the last superblock that this one can read is no roll-back.
+  else if (best !== counter) return newer ? RC_STORAGE_VERSION : RC_STORAGE_INTEGRITY
   return RC_OK
 }
 

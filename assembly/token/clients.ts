@@ -1,7 +1,16 @@
 // What ends with a client: its session, and with its last session its log-in and its session objects.
 
 import { dropSessionObjects, sessionObjectsClear } from './objects'
-import { closePartition, closeSession, logout, sessionAccess, sessionPartition } from './sessions'
+import {
+  closePartition,
+  closeSession,
+  loginAccess,
+  loginCount,
+  loginIs,
+  logout,
+  sessionAccess,
+  sessionPartition,
+} from './sessions'
 
 export function clientGone(session: u32): void {
   const access = sessionAccess(session)
@@ -12,6 +21,11 @@ export function clientGone(session: u32): void {
 export function clientLogout(access: u64, partition: u32): void {
   logout(access, partition)
   dropSessionObjects(access, partition, true)
+}
+
+/** Every log-in of a role ends although nobody has logged out: what these log-ins had opened goes as it does then. */
+export function roleGone(partition: u32, role: i32): void {
+  for (let i = 0; i < loginCount(); i++) if (loginIs(i, partition, role)) clientLogout(loginAccess(i), partition)
 }
 
 /** A partition is gone or made new: nobody keeps anything of it. */

@@ -3,6 +3,7 @@
 
 import { trng } from '../board'
 import { drbgGenerateResistant, drbgInstantiate, trngHealth, trngHealthReset } from '../crypto/drbg'
+import { selfTestIsCorrupt } from '../crypto/self-test'
 import { wipe } from '../crypto/util'
 import { nameKey } from '../flash/name-index'
 import { PERIPHERAL_OK, RC_OK, RC_SELF_TEST_RNG } from '../protocol'
@@ -10,10 +11,22 @@ import { PERIPHERAL_OK, RC_OK, RC_SELF_TEST_RNG } from '../protocol'
 const SEED: usize = memory.data(1024, 16)
 const START_UP: i32 = 1024
 
-/** Power-up: start-up health test over 1,024 bytes, then the DRBG gets its first seed. */
+/** The start-up health test, over 1,024 bytes that nothing else uses. */
+function sourceIsHealthy(): bool {
+  return fresh(SEED, START_UP) && !selfTestIsCorrupt(RC_SELF_TEST_RNG)
+}
+
+/** The same on demand; the DRBG goes on as it is. */
+export function randomTest(): u32 {
+  const healthy = sourceIsHealthy()
+  wipe(SEED, START_UP)
+  return healthy ? RC_OK : RC_SELF_TEST_RNG
+}
+
+/** Power-up: start-up health test, then the DRBG gets its first seed. */
 export function randomBegin(serial: usize): u32 {
   trngHealthReset()
-  const seeded = fresh(SEED, START_UP) && fresh(SEED, 104) && drbgInstantiate(true, SEED, 64, SEED + 64, 32, serial, 8)
+  const seeded = sourceIsHealthy() && fresh(SEED, 104) && drbgInstantiate(true, SEED, 64, SEED + 64, 32, serial, 8)
   if (seeded) nameKey(load<u64>(SEED + 96))
   wipe(SEED, START_UP)
   return seeded ? RC_OK : RC_SELF_TEST_RNG

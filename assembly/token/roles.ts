@@ -56,11 +56,11 @@ import {
   SO_LOGIN_ATTEMPTS,
   USER_LOGIN_ATTEMPTS,
 } from '../protocol'
+import { roleGone } from './clients'
 import { activationKey, challengeKey, pinKeyOfPassword, pinKeyOfPed, roleKey } from './keys'
 import { authKind, hsmPolicy, partitionPolicy } from './policies'
 import { LOCK_SECONDS, LOCK_TIMED, LOCK_ZEROIZES } from './profile'
 import { fresh, random } from './random'
-import { logoutRole } from './sessions'
 import { isPed, profile, serialBytes } from './state'
 
 /** Where a role's row lies. The auditor has that of the Crypto User on the HSM itself, which has none. */
@@ -74,7 +74,7 @@ function epochOf(partition: u32): u32 {
 
 export function roleFlags(partition: u32, role: i32): u32 {
   let flags = load32be(rowOf(partition, role) + R_FLAGS)
-  if (isLocked(partition, role)) flags |= ROLE_LOCKED_OUT
+  if (lockIsOver(partition, role)) flags &= ~ROLE_LOCKED_OUT
   if (activation(partition, role) !== 0) flags |= ROLE_ACTIVATED
   return flags
 }
@@ -97,6 +97,7 @@ export function attemptLimit(partition: u32, role: i32): u32 {
 
 export function attemptsLeft(partition: u32, role: i32): u32 {
   const limit = attemptLimit(partition, role)
+  if (lockIsOver(partition, role)) return limit
   const failures = <u32>load<u8>(rowOf(partition, role) + R_FAILURES)
   return failures >= limit ? 0 : limit - failures
 }
@@ -159,6 +160,11 @@ export function isLocked(partition: u32, role: i32): bool {
   return until === 0 || <u64>rtc() < until
 }
 
+/** True where a timed lock has run out and nobody has tried since: the row says so only after the next attempt. */
+function lockIsOver(partition: u32, role: i32): bool {
+  return (load32be(rowOf(partition, role) + R_FLAGS) & ROLE_LOCKED_OUT) !== 0 && !isLocked(partition, role)
+}
+
 /** What a role that is locked out is told. */
 export function lockedCode(role: i32): u32 {
   return role === ROLE_AUDITOR ? RC_AUDIT_LOGIN_TIMEOUT_IN_PROGRESS : RC_PIN_LOCKED
@@ -194,7 +200,7 @@ export function changeIsDue(partition: u32, role: i32): bool {
 
 export function releaseIfOver(partition: u32, role: i32): void {
   const r = rowOf(partition, role)
-  if ((load32be(r + R_FLAGS) & ROLE_LOCKED_OUT) === 0 || isLocked(partition, role)) return
+  if (!lockIsOver(partition, role)) return
   store32be(r + R_FLAGS, load32be(r + R_FLAGS) & ~ROLE_LOCKED_OUT)
   store<u8>(r + R_FAILURES, 0)
 }
@@ -222,7 +228,7 @@ function lockOne(partition: u32, role: i32, until: u64): void {
   const r = rowOf(partition, role)
   store32be(r + R_FLAGS, load32be(r + R_FLAGS) | ROLE_LOCKED_OUT)
   store64be(r + R_LOCKED_UNTIL, until)
-  logoutRole(partition, role)
+  roleGone(partition, role)
   deactivate(partition, role)
 }
 
@@ -389,8 +395,13 @@ export function activationLoad(): void {
   wipe(KEY, 32)
 }
 
+/** Error state: what is in memory goes, what the battery keeps stays for the next power-up. */
+export function activationForget(): void {
+  wipe(CACHE, ROWS * <i32>ROW)
+}
+
 /** Zeroize and tamper. */
 export function activationClear(): void {
-  wipe(CACHE, ROWS * <i32>ROW)
+  activationForget()
   battery_zeroize(BATTERY_ACTIVATION)
 }

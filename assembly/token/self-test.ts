@@ -1,12 +1,26 @@
 // Power-up self-tests in the order of OBC-1 §7. Any failure is the error state, with the failing algorithm's code.
 
-import { KDF_OUT, SECRET, SHARED } from '../arena'
-import { cryptoSelfTest } from '../crypto/self-test'
-import { ctEqual } from '../crypto/util'
-import { CURVE_P384, RC_OK, RC_SELF_TEST_ECC, RC_SELF_TEST_FAILED } from '../protocol'
+import { KDF_OUT, PKA_OUT, SECRET, SHARED } from '../arena'
+import { cryptoSelfTest, selfTestIsCorrupt } from '../crypto/self-test'
+import { TEXT } from '../crypto/self-test-data'
+import { HASH_SHA256 } from '../crypto/sha2'
+import { ctEqual, load32be } from '../crypto/util'
+import {
+  CKA_MODULUS,
+  CKA_PUBLIC_EXPONENT,
+  CURVE_P384,
+  RC_OK,
+  RC_SELF_TEST_ECC,
+  RC_SELF_TEST_FAILED,
+  RC_SELF_TEST_RSA,
+} from '../protocol'
+import { plainBegin, plainPut } from './attributes'
 import { contextsFit, hash384 } from './digest'
 import { L_ROOT, L_ROOT_LENGTH } from './labels'
 import { ecdh, ecdsaVerify } from './pka'
+import { rsaPrivate, rsaPublic } from './private-key'
+import { BLOCK, encodePkcs1Hash, wipeRsa } from './rsa'
+import { RSA_BYTES, RSA_KEY, RSA_SIGNATURE } from './self-test-rsa'
 
 // ECDH on P-384: the ephemeral keys and Ze of OBC-1 §13.
 const SCALAR: usize = memory.data<u8>([
@@ -46,8 +60,9 @@ const SIGNATURE: usize = memory.data<u8>([
 ])
 const SAMPLE: usize = memory.data<u8>([0x73, 0x61, 0x6d, 0x70, 0x6c, 0x65])
 
-/** Known answers of the accelerator: key agreement, and a signature that verifies and, altered, does not. */
-function acceleratorTest(): bool {
+/** Known answers of elliptic curves: key agreement, and a signature that verifies and, altered, does not. */
+function eccTest(): bool {
+  if (selfTestIsCorrupt(RC_SELF_TEST_ECC)) return false
   if (!ecdh(SCALAR, PEER, SHARED) || !ctEqual(SHARED, EXPECTED, 48)) return false
   hash384(SAMPLE, 6, KDF_OUT)
   if (ecdsaVerify(CURVE_P384, SIGNER, SIGNATURE, KDF_OUT, 48) !== 0) return false
@@ -60,9 +75,38 @@ function acceleratorTest(): bool {
   )
 }
 
+/** Takes the known key in hand, as one that a command has opened. */
+function openKnownKey(): bool {
+  let at = RSA_KEY
+  plainBegin()
+  for (let i: u32 = 0; i < 8; i++) {
+    const n = load32be(at)
+    const type: u32 = i === 0 ? CKA_MODULUS : CKA_PUBLIC_EXPONENT + i - 1
+    if (plainPut(type, at + 4, <i32>n) !== RC_OK) return false
+    at += 4 + n
+  }
+  return true
+}
+
+/** Known answer of RSA: the signature is made, verifies and, altered, does not. */
+function rsaTest(): bool {
+  if (selfTestIsCorrupt(RC_SELF_TEST_RSA) || !openKnownKey()) return false
+  if (!encodePkcs1Hash(HASH_SHA256, TEXT, 3, RSA_BYTES)) return false
+  if (!rsaPrivate(BLOCK) || !ctEqual(PKA_OUT, RSA_SIGNATURE, RSA_BYTES)) return false
+  if (!rsaPublic(RSA_SIGNATURE) || !ctEqual(PKA_OUT, BLOCK, RSA_BYTES)) return false
+  const altered = BLOCK + RSA_BYTES
+  memory.copy(altered, RSA_SIGNATURE, RSA_BYTES)
+  store<u8>(altered + RSA_BYTES - 1, load<u8>(altered + RSA_BYTES - 1) ^ 1)
+  return rsaPublic(altered) && !ctEqual(PKA_OUT, BLOCK, RSA_BYTES)
+}
+
+/** RC_OK, or the code of the first test that failed. */
 export function selfTest(): u32 {
-  if (!contextsFit()) return RC_SELF_TEST_FAILED
+  if (!contextsFit() || selfTestIsCorrupt(RC_SELF_TEST_FAILED)) return RC_SELF_TEST_FAILED
   const rc = cryptoSelfTest()
   if (rc !== RC_OK) return rc
-  return acceleratorTest() ? RC_OK : RC_SELF_TEST_ECC
+  if (!eccTest()) return RC_SELF_TEST_ECC
+  const good = rsaTest()
+  wipeRsa()
+  return good ? RC_OK : RC_SELF_TEST_RSA
 }

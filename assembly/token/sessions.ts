@@ -163,12 +163,24 @@ export function loginAs(access: u64, partition: u32, role: i32, psk: usize): u32
   return RC_SESSION_COUNT
 }
 
+/** Rows of the table of log-ins. */
+export function loginCount(): i32 {
+  return LOGINS
+}
+
+/** True where row i is a log-in of this role on this partition; `loginAccess` tells whose. */
+export function loginIs(i: i32, partition: u32, role: i32): bool {
+  const l = login(i)
+  return l.used !== 0 && l.partition === partition && <i32>l.role === role
+}
+
+export function loginAccess(i: i32): u64 {
+  return login(i).access
+}
+
 /** True where anybody is logged in as this role. */
 export function roleIsLoggedIn(partition: u32, role: i32): bool {
-  for (let i = 0; i < LOGINS; i++) {
-    const l = login(i)
-    if (l.used !== 0 && l.partition === partition && <i32>l.role === role) return true
-  }
+  for (let i = 0; i < LOGINS; i++) if (loginIs(i, partition, role)) return true
   return false
 }
 
@@ -183,17 +195,9 @@ function end(l: Login): void {
   wipe(changetype<usize>(l), <i32>LOGIN_SIZE)
 }
 
-/** Ends every log-in of one role on a partition, or of all roles (ROLE_NONE). */
-export function logoutRole(partition: u32, role: i32): void {
-  for (let i = 0; i < LOGINS; i++) {
-    const l = login(i)
-    if (l.used === 0 || l.partition !== partition) continue
-    if (role === ROLE_NONE || <i32>l.role === role) end(l)
-  }
-}
-
+/** Ends every log-in on a partition. */
 export function logoutPartition(partition: u32): void {
-  logoutRole(partition, ROLE_NONE)
+  for (let i = 0; i < LOGINS; i++) if (login(i).used !== 0 && login(i).partition === partition) end(login(i))
 }
 
 /** Power-up, zeroize, tamper. */

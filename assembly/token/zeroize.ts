@@ -9,9 +9,9 @@ import { BATTERY_KEK, BATTERY_MTK, STATE_TAMPERED } from '../protocol'
 import { EVENT_FACTORY, EVENT_KEPT, eventsChange, signalled } from './events'
 import { keptWrite } from './kept'
 import { sessionObjectsClear } from './objects'
-import { activationClear } from './roles'
+import { activationClear, activationForget } from './roles'
 import { sessionsClear } from './sessions'
-import { finishZeroize, setState } from './state'
+import { fail, finishZeroize, setState } from './state'
 
 /**
  * Destroys the KEK first and durably; everything after that may be cut short. The HSM must be initialized anew. Sessions on the HSM
@@ -52,6 +52,20 @@ export function tamperNow(cause: u32): bool {
 export function lockAway(): void {
   battery_zeroize(BATTERY_MTK)
   goDark()
+}
+
+/**
+ * A self-test has failed while the HSM was at work: error state. What lies in memory goes, and nothing is written any more, not even to
+ * the log, whose key is gone; what is stored is there again once the HSM gets through its power-up.
+ */
+export function failNow(code: u32): void {
+  superblockFreeze(true)
+  activationForget()
+  sessionsClear()
+  sessionObjectsClear(0, true)
+  directoryClear()
+  auditStop()
+  fail(code)
 }
 
 function goDark(): void {

@@ -223,7 +223,7 @@ for (const one of PASSWORDS) {
     role,
     password,
     wrong = 0,
-    limit = 10,
+    limit = LIMIT,
     expected,
     afterwards,
     leaves,
