@@ -5,7 +5,7 @@
 //     --in DIR        look below DIR instead of beside this file
 //     --suffix .S.js  files that end in this instead of .test.js
 //     --parallel N    processes at a time (2)
-//     --timeout N     seconds a file may take (120); a file raises it with a line "// test-timeout: N"
+//     --timeout N     seconds a file may take (300); a file raises it with a line "// test-timeout: N"
 //     --grace N       milliseconds a process may outlive its last test, whose clean-up a slow disk delays (30000)
 //
 // The last line is always "N passed, N failed"; the exit code is 1 where anything failed, and where nothing ran.
@@ -20,7 +20,7 @@ const { values, positionals } = parseArgs({
     in: { type: 'string', default: fileURLToPath(new URL('.', import.meta.url)) },
     suffix: { type: 'string', default: '.test.js' },
     parallel: { type: 'string', default: '2' },
-    timeout: { type: 'string', default: '120' },
+    timeout: { type: 'string', default: '300' },
     grace: { type: 'string', default: '30000' },
   },
 })
