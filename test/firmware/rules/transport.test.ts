@@ -71,6 +71,24 @@ test('stm: one wrong SO password on the way makes another string, even with the 
   assert.is((await client.status()).transport, false)
 })
 
+test('stm: the string stands for what the HSM holds; restarts and log-ins change nothing', async () => {
+  const { token, client, partition } = await sevenWithObject()
+  const travel = async (): Promise<string> => {
+    token.powerCycle()
+    await client.recovery.stmTransport(await soOn(client))
+    token.powerCycle()
+    const so = await soOn(client)
+    const verification = await client.recovery.stmVerify(so, 'A'.repeat(16))
+    await client.recovery.stmRecover(so)
+    return verification
+  }
+  const first = await travel()
+  assert.is(await travel(), first, 'nothing was changed')
+  const session = await officerOn(client, partition)
+  await client.objects.create(session, dataObject('one more', 'value'))
+  assert.is.not(await travel(), first)
+})
+
 test('stm: a zeroized HSM travels without anybody logged in', async () => {
   const token = await TestToken.make({ profile: protocol.PROFILE_7_0_3 })
   const { client } = token
