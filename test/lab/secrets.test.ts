@@ -11,6 +11,8 @@ import { CHALLENGE, Collector, fixtureItems, lunacm, temporaryFolder } from './s
 const test = suite('secrets of a run')
 
 const [WRONG_CHALLENGE, NEW_CHALLENGE] = ['wrong-challenge', 'second-challenge']
+/** An HSM with objects has programmed more than this. */
+const MANY_BYTES = 16_384
 const PRIVATE_FIELDS = ['d', 'p', 'q', 'dp', 'dq', 'qi'] as const
 
 function secretsOf(item: KeyItem): Secret[] {
@@ -33,14 +35,15 @@ function pedSecrets(folder: string): Secret[] {
   })
 }
 
-/** A flash image without its erased sectors. */
+/** A flash image without what is erased: every sector up to its last byte that is not FF. */
 function flashOf(stateDir: string, hsm: string): Haystack {
   const image = readFileSync(join(stateDir, hsm, 'flash.img'))
-  const erased = Buffer.alloc(FLASH_SECTOR, 0xff)
   const used: Buffer[] = []
   for (let at = 0; at < image.length; at += FLASH_SECTOR) {
     const sector = image.subarray(at, at + FLASH_SECTOR)
-    if (!sector.equals(erased)) used.push(sector)
+    let end = sector.length
+    while (end > 0 && sector[end - 1] === 0xff) end--
+    used.push(sector.subarray(0, end))
   }
   return new Haystack(`flash image of ${hsm}`, Buffer.concat(used))
 }
@@ -134,7 +137,7 @@ test('no secret of a run is in the frames, the flash images or the logs', async 
   for (const cable of ['console:network', 'ntls:network', 'ntls:restore', 'usb:backup', 'ped:network', 'ped:backup']) {
     assert.is(frames.filter(({ name }) => name.startsWith(cable)).length, 2, cable)
   }
-  for (const image of flash) assert.ok(image.length >= 4 * FLASH_SECTOR, image.name)
+  for (const image of flash) assert.ok(image.length >= MANY_BYTES, image.name)
   // What is public passes the same cable, so it is the right place to look.
   const modulus = (await fixtureItems()).flatMap((item) =>
     item.kind === 'private key' ? [item.key.export({ format: 'jwk' }).n ?? ''] : [],
