@@ -68,6 +68,16 @@ async function countedFirst(attempt: Attempt): Promise<{ rest: Moment[]; left: n
   }, isDerived)
   token.board.powerOff()
   assert.is(code, expected)
+  const known = new Map<State, number>()
+  const attemptsAt = async (state: State): Promise<number> => {
+    const count = known.get(state) ?? (await attemptsIn(state, partition, role))
+    known.set(state, count)
+    return count
+  }
+  for (const { operation, seen, left } of moments) {
+    if (seen)
+      assert.ok((await attemptsAt(left)) < attempts, `cut before ${operation}: known is the secret, lost the attempt`)
+  }
   const first = moments.findIndex(({ operation }) => operation === 'sync')
   const counting = moments.slice(0, first + 1)
   assert.equal(
@@ -83,20 +93,10 @@ async function countedFirst(attempt: Attempt): Promise<{ rest: Moment[]; left: n
     counting.some(({ seen }) => seen),
     'nothing is derived before it is durable',
   )
+  assert.is(await attemptsAt(counting[0]?.left ?? from), attempts, 'a cut before it gives nothing away')
   const rest = moments.slice(first + 1)
   const left: number[] = []
-  const known = new Map<State, number>()
-  for (const { left: state } of [...rest, { left: after }]) {
-    const count = known.get(state) ?? (await attemptsIn(state, partition, role))
-    known.set(state, count)
-    left.push(count)
-  }
-  // A cut before the sync gives nothing away; one after it has cost the attempt, until the right secret has won.
-  assert.is(await attemptsIn(counting[0]?.left ?? from, partition, role), attempts)
-  for (const [i, { seen }] of rest.entries()) {
-    if (seen)
-      assert.ok((left[i] ?? attempts) < attempts, `${rest[i]?.operation}: the secret is known, the attempt is not`)
-  }
+  for (const { left: state } of [...rest, { left: after }]) left.push(await attemptsAt(state))
   return { rest, left }
 }
 
