@@ -43,6 +43,7 @@ import {
   ROLE_PARTITION_SO,
   STATE_FUNCTIONAL,
 } from '../protocol'
+import { activationPolicyChanged } from '../token/activation'
 import { partitionGone } from '../token/clients'
 import { giveDomain, giveHsmDomain, singleDomain } from '../token/domains'
 import {
@@ -75,7 +76,7 @@ import {
   setPartitionPolicy,
 } from '../token/policies'
 import { partitionPolicyRows } from '../token/policy-table'
-import { activationPolicyChanged, roleSet } from '../token/roles'
+import { roleSet } from '../token/roles'
 import { isBackup, isPed, profile, state, storage } from '../token/state'
 import { here, hereIsAdmin, myRole, needSo, needWritingOfficer } from './context'
 import { domainCommand } from './domain'

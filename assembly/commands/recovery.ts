@@ -35,6 +35,7 @@ import {
   TRANSPORT_SRK,
   TRANSPORT_STM,
 } from '../protocol'
+import { activationClear } from '../token/activation'
 import {
   EVENT_TAMPERED,
   EVENT_TRANSPORT,
@@ -44,7 +45,6 @@ import {
   tamperCount,
   tamperTime,
 } from '../token/events'
-import { activationClear } from '../token/roles'
 import { sessionsClear } from '../token/sessions'
 import { profile, purpleFits, restoreMtk, splitIsExternal, splitMtk, state } from '../token/state'
 import { randomString, verificationString } from '../token/transport'

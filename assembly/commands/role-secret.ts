@@ -28,6 +28,7 @@ import {
   ROLE_PARTITION_SO,
   ROLE_PIN_CHANGE,
 } from '../protocol'
+import { deactivate } from '../token/activation'
 import { roleGone } from '../token/clients'
 import { commitChange } from '../token/partitions'
 import { hsmPolicy } from '../token/policies'
@@ -38,7 +39,6 @@ import {
   challengeSet,
   changeDone,
   checkChallenge,
-  deactivate,
   forceChange,
   isLocked,
   lockedCode,

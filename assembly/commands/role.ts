@@ -42,23 +42,20 @@ import {
   ROLE_SO,
   STATE_FUNCTIONAL,
 } from '../protocol'
+import { activate, activation, deactivate, mayActivate } from '../token/activation'
 import { clientLogout } from '../token/clients'
 import { EVENT_TAMPERED, eventsChange, isLockedDown, lockedDownCode } from '../token/events'
 import { commitChange } from '../token/partitions'
 import { partitionPolicy } from '../token/policies'
 import { fresh } from '../token/random'
 import {
-  activate,
-  activation,
   attemptBegin,
   attemptGood,
   attemptsLeft,
   checkChallenge,
-  deactivate,
   forceChange,
   isLocked,
   lockedCode,
-  mayActivate,
   openRole,
   roleFlags,
   roleHasChallenge,

@@ -4,7 +4,7 @@ import { auditPowerUp } from '../audit/events'
 import { flash_sync } from '../board'
 import { superblockCommit, superblockFreeze } from '../flash/superblock'
 import { RC_OK, STATE_FUNCTIONAL } from '../protocol'
-import { activationLoad } from '../token/roles'
+import { activationLoad } from '../token/activation'
 import { fail, powerUp, state } from '../token/state'
 import { enforceLimits } from './role-support'
 

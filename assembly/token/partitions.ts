@@ -45,10 +45,10 @@ import {
   RC_OK,
   ROLE_COUNT,
 } from '../protocol'
+import { deactivate } from './activation'
 import { partitionPolicyDefaults } from './policies'
 import { defaultPartitionSize } from './profile'
 import { random } from './random'
-import { deactivate } from './roles'
 import {
   F_PARTITION_BASE,
   F_PARTITION_MULTIPLIER,

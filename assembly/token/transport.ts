@@ -5,11 +5,11 @@ import { KEY_FK, SECRET2 } from '../arena'
 import { load32be, store32be, wipe } from '../crypto/util'
 import { partitionRow, ROW_SIZE, SB, SB_AUDIT_CLEARED, SB_AUDIT_KEY, SB_ROWS, SB_SERIAL } from '../flash/superblock'
 import { MAX_PARTITIONS, ROLE_COUNT, STATE_FUNCTIONAL, STM_STRING } from '../protocol'
+import { activation } from './activation'
 import { hashBegin, hashEnd, hashPart, macBegin, macEnd, macPart } from './digest'
 import { L_TRANSPORT, L_TRANSPORT_LENGTH } from './labels'
 import { partitionExists } from './partitions'
 import { fresh } from './random'
-import { activation } from './roles'
 import { F_SIZE, FACTORY, state } from './state'
 
 /** The base-64 digits, which vendor transcripts show. */

@@ -117,14 +117,15 @@ function kill(slot: u32): void {
 }
 
 export function eraseVector(initialized: bool): void {
-  const old = current
+  const none = current < 0
   current = -1
   wipe(KEY_RPV, 48)
-  if (old < 0) return
+  if (none) return
   if (initialized) {
     vectorMark()
     superblockCommit()
   }
-  kill(<u32>old)
+  // Before there is a superblock to tell them apart, a cut may have left the vector before this one beside it.
+  for (let slot: u32 = 0; slot < next; slot++) if (readSlot(slot)) kill(slot)
   flash_sync()
 }

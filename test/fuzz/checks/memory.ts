@@ -7,7 +7,7 @@ import type { Machine, Region } from '../firmware/machine.js'
 const WIPED = [
   ...['arena/SCRATCH', 'arena/PLAIN', 'arena/PLAIN2', 'arena/BATCH_CEKS', 'arena/BATCH_SEEDS', 'arena/BATCH_RECORDS'],
   ...['commands/dispatch/BODY', 'commands/dispatch/REPLY', 'commands/dispatch/INBOX'],
-  ...['commands/crypt/CTX', 'token/rsa/BLOCK', 'token/rsa/DB', 'token/keys/KEYS'],
+  ...['commands/crypt_operation/CTX', 'token/rsa/BLOCK', 'token/rsa/DB', 'token/keys/KEYS'],
   ...['crypto/key_wrap/KEY', 'crypto/hmac/PAD', 'crypto/hmac/DIGEST', 'crypto/kdf/BLOCK', 'crypto/kdf/SUM'],
 ]
 /** The same, but a command that waits for the PED keeps them. */

@@ -66,9 +66,9 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'oaep-length',
-    file: 'assembly/commands/crypt.ts',
-    check: 'alg === 0 || dataLength !== modulusLength() || !rsaPrivate(data)',
-    without: 'alg === 0 || !rsaPrivate(data)',
+    file: 'assembly/commands/crypt-cipher.ts',
+    check: 'if (dataLength !== modulusLength()) return RC_ENCRYPTED_DATA_LEN_RANGE',
+    without: '',
   },
   {
     name: 'hello-length',
