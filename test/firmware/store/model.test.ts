@@ -5,7 +5,8 @@ import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { State } from '../../../host/board/index.js'
-import { commands, type Model } from './model-commands.js'
+import type { Model } from './model-command.js'
+import { commands } from './model-commands.js'
 import { ModelToken } from './model-token.js'
 
 const test = suite('store: beside a model')
