@@ -211,21 +211,32 @@ export function superblockCommit(): void {
   hmac(HASH_SHA384, KEY_RAK, 48, SB, length, SB + <usize>length)
   const slot = <i32>(next & 1)
   eraseSlot(slot)
-  blankSlot = -1
+  setSectorsUsed(slot, UNKNOWN)
   flash_program(<u32>slotSector(slot) * <u32>FLASH_SECTOR, SB, length + <i32>MAC)
   memory.fill(SB + <usize>length, 0, MAC)
   mono_inc()
   // What counted until now may hold wrapped keys that this change has removed.
   eraseSlot(1 - slot)
+  setSectorsUsed(slot, (length + <i32>MAC + FLASH_SECTOR - 1) / FLASH_SECTOR)
 }
 
-/** The slot that is known to be blank since this power-up, -1 = neither. */
-let blankSlot: i32 = -1
+/** Sectors of each slot that are not blank, as far as this power-up knows. */
+const UNKNOWN: i32 = -1
+let usedA: i32 = UNKNOWN
+let usedB: i32 = UNKNOWN
+
+function setSectorsUsed(slot: i32, n: i32): void {
+  if (slot === 0) usedA = n
+  else usedB = n
+}
 
 function eraseSlot(slot: i32): void {
-  if (blankSlot === slot) return
-  for (let s = 0; s < FLASH_SUPERBLOCK_SECTORS; s++) eraseUnlessBlank(slotSector(slot) + s)
-  blankSlot = slot
+  const used = slot === 0 ? usedA : usedB
+  for (let s = 0; s < FLASH_SUPERBLOCK_SECTORS; s++) {
+    if (used === UNKNOWN) eraseUnlessBlank(slotSector(slot) + s)
+    else if (s < used) flash_erase(slotSector(slot) + s)
+  }
+  setSectorsUsed(slot, 0)
 }
 
 function eraseUnlessBlank(sector: i32): void {
@@ -238,5 +249,7 @@ function eraseUnlessBlank(sector: i32): void {
 /** Zeroized flash holds neither superblock. */
 export function superblockErase(): void {
   memory.fill(SB, 0, CAPACITY)
+  usedA = UNKNOWN
+  usedB = UNKNOWN
   for (let s = 0; s < 2 * FLASH_SUPERBLOCK_SECTORS; s++) eraseUnlessBlank(FLASH_SUPERBLOCK_A + s)
 }
