@@ -13,7 +13,13 @@ interface Place {
 const SUPERBLOCK = 'flash/superblock/SB'
 /** What commands may change, in memory. */
 const STATE: readonly Place[] = [
-  ...[SUPERBLOCK, 'token/sessions/TABLE', 'token/sessions/LOGIN_TABLE', 'token/activation/CACHE', 'token/state/FACTORY'],
+  ...[
+    SUPERBLOCK,
+    'token/sessions/TABLE',
+    'token/sessions/LOGIN_TABLE',
+    'token/activation/CACHE',
+    'token/state/FACTORY',
+  ],
   ...[
     'arena/KEY_KEK',
     'arena/KEY_MTK',
