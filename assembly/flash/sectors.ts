@@ -10,7 +10,7 @@ const MAGIC: u32 = 0x4f424c31
 /** One bit less, "OBL0": the sector is being cleaned, and of a record that stands in two places the one here counts. */
 const MAGIC_LEAVING: u32 = 0x4f424c30
 
-/** A header and nothing else. */
+/** A header and nothing else; a sector that was never used has not even that, and no bytes used. */
 export const FREE: u8 = 0
 /** Records, then blank: takes more. */
 export const OPEN: u8 = 1
@@ -20,7 +20,7 @@ export const CLOSED: u8 = 2
 export const LEAVING: u8 = 3
 /** Neither blank nor ours: an erase or the writing of a header was cut. Holds nothing that counts. */
 const BROKEN: u8 = 4
-/** Blank, without a header: new from the factory, or cut right after an erase. */
+/** Blank, without a header: never used, or cut right after an erase. */
 const BARE: u8 = 5
 
 const MAX_SECTORS: i32 = 8192
@@ -122,18 +122,23 @@ export function dropLive(offset: u32, length: u32): void {
 
 // ---- wear ---------------------------------------------------------------------------------------------------------------
 
-/** The free sector that was erased least, or most; -1 = none is free. */
+/** The free sector that was erased least, or most, of equals the first; -1 = none is free. */
 export function freeSector(mostWorn: bool): i32 {
   let best = -1
   for (let s = FLASH_LOG; s < sectors; s++) {
     if (sectorState(s) !== FREE) continue
-    if (best < 0 || word(ERASES, s) < word(ERASES, best) !== mostWorn) best = s
+    if (best < 0) best = s
+    else if (mostWorn ? word(ERASES, s) > word(ERASES, best) : word(ERASES, s) < word(ERASES, best)) best = s
   }
   return best
 }
 
 /** A free sector takes records from now on. */
 export function sectorTake(sector: i32): void {
+  if (word(USED, sector) === 0) {
+    writeHeader(sector)
+    setWord(USED, sector, SECTOR_HEADER)
+  }
   setSectorState(sector, OPEN)
   freeCount--
 }
@@ -252,22 +257,30 @@ function scrub(sector: i32): void {
   flash_program(sectorStart(sector) + from, COPY, <i32>end)
 }
 
-/** Who lost its erase count to a cut is taken to be as worn as the worst. */
-function guessErases(): void {
+/**
+ * Sectors are used for the first time one after the other, so a bare one behind all others was never used. Any other has lost its
+ * header to a cut: it is taken to be as worn as the worst.
+ */
+function completeBare(): void {
   const worst = mostErases()
-  for (let s = FLASH_LOG; s < sectors; s++) if (word(ERASES, s) === UNKNOWN) setWord(ERASES, s, worst)
+  let last = sectors - 1
+  while (last >= FLASH_LOG && sectorState(last) === BARE) last--
+  for (let s = FLASH_LOG; s < sectors; s++) {
+    if (word(ERASES, s) === UNKNOWN) setWord(ERASES, s, s > last ? 0 : worst)
+    if (sectorState(s) !== BARE) continue
+    if (s <= last) writeHeader(s)
+    becomeFree(s)
+    if (s > last) setWord(USED, s, 0)
+  }
 }
 
-/** Only once it is certain which records count: finishes what was cut, and gives new sectors their headers. */
+/** Only once it is certain which records count: finishes what was cut. */
 export function sectorsRecover(): void {
-  guessErases()
+  completeBare()
   for (let s = FLASH_LOG; s < sectors; s++) {
     const state = sectorState(s)
     if (state === BROKEN) sectorErase(s)
-    else if (state === BARE) {
-      writeHeader(s)
-      becomeFree(s)
-    } else if (state === CLOSED || state === LEAVING) scrub(s)
+    else if (state === CLOSED || state === LEAVING) scrub(s)
   }
 }
 
@@ -278,12 +291,6 @@ export function sectorsErase(): void {
     const headed = sectorHeaded(s)
     sectorMounted(s, SECTOR_HEADER, headed)
   }
-  guessErases()
-  for (let s = FLASH_LOG; s < sectors; s++) {
-    const state = sectorState(s)
-    if (state === BARE) {
-      writeHeader(s)
-      becomeFree(s)
-    } else if (state !== FREE) sectorErase(s)
-  }
+  completeBare()
+  for (let s = FLASH_LOG; s < sectors; s++) if (sectorState(s) !== FREE) sectorErase(s)
 }

@@ -114,17 +114,23 @@ export function sectorHeaders(image: Uint8Array): SectorHeader[] {
   return headers
 }
 
-/** Writes a header over that of a sector, the erase count changed: no key protects it. */
+/** Gives a sector a header with this erase count: no key protects it. */
 export function setErases(image: Uint8Array, sector: number, erases: number): void {
-  const bytes = view(image)
-  bytes.writeUInt32BE(erases, sector * FLASH_SECTOR + 4)
-  bytes.writeUInt32BE(~erases >>> 0, sector * FLASH_SECTOR + 8)
+  const header = view(image).subarray(sector * FLASH_SECTOR, sector * FLASH_SECTOR + SECTOR_HEADER)
+  header.write('OBL1', 'latin1')
+  header.writeUInt32BE(erases, 4)
+  header.writeUInt32BE(~erases >>> 0, 8)
+  header.writeUInt32BE(0, 12)
 }
 
-/** A copy of the log without what it says of wear. */
+/** A copy of the log without what it says of wear: erase counts, and the headers of sectors that hold nothing. */
 export function wearless(image: Uint8Array): Buffer {
   const log = Buffer.from(image.subarray(FLASH_LOG * FLASH_SECTOR))
-  for (let at = 0; at < log.length; at += FLASH_SECTOR) log.fill(0, at + 4, at + 12)
+  for (let at = 0; at < log.length; at += FLASH_SECTOR) {
+    const isFree = log.subarray(at + SECTOR_HEADER, at + FLASH_SECTOR).every((byte) => byte === 0xff)
+    if (isFree) log.fill(0xff, at, at + SECTOR_HEADER)
+    else log.fill(0, at + 4, at + 12)
+  }
   return log
 }
 
