@@ -47,6 +47,7 @@ import {
   key,
   mechanism,
   oaepHash,
+  oaepLengthFits,
   openKey,
   openOaep,
   parameter,
@@ -195,7 +196,7 @@ function decryptOaep(): u32 {
   if (rc !== RC_OK) return rc
   if (objectClass !== CKO_PRIVATE_KEY || objectKeyType !== CKK_RSA) return RC_KEY_TYPE_INCONSISTENT
   if (oaepHash() === 0) return RC_MECHANISM_PARAM_INVALID
-  if (dataLength !== modulusLength()) return RC_ENCRYPTED_DATA_LEN_RANGE
+  if (!oaepLengthFits()) return RC_ENCRYPTED_DATA_LEN_RANGE
   const n = openOaep()
   if (n < 0) return RC_ENCRYPTED_DATA_INVALID
   write32(<u32>n)

@@ -12,7 +12,7 @@ import {
 import { boolOf, plainSize } from '../token/attributes'
 import { hashOf } from '../token/mechanisms'
 import { objectKeyType, openObject } from '../token/objects'
-import { rsaPrivate } from '../token/private-key'
+import { modulusLength, rsaPrivate } from '../token/private-key'
 import { decodeOaep } from '../token/rsa'
 import { access, here } from './context'
 import { read32, readBytes, readLength, writeRoom } from './frame'
@@ -56,6 +56,11 @@ export function hasRoom(n: i32): bool {
 
 export function oaepHash(): i32 {
   return parameterLength === 4 ? hashOf(load32be(parameter)) : 0
+}
+
+/** Is the data as long as what OAEP makes with the RSA key in hand? That is no secret, so it may have a code of its own. */
+export function oaepLengthFits(): bool {
+  return dataLength === modulusLength()
 }
 
 /** Opens an OAEP message with the private key in hand; its length, or -1 whatever the fault. */

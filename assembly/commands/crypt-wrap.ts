@@ -61,6 +61,7 @@ import {
   key,
   mechanism,
   oaepHash,
+  oaepLengthFits,
   openKey,
   openOaep,
   parameter,
@@ -157,7 +158,7 @@ function wrapOaep(target: u32): u32 {
 
 /** Can what the mechanism wraps be so long? That is no secret, so it may have a code of its own. */
 function wrappedLengthFits(): bool {
-  if (mechanism === CKM_RSA_PKCS_OAEP) return dataLength === modulusLength()
+  if (mechanism === CKM_RSA_PKCS_OAEP) return oaepLengthFits()
   if (dataLength < 16 || dataLength > PLAIN_MAX) return false
   if (isKw(mechanism)) return dataLength >= 24 && (dataLength & 7) === 0
   return (dataLength & (isKwp(mechanism) ? 7 : 15)) === 0

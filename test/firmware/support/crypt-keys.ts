@@ -7,7 +7,7 @@ import { type Officer, prepare } from './officer.js'
 import { aesKey } from './templates.js'
 import { TestToken, type TokenOptions, type TokenParts } from './test-token.js'
 
-const { ulong, bool, text, bytes } = attribute
+const { ulong, bool, bytes } = attribute
 
 /** Mechanism numbers of one hash, and its name and length in node:crypto. */
 export const HASHES = [
@@ -79,8 +79,8 @@ export async function cryptOfficer(options: TokenOptions = {}, parts: TokenParts
 
 /** An AES session key with this value that may do everything. */
 export function importAes(officer: Officer, value: Uint8Array, more: readonly Attribute[] = []): Promise<number> {
-  const own = [bool(protocol.CKA_TOKEN, false), ...more]
-  return officer.client.objects.create(officer.session, aesKey('aes', value, merged([], own)))
+  const template = aesKey('aes', value, merged([bool(protocol.CKA_TOKEN, false)], more))
+  return officer.client.objects.create(officer.session, template)
 }
 
 /** A generic secret session key for HMAC. */
@@ -173,9 +173,6 @@ export function publicTemplate(key: KeyObject): Attribute[] {
 export function importPublic(officer: Officer, key: KeyObject, more: readonly Attribute[] = []): Promise<number> {
   return officer.client.objects.create(officer.session, merged(publicTemplate(key), more))
 }
-
-/** A label, so that a list of objects can be read. */
-export const named = (label: string): Attribute => text(protocol.CKA_LABEL, label)
 
 // ---- nothing is stored ------------------------------------------------------------------------------------------------
 

@@ -66,9 +66,9 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'oaep-length',
-    file: 'assembly/commands/crypt-cipher.ts',
-    check: 'if (dataLength !== modulusLength()) return RC_ENCRYPTED_DATA_LEN_RANGE',
-    without: '',
+    file: 'assembly/commands/crypt-operation.ts',
+    check: 'return dataLength === modulusLength()',
+    without: 'return true',
   },
   {
     name: 'hello-length',
