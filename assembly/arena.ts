@@ -53,6 +53,7 @@ export const BATCH_SEEDS: usize = memory.data(32768, 16)
  * one more of any length that was read and did not fit.
  */
 export const BATCH_RECORDS: usize = memory.data(163840, 16)
+const BATCH_RECORDS_SIZE: i32 = 163840
 
 let batchObjects: i32 = 0
 let batchBytes: i32 = 0
@@ -86,6 +87,16 @@ export function wipeScratch(): void {
   plain2Used = 0
   batchObjects = 0
   batchBytes = 0
+}
+
+/** Tamper: all of it, whatever the command in hand has said of what it uses; that goes on, and says it again at its end. */
+export function wipeArena(): void {
+  wipe(SCRATCH, SCRATCH_SIZE)
+  wipe(PLAIN, PLAIN_MAX)
+  wipe(PLAIN2, PLAIN_MAX)
+  wipe(BATCH_CEKS, BATCH_MAX * <i32>BATCH_CEK)
+  wipe(BATCH_SEEDS, BATCH_MAX << 5)
+  wipe(BATCH_RECORDS, BATCH_RECORDS_SIZE)
 }
 
 /** Zeroize, tamper, error state. */

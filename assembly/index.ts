@@ -32,7 +32,8 @@ import { randomBegin } from './token/random'
 import { selfTest } from './token/self-test'
 import { sessionsClear } from './token/sessions'
 import { fail, serialBytes, state } from './token/state'
-import { tamperNow } from './token/zeroize'
+import { goDark, tamperNow } from './token/zeroize'
+import { holdWrites } from './writes'
 
 const PED_INBOX: usize = memory.data(512, 16)
 const PED_OUTBOX: usize = memory.data(512, 16)
@@ -42,8 +43,38 @@ let pedLength: i32 = 0
 let answerLength: i32 = 0
 let pedAnswerLength: i32 = 0
 
+/** The board waits for the firmware: a tamper that comes now interrupts work. */
+let busy: bool = false
+let interrupted: bool = false
+
+/** Work that a tamper interrupted has come to its end: what it made since then goes too, were it a power-up with new keys. */
+function restAfterTamper(): void {
+  busy = false
+  if (!interrupted) return
+  interrupted = false
+  holdWrites(false)
+  goDark()
+  wipeTables()
+}
+
+/** Secrets that lie outside of the arena and the log-ins. */
+function wipeTables(): void {
+  sourcesClear()
+  targetsClear()
+  channelsClear()
+  pedReset()
+  parkClear()
+}
+
 /** Power-up. RC_OK in every state but the error state, whose code STATUS shows too. */
 export function boot(): u32 {
+  busy = true
+  const rc = powerOn()
+  restAfterTamper()
+  return rc
+}
+
+function powerOn(): u32 {
   commandLength = 0
   pedLength = 0
   answerLength = 0
@@ -53,10 +84,7 @@ export function boot(): u32 {
   mechanismTableBegin()
   sessionsClear()
   sessionObjectsClear(0, true)
-  sourcesClear()
-  targetsClear()
-  channelsClear()
-  pedReset()
+  wipeTables()
   let rc = randomBegin(serialBytes())
   if (rc === RC_OK) rc = selfTest()
   if (rc !== RC_OK) {
@@ -93,6 +121,7 @@ export function deliver(port: i32, length: i32): u32 {
 
 /** One step of work; a set of SERVICE flags. */
 export function service(): u32 {
+  busy = true
   if (pedLength !== 0) {
     pedFrame(PED_INBOX, pedLength)
     memory.fill(PED_INBOX, 0, PED_MAX_FRAME)
@@ -106,6 +135,7 @@ export function service(): u32 {
     sourcesSweep()
     targetsSweep()
   }
+  restAfterTamper()
   if (pedAnswerLength === 0 && pedQueued()) pedAnswerLength = pedTake(PED_OUTBOX)
   let flags: u32 = 0
   if (answerLength !== 0) flags |= SERVICE_COMMAND
@@ -129,10 +159,12 @@ export function take(port: i32): i32 {
 
 /** Time has passed: time-outs of the PED and of cloning sessions are looked at, and the log is cleaned a little. */
 export function tick(): void {
+  busy = true
   pedTick()
   sourcesSweep()
   targetsSweep()
   if (state() === STATE_FUNCTIONAL) cleanIdle()
+  restAfterTamper()
 }
 
 /** Error injection: the self-test with this RC_SELF_TEST_ code fails until the next power-up; 0 undoes it. */
@@ -143,9 +175,7 @@ export function inject(fault: u32): void {
 /** Tamper line: may come at any moment, also while a command runs. A button that is out of use does nothing. */
 export function tamper(cause: i32): void {
   if (cause === 0 || !tamperNow(<u32>cause)) return
-  sourcesClear()
-  targetsClear()
-  channelsClear()
-  pedReset()
-  parkClear()
+  wipeTables()
+  interrupted = busy
+  holdWrites(busy)
 }

@@ -1,9 +1,10 @@
 // Where the audit log lies: a few sectors of its own, each a header and then records of one size, each complete by a commit word
 // programmed last (SPEC.md §6.6). What a cut leaves half programmed is skipped; nothing that was committed is written again.
 
-import { flash_erase, flash_program, flash_read } from '../board'
+import { flash_read } from '../board'
 import { load32be, load64be, store32be, store64be } from '../crypto/util'
 import { AUDIT_RECORD, FLASH_AUDIT, FLASH_AUDIT_SECTORS, FLASH_SECTOR } from '../protocol'
+import { flash_erase, flash_program } from '../writes'
 
 const HEADER_MAGIC: u32 = 0x4f42414c
 export const AUDIT_MAGIC: u32 = 0x4f424131

@@ -2,7 +2,7 @@
 
 import { KEY_FK, KEY_MTK, PSK, SECRET, SECRET2 } from '../arena'
 import { auditIsActive } from '../audit/log'
-import { battery_write, flash_erase, flash_program, flash_sync, split_write } from '../board'
+import { flash_sync } from '../board'
 import { sourcesClear } from '../cloning/source'
 import { targetsClear } from '../cloning/target'
 import { kwWrap } from '../crypto/key-wrap'
@@ -114,6 +114,7 @@ import {
 } from '../token/state'
 import { hasVector } from '../token/vector'
 import { failNow } from '../token/zeroize'
+import { battery_write, flash_erase, flash_program, split_write } from '../writes'
 import { channelsClear } from './channel'
 import { access, currentSession, here } from './context'
 import {
@@ -276,7 +277,10 @@ function factoryFinish(): u32 {
     point,
   )
   if (!signCertificate(RECORD + F_TWC, HOK)) return RC_SELF_TEST_ECC
-  if (!fresh(KEY_MTK, 32) || !fresh(PSK, 32)) return RC_RANDOM_NO_RNG
+  if (!fresh(KEY_MTK, 32) || !fresh(PSK, 32)) {
+    wipe(KEY_MTK, 32)
+    return RC_RANDOM_NO_RNG
+  }
   for (let i: usize = 0; i < 32; i++) store<u8>(RECORD + F_SPLIT_A + i, load<u8>(KEY_MTK + i) ^ load<u8>(PSK + i))
   deriveFactoryKey(RECORD + F_SERIAL)
   kwWrap(KEY_FK, 32, HOK, 48, RECORD + F_HOK)

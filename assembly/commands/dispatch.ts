@@ -3,7 +3,7 @@
 import { wipeScratch } from '../arena'
 import { auditBlocks, auditNote } from '../audit/events'
 import { load16be, load32be, store16be, store32be, wipe } from '../crypto/util'
-import { pedIsReady, pedOutcome, pedPark, pedRelease, pedResume } from '../ped/prompts'
+import { pedIsParked, pedIsReady, pedOutcome, pedPark, pedRelease, pedResume } from '../ped/prompts'
 import {
   ANSWER,
   CMD_AUDIT_SET_DOMAIN,
@@ -213,6 +213,8 @@ export function serve(length: i32): i32 {
   const sealed = flags === FLAG_SEALED
   let body = INBOX + FRAME_HEADER
   let bodyLength = length - FRAME_HEADER
+  /** Bytes that were opened to BODY. */
+  let opened = 0
   let rc: u32 = RC_OK
   sessionInHand = load32be(INBOX + 4)
   setRequest(sessionInHand, sealed)
@@ -222,8 +224,9 @@ export function serve(length: i32): i32 {
   if (rc === RC_OK) rc = admitted(command)
   if (rc === RC_OK && sealed) {
     rc = openRequest(INBOX, length, BODY)
+    if (rc === RC_OK) opened = openedLength
     body = BODY
-    bodyLength = openedLength
+    bodyLength = opened
   } else if (rc === RC_OK && mustBeSealed(command)) rc = RC_CHANNEL_REQUIRED
   if (rc === RC_OK) rc = sessionFits(command)
   if (rc === RC_OK) rc = changeFirst(command)
@@ -241,13 +244,15 @@ export function serve(length: i32): i32 {
     rc = park(body, bodyLength, sealed, channel, counter)
     if (rc === RC_OK) {
       wipeScratch()
-      wipe(BODY, sealed ? bodyLength : 0)
+      wipe(BODY, opened)
       return 0
     }
   }
+  // A prompt that was prepared and never asked goes, and the secret in it.
+  if (!pedIsParked()) pedRelease()
   note(command, rc, body, bodyLength)
   const n = answer(INBOX, rc, sealed, channel, counter)
-  wipe(BODY, sealed ? bodyLength : 0)
+  wipe(BODY, opened)
   wipeScratch()
   return n
 }
@@ -285,11 +290,7 @@ function note(command: u32, rc: u32, body: usize, length: i32): void {
 }
 
 function park(body: usize, length: i32, sealed: bool, channel: u32, counter: u32): u32 {
-  if (length > PARK_MAX) {
-    // The prompt that was prepared, and the secret in it, go unasked.
-    pedRelease()
-    return RC_FRAME_MALFORMED
-  }
+  if (length > PARK_MAX) return RC_FRAME_MALFORMED
   memory.copy(PARK_HEADER, INBOX, 16)
   memory.copy(PARK, body, length)
   parkLength = length

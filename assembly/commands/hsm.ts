@@ -2,7 +2,7 @@
 
 import { KEY_GSK, KEY_KEK, KEY_RSK, PSK, SECRET } from '../arena'
 import { auditIsActive, auditTakeOver } from '../audit/log'
-import { battery_write, flash_sync, rtc, uptime } from '../board'
+import { flash_sync, rtc, uptime } from '../board'
 import { kwWrap } from '../crypto/key-wrap'
 import { wipe } from '../crypto/util'
 import { logBegin, RESERVE } from '../flash/log'
@@ -97,6 +97,7 @@ import {
 } from '../token/state'
 import { hasVector, vectorMark } from '../token/vector'
 import { factoryReset as resetToFactory, zeroize } from '../token/zeroize'
+import { battery_write } from '../writes'
 import { hereIsAdmin, needSo } from './context'
 import { read16, read32, readBytes, readDone, readLength, write8, write16, write32, write64, writeBytes } from './frame'
 
@@ -157,7 +158,7 @@ function init(): u32 {
     if (passwordLength < <i32>profile().minPassword || passwordLength > PASSWORD_MAX) return RC_PIN_LEN_RANGE
     if (domainLength < 1 || domainLength > DOMAIN_TEXT_MAX) return RC_ARGUMENTS_BAD
   }
-  if (!random(KEY_KEK, 32) || !random(KEY_GSK, 32) || !fresh(PSK, 32)) return RC_RANDOM_NO_RNG
+  if (!random(KEY_KEK, 32) || !random(KEY_GSK, 32) || !fresh(PSK, 32)) return withoutKeys(RC_RANDOM_NO_RNG)
   deriveRootKeys(serialBytes())
   superblockNew(serial())
   kwWrap(KEY_RSK, 32, KEY_GSK, 32, SB + SB_GSK)
@@ -173,10 +174,7 @@ function init(): u32 {
     rc = addDomain(ADMIN_PARTITION, ped ? DOMAIN_RED : DOMAIN_TEXT, SECRET)
     wipe(SECRET, 48)
   }
-  if (rc !== RC_OK) {
-    wipe(KEY_KEK, 32)
-    return rc
-  }
+  if (rc !== RC_OK) return withoutKeys(rc)
   // The KEK last: until it is there the HSM is zeroized, whatever a cut leaves behind.
   if (auditIsActive()) auditTakeOver()
   vectorMark()
@@ -190,6 +188,14 @@ function init(): u32 {
   eventsChange(0, EVENT_KEPT | EVENT_DECOMMISSIONED)
   eventPolicies(tamperPolicies())
   return RC_OK
+}
+
+/** An initialization that came to nothing: its keys go. */
+function withoutKeys(rc: u32): u32 {
+  wipe(KEY_KEK, 32)
+  wipe(KEY_RSK, 80)
+  wipe(KEY_GSK, 32)
+  return rc
 }
 
 /** An initialized HSM: the SO must be logged in; SO identity, domain and policies stay, partitions and objects go. */

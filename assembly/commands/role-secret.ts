@@ -1,7 +1,6 @@
 // Role commands that change a secret: reset by the Partition SO, change by its owner, the challenge.
 
 import { PSK } from '../arena'
-import { wipe } from '../crypto/util'
 import { PED_KEPT, pedAnswer, pedAsk, pedIsParked } from '../ped/prompts'
 import {
   CHALLENGE_MAX,
@@ -14,8 +13,6 @@ import {
   RC_FRAME_MALFORMED,
   RC_OK,
   RC_OPERATION_NOT_ALLOWED,
-  RC_PARKED,
-  RC_PED_BUSY,
   RC_PIN_LEN_RANGE,
   RC_RANDOM_NO_RNG,
   RC_USER_NOT_LOGGED_IN,
@@ -156,11 +153,8 @@ export function createChallenge(): u32 {
   } else {
     if (!pedIsParked() && !makeChallenge()) return RC_RANDOM_NO_RNG
     rc = pedAsk(0, PED_OP_SHOW, kindOf(role), hintOf(role), MADE, MADE_LENGTH)
-    // Nobody will see it. Where another command holds the PED, what is kept is that one's.
-    if (rc !== RC_OK && rc !== RC_PARKED && rc !== RC_PED_BUSY) wipe(MADE, MADE_LENGTH)
     if (rc !== RC_OK) return rc
     rc = challengeSet(partition, role, MADE, MADE_LENGTH)
-    wipe(MADE, MADE_LENGTH)
   }
   if (rc === RC_OK) {
     forceChange(partition, role, ROLE_CHALLENGE_CHANGE)

@@ -1,8 +1,9 @@
 // The record log: append-only sectors, erased as a whole (SPEC.md §6.3). Knows where records lie, not what they mean.
 
-import { flash_program, flash_read } from '../board'
+import { flash_read } from '../board'
 import { load32be, store32be } from '../crypto/util'
 import { FLASH_LOG, FLASH_SECTOR } from '../protocol'
+import { flash_program } from '../writes'
 import {
   COPY,
   freeSector,

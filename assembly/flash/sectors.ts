@@ -1,8 +1,9 @@
 // The sectors of the log: what each is, how worn and how full it is (SPEC.md §6.3). Knows nothing of records.
 
-import { flash_erase, flash_program, flash_read, flash_size } from '../board'
+import { flash_read, flash_size } from '../board'
 import { load32be, store32be } from '../crypto/util'
 import { FLASH_LOG, FLASH_SECTOR } from '../protocol'
+import { flash_erase, flash_program } from '../writes'
 
 /** Sector header: magic, erase count, its complement, zero. */
 export const SECTOR_HEADER: u32 = 16

@@ -2,7 +2,7 @@
 // holds, so that what is checked is what was written. Two slots alternate; the sequence equals the monotonic counter.
 
 import { KEY_RAK } from '../arena'
-import { flash_erase, flash_program, flash_read, mono_get, mono_inc } from '../board'
+import { flash_read, mono_get } from '../board'
 import { hmac } from '../crypto/hmac'
 import { HASH_SHA384 } from '../crypto/sha2'
 import { ctEqual, load32be, load64be, store32be, store64be } from '../crypto/util'
@@ -16,6 +16,7 @@ import {
   RC_STORAGE_INTEGRITY,
   RC_STORAGE_VERSION,
 } from '../protocol'
+import { flash_erase, flash_program, mono_inc } from '../writes'
 import { directoryHash } from './directory-hash'
 
 const MAGIC: u32 = 0x4f425331

@@ -1,7 +1,7 @@
 // Activation (DESIGN.md "Behaviour"): what a PED secret opened, kept so that the challenge alone logs in. Only with policy 22; with policy
 // 23 a copy in battery-backed memory, wrapped, survives a restart.
 
-import { battery_read, battery_write, battery_zeroize, flash_sync } from '../board'
+import { battery_read, battery_zeroize, flash_sync } from '../board'
 import { kwUnwrap, kwWrap } from '../crypto/key-wrap'
 import { load32be, store32be, wipe } from '../crypto/util'
 import { P_EPOCH, P_USED, partitionRow } from '../flash/superblock'
@@ -14,6 +14,7 @@ import {
   ROLE_CRYPTO_OFFICER,
   ROLE_CRYPTO_USER,
 } from '../protocol'
+import { battery_write } from '../writes'
 import { activationKey } from './keys'
 import { partitionPolicy } from './policies'
 import { roleHasChallenge } from './roles'

@@ -181,6 +181,8 @@ export function plainPut(type: u32, value: usize, length: i32): u32 {
   while (at < <u32>plainLength && load32be(PLAIN + at) < type) at += 8 + padded(load32be(PLAIN + at + 4))
   let old: u32 = 0
   if (at < <u32>plainLength && load32be(PLAIN + at) === type) old = 8 + padded(load32be(PLAIN + at + 4))
+  // A tamper has wiped the list in hand: no length in it is one.
+  if (at + old > <u32>plainLength) return RC_DEVICE_MEMORY
   const size: u32 = 8 + padded(<u32>length)
   const total = <u32>plainLength - old + size
   if (total > <u32>PLAIN_MAX) return RC_DEVICE_MEMORY

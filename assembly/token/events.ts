@@ -1,7 +1,7 @@
 // What happened to the HSM, in battery-backed memory: readable while the keys are gone, and so the one thing that tells a tampered
 // HSM, one in transport mode and a decommissioned one from each other (SPEC.md §6.4).
 
-import { battery_read, battery_write, battery_zeroize, rtc } from '../board'
+import { battery_read, battery_zeroize, rtc } from '../board'
 import { load32be, load64be, store32be, store64be } from '../crypto/util'
 import {
   BATTERY_KEK,
@@ -11,6 +11,7 @@ import {
   RC_STM_CMD_NON_TRANSPORT,
   TAMPER_DECOMMISSION,
 } from '../protocol'
+import { battery_write } from '../writes'
 
 /** Nobody has cleared it. */
 export const EVENT_TAMPERED: u32 = 1

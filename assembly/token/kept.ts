@@ -11,13 +11,14 @@ import {
   auditResume,
   auditSetMask,
 } from '../audit/log'
-import { flash_erase, flash_program, flash_read } from '../board'
+import { flash_read } from '../board'
 import { kdf } from '../crypto/kdf'
 import { kwWrap } from '../crypto/key-wrap'
 import { gcmOpen, gcmSeal } from '../crypto/modes'
 import { ctEqual, load32be, store32be, store64be, wipe } from '../crypto/util'
 import { D_TYPE, D_WRAPPED, domainSlot, ROLE_SIZE, roleRow, SB, SB_POLICIES } from '../flash/superblock'
 import { ADMIN_PARTITION, FLASH_KEPT, FLASH_SECTOR, ROLE_CRYPTO_USER, STATE_FUNCTIONAL } from '../protocol'
+import { flash_erase, flash_program } from '../writes'
 import { hash384 } from './digest'
 import { EVENT_KEPT, eventIs, keptHash, keptIsWritten } from './events'
 import { L_KEPT, L_KEPT_LENGTH } from './labels'

@@ -2,16 +2,7 @@
 
 import { KEY_FK, KEY_GSK, KEY_KEK, KEY_MTK, KEY_RSK, KEY_TUK, SECRET, wipeRootKeys, wipeScratch } from '../arena'
 import { auditErase, auditLoad, auditStop } from '../audit/log'
-import {
-  battery_read,
-  battery_write,
-  flash_read,
-  flash_sync,
-  mono_inc,
-  split_read,
-  split_write,
-  tamper_line,
-} from '../board'
+import { battery_read, flash_read, flash_sync, split_read, tamper_line } from '../board'
 import { hmac } from '../crypto/hmac'
 import { kwUnwrap } from '../crypto/key-wrap'
 import { HASH_SHA384 } from '../crypto/sha2'
@@ -39,6 +30,7 @@ import {
   STATE_TAMPERED,
   STATE_ZEROIZED,
 } from '../protocol'
+import { battery_write, mono_inc, split_write } from '../writes'
 import {
   EVENT_DECOMMISSIONED,
   EVENT_FACTORY,

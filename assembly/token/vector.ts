@@ -3,11 +3,12 @@
 // with another is not this HSM's.
 
 import { KEY_FK, KEY_RPV } from '../arena'
-import { flash_program, flash_read, flash_sync } from '../board'
+import { flash_read, flash_sync } from '../board'
 import { kwUnwrap } from '../crypto/key-wrap'
 import { ctEqual, load32be, store32be, wipe } from '../crypto/util'
 import { P_VECTOR, partitionRow, superblockCommit } from '../flash/superblock'
 import { ADMIN_PARTITION, FLASH_FACTORY_SECTOR, FLASH_SECTOR } from '../protocol'
+import { flash_program } from '../writes'
 import { hash384 } from './digest'
 
 const FIRST: u32 = 4096

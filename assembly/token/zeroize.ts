@@ -1,6 +1,6 @@
 // Zeroization and tamper: what goes at once, and what the next power-up finishes.
 
-import { wipeRootKeys, wipeScratch } from '../arena'
+import { wipeArena, wipeRootKeys } from '../arena'
 import { auditStop } from '../audit/log'
 import { battery_zeroize, flash_sync } from '../board'
 import { directoryClear } from '../flash/directory'
@@ -68,14 +68,17 @@ export function failNow(code: u32): void {
   fail(code)
 }
 
-function goDark(): void {
+/**
+ * Keys, what a command works on, log-ins and session objects go. The directory, which holds no secret, stays: a command that was
+ * interrupted may be walking through it.
+ */
+export function goDark(): void {
   superblockFreeze(true)
   wipeRootKeys()
-  wipeScratch()
-  activationClear()
+  wipeArena()
   sessionsClear()
   sessionObjectsClear(0, true)
-  directoryClear()
+  activationClear()
   auditStop()
   flash_sync()
   setState(STATE_TAMPERED)

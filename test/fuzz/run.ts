@@ -11,18 +11,20 @@ import { watch } from './watch.js'
 
 const HELP = `Usage: npm run fuzz -- [OPTION]…
 
-Feeds targets with inputs that are nearly right, and holds what comes of them against SPEC.md.
+Feeds targets with inputs that are nearly right, and holds what comes of them
+against SPEC.md.
 
   --seconds N     how long, 60 unless given
   --seed N        the same seed gives the same inputs; random unless given
   --only TARGET   this target; may be given several times
   --out DIR       where findings are written, fuzz-findings unless given
   --replay FILE   runs the input of a finding once more
-  --fault NAME    a firmware without one of its length checks: the fuzzer has to notice
+  --fault NAME    a firmware without one of its length checks, to be found
   --list          targets and faults
   --help          this text
 
-Ctrl-C ends it, and the counts are printed. The exit code is 1 where something was found.
+Ctrl-C ends it, and the counts are printed. The exit code is 1 where something
+was found.
 `
 
 class UsageError extends Error {}

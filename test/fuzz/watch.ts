@@ -53,7 +53,6 @@ class Watch {
   }
 
   async run(): Promise<number> {
-    console.log(`seed ${this.#plan.seed}`)
     const interrupt = () => {
       if (this.#interrupted) process.exit(130)
       this.#interrupted = true
@@ -61,6 +60,7 @@ class Watch {
     }
     process.on('SIGINT', interrupt)
     process.on('SIGTERM', interrupt)
+    console.log(`seed ${this.#plan.seed}`)
     let targets = this.#plan.targets
     while (targets.length > 0 && Atomics.load(this.#flags, FLAG.stop) === 0) {
       const hung = await this.#session(targets)

@@ -59,6 +59,9 @@ test('sequence and monotonic counter only grow, over every cut and the restart a
   }
 })
 
+/** A cut erase may also have turned the layout's number into a later one. */
+const REFUSED: readonly number[] = [protocol.RC_STORAGE_INTEGRITY, protocol.RC_STORAGE_VERSION]
+
 test('an image from before any operation is refused once the command is done, whatever a cut made of it', async () => {
   const recording = await recordScenario({ from: base, prepare: script })
   const after = copyState(recording.before)
@@ -71,7 +74,7 @@ test('an image from before any operation is refused once the command is done, wh
     const isCurrent = newestSuperblock(state.flash.image).bytes.equals(current)
     const code = new TestToken(state).board.powerOn()
     if (isCurrent) assert.ok(code === protocol.RC_OK || code === protocol.RC_STORAGE_INTEGRITY, what)
-    else assert.is(code, protocol.RC_STORAGE_INTEGRITY, what)
+    else assert.ok(REFUSED.includes(code), `${what}: ${code}`)
     if (!isCurrent) refused++
     cuts++
   }

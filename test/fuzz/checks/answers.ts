@@ -37,13 +37,17 @@ export function readAnswer(frame: Buffer): Answer {
 export function checkAnswerBody(command: number, body: Buffer): void {
   const row = commandOf(command)
   if (!row) throw new Finding('answer', hex(command), `a command that SPEC.md does not know is answered with RC_OK`)
-  if (!takeApart(row.answer, body)) {
+  const spans = takeApart(row.answer, body)
+  if (!spans) {
     throw new Finding(
       'answer layout',
       row.name,
       `the answer of ${row.name} is not as SPEC.md has it: ${body.toString('hex', 0, 64)}`,
     )
   }
+  // A label has a place of 32 bytes wherever it is kept.
+  const long = spans.find(({ field, length }) => field.name === 'label' && length > 4 + protocol.LABEL_MAX)
+  if (long) throw new Finding('label', row.name, `${row.name} answers a label of ${long.length - 4} bytes`)
   if (body.includes(POISON))
     throw new Finding('read past the end', row.name, `the answer of ${row.name} holds what nobody sent`)
 }

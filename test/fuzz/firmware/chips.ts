@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import {
   BATTERY_REGIONS,
   FLASH_SECTOR,
+  PERIPHERAL_FAILED,
   PKA_EC_GENERATE,
   PKA_ECDH,
   PKA_RSA_GENERATE,
@@ -114,6 +115,18 @@ export interface AcceleratorSecret {
   readonly bytes: Buffer
 }
 
+const CALLS = [
+  'pka',
+  'trng',
+  'flash_program',
+  'flash_erase',
+  'flash_sync',
+  'battery_write',
+  'split_write',
+  'mono_inc',
+] as const
+export type CallName = (typeof CALLS)[number]
+
 export interface Chips {
   readonly memory: WatchedMemory
   readonly clock: SetClock
@@ -121,8 +134,8 @@ export interface Chips {
   pedLines: number
   /** Cause of the tamper line. */
   tamperLine: number
-  /** Called with every operation of the accelerator, before it runs. */
-  onAccelerate: () => void
+  /** Called before every peripheral call that can change something or fail; true = it fails, where it can. */
+  onCall: (name: CallName) => boolean
   /** Scalars and shared secrets that the accelerator gave out. */
   readonly secrets: AcceleratorSecret[]
   imports(bytes: (at: number, length: number) => Uint8Array): BoardImports
@@ -139,15 +152,60 @@ export function makeChips(sectors: number, seed: string): Chips {
     clock,
     pedLines: 0,
     tamperLine: 0,
-    onAccelerate: () => undefined,
+    onCall: () => false,
     secrets: [],
     imports(bytes) {
       const lines: Lines = { ped: () => chips.pedLines, tamper: () => chips.tamperLine }
       const board = boardImports({ memory, clock, trng }, lines, bytes)
-      return { ...board, uptime: () => BigInt(clock.time - START), pka: accelerator(board, chips, bytes) }
+      const accelerate = accelerator(board, chips, bytes)
+      return {
+        ...board,
+        uptime: () => BigInt(clock.time - START),
+        pka: (...call) => (chips.onCall('pka') ? -PERIPHERAL_FAILED : accelerate(...call)),
+        trng: (...call) => (chips.onCall('trng') ? PERIPHERAL_FAILED : board.trng(...call)),
+        // What a peripheral is called with it has, whatever happens to the firmware's memory meanwhile.
+        flash_program: (offset, ptr, length) => {
+          const data = Uint8Array.from(bytes(ptr, length))
+          chips.onCall('flash_program')
+          memory.apply({ kind: 'program', offset: offset >>> 0, data })
+        },
+        flash_erase: (...call) => {
+          chips.onCall('flash_erase')
+          board.flash_erase(...call)
+        },
+        flash_sync: () => {
+          chips.onCall('flash_sync')
+          board.flash_sync()
+        },
+        battery_write: (region, ptr, length) => {
+          const data = Uint8Array.from(bytes(ptr, length))
+          chips.onCall('battery_write')
+          memory.apply({ kind: 'battery', region, data })
+        },
+        split_write: (ptr) => {
+          const data = Uint8Array.from(bytes(ptr, 32))
+          chips.onCall('split_write')
+          memory.apply({ kind: 'split', data })
+        },
+        mono_inc: () => {
+          chips.onCall('mono_inc')
+          return board.mono_inc()
+        },
+      }
     },
   }
   return chips
+}
+
+/** `length u32 ∥ bytes`, one behind the other. */
+function numbersOf(bytes: Buffer): Buffer[] {
+  const numbers: Buffer[] = []
+  for (let at = 0; at + 4 <= bytes.length; ) {
+    const length = bytes.readUInt32BE(at)
+    numbers.push(bytes.subarray(at + 4, at + 4 + length))
+    at += 4 + length
+  }
+  return numbers
 }
 
 /** The board's accelerator, with RSA keys made once for each size, and an eye on what is secret. */
@@ -157,16 +215,17 @@ function accelerator(
   bytes: (at: number, length: number) => Uint8Array,
 ): BoardImports['pka'] {
   return (op, input, inputLength, output, capacity) => {
-    chips.onAccelerate()
     if (op === PKA_RSA_GENERATE) {
       const key = createHash('sha1').update(bytes(input, inputLength)).digest('hex')
       const known = RSA_KEYS.get(key)
-      if (known && known.length <= capacity) {
-        bytes(output, known.length).set(known)
-        return known.length
-      }
-      const n = board.pka(op, input, inputLength, output, capacity)
-      if (n > 0) RSA_KEYS.set(key, Buffer.from(bytes(output, n)))
+      let n = known?.length ?? 0
+      if (known && n <= capacity) bytes(output, n).set(known)
+      else n = board.pka(op, input, inputLength, output, capacity)
+      if (n <= 0) return n
+      const made = Buffer.from(bytes(output, n))
+      RSA_KEYS.set(key, made)
+      // The modulus comes first, and is no secret.
+      for (const bytes_ of numbersOf(made).slice(1)) chips.secrets.push({ name: 'RSA number', bytes: bytes_ })
       return n
     }
     const n = board.pka(op, input, inputLength, output, capacity)

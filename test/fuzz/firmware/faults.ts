@@ -65,10 +65,10 @@ export const FAULTS: readonly Fault[] = [
     without: '',
   },
   {
-    name: 'oaep-length',
-    file: 'assembly/commands/crypt-operation.ts',
-    check: 'return dataLength === modulusLength()',
-    without: 'return true',
+    name: 'signature-length',
+    file: 'assembly/commands/crypt-sign.ts',
+    check: 'if (signatureLength !== k) return RC_SIGNATURE_LEN_RANGE',
+    without: '',
   },
   {
     name: 'hello-length',

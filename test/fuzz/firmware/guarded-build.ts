@@ -2,6 +2,7 @@
 // buffer next door. So this build keeps the buffers apart and says where they are:
 //
 // - behind every static buffer there is a red zone that nothing may write or read;
+// - the buffers that requests are read from can be moved to the end of memory: whoever reads past the end of one traps;
 // - addresses and lengths of the buffers, and every variable, are exported, so that memory can be looked at and put back;
 // - passwords are stretched with few iterations, so that a log-in takes as long as any other command.
 //
@@ -23,7 +24,7 @@ export const RED_ZONE = 64
 /** Iterations of PBKDF2 in this build. */
 export const ITERATIONS = 32
 /** Change it with everything that this file does to the sources. */
-const RECIPE = 1
+const RECIPE = 3
 
 export interface GuardedFirmware {
   readonly wasm: Uint8Array
@@ -69,6 +70,8 @@ const exportName = (kind: string, file: string, name: string): string =>
 
 const BUFFER = /^(?:export )?const (\w+): usize = memory\.data\(([^<()]+), (\d+)\)$/gm
 const VARIABLE = /^(?:export )?let (\w+)\b/gm
+/** Buffers that can be moved. */
+const MOVABLE = new Set(['assembly/commands/dispatch.ts INBOX', 'assembly/commands/dispatch.ts BODY'])
 const STRETCH = 'const ITERATIONS: i32 = 50000'
 
 /** The sources with red zones, and the entry that exports everything. */
@@ -80,10 +83,13 @@ function guarded(files: ReadonlyMap<string, string>): Map<string, string> {
     const export_ = (name: string, as: string) => entry.push(`export { ${name} as ${as} } from ${from}`)
     const changed = text
       .replace(BUFFER, (_line, name: string, size: string, align: string) => {
-        export_(name, exportName('region', file, name))
+        const movable = MOVABLE.has(`${file} ${name}`)
+        export_(movable ? `${name}_HOME__` : name, exportName('region', file, name))
         export_(`${name}_BYTES__`, exportName('bytes', file, name))
+        const sizeLine = `export const ${name}_BYTES__: i32 = ${size}`
         const zone = `memory.data(${size} + ${RED_ZONE}, ${align})`
-        return `export const ${name}_BYTES__: i32 = ${size}\nexport const ${name}: usize = ${zone}`
+        if (!movable) return `${sizeLine}\nexport const ${name}: usize = ${zone}`
+        return `${sizeLine}\nexport const ${name}_HOME__: usize = ${zone}\nexport let ${name}: usize = ${name}_HOME__`
       })
       .replace(VARIABLE, (_line, name: string) => {
         export_(name, exportName('variable', file, name))
@@ -103,7 +109,18 @@ async function compile(files: ReadonlyMap<string, string>): Promise<Uint8Array> 
   const { default: asc } = await import('assemblyscript/asc')
   const made = new Map<string, Uint8Array>()
   const memory = ['--initialMemory', PAGES, '--maximumMemory', PAGES]
-  const language = ['--config', 'none', '--runtime', 'stub', '--noAssert', '--enable', 'simd', '--optimizeLevel', '1']
+  const language = [
+    '--config',
+    'none',
+    '--runtime',
+    'stub',
+    '--noAssert',
+    '--enable',
+    'simd',
+    '--optimizeLevel',
+    '1',
+    '--debug',
+  ]
   const { error, stderr } = await asc.main([ENTRY, '--outFile', 'out.wasm', ...memory, ...language], {
     readFile: (name) => files.get(name.replace(/^\.\//, '')) ?? null,
     writeFile: (name, contents) => {

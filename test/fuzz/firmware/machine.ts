@@ -1,9 +1,14 @@
 // One instance of the guarded firmware, pumped by hand: frames in, frames out, and a state that can be kept and put back.
 import { instantiateSync } from '@assemblyscript/loader'
 import {
+  FLAG_SEALED,
+  FRAME_HEADER,
+  MAX_FRAME,
+  PED_MAX_FRAME,
   PORT_COMMAND,
   PORT_PED,
   RC_OK,
+  SEALED_OVERHEAD,
   SERVICE_AGAIN,
   SERVICE_COMMAND,
   SERVICE_PED,
@@ -16,6 +21,8 @@ const PAGE = 65536
 /** Steps of the pump that one frame may take: a command, its resumption, and the frames of the PED. */
 const STEP_LIMIT = 64
 const ZERO_PAGE = Buffer.alloc(PAGE)
+/** The end of memory, where frames are put. */
+const FENCED = 2 * PAGE
 /** What nobody has written: it fills red zones and what follows a frame in its inbox. Address and byte go together modulo 8. */
 export const POISON = Buffer.from('e5b10cf3a94d7286', 'hex')
 /** The same as words, by half of the address. */
@@ -81,6 +88,7 @@ export class Machine {
   readonly #exports: Exports
   readonly #variables: Variable[] = []
   readonly #byName = new Map<string, Region>()
+  readonly #byVariable = new Map<string, Variable>()
   /** Pages that hold static buffers; nothing is ever allocated behind them. */
   readonly #pages: number
 
@@ -108,7 +116,10 @@ export class Machine {
     this.#exports = exports
     for (const [name, value] of Object.entries<unknown>(exports)) {
       const [kind, ...path] = name.split('$')
-      if (kind === 'variable' && isVariable(value)) this.#variables.push(value)
+      if (kind === 'variable' && isVariable(value)) {
+        this.#variables.push(value)
+        this.#byVariable.set(path.join('/'), value)
+      }
       if (kind !== 'region') continue
       const length = numberOf(exports[['bytes', ...path].join('$')])
       const region = { name: path.join('/'), at: numberOf(value), length }
@@ -133,6 +144,16 @@ export class Machine {
   view(path: string): Buffer {
     const { at, length } = this.region(path)
     return this.memory.subarray(at, at + length)
+  }
+
+  /** Value of a variable by its name, such as `ped/prompts/parked`; 0 where there is none. */
+  variable(path: string): number {
+    return Number(this.#byVariable.get(path)?.value ?? 0)
+  }
+
+  /** Behind the last static buffer. */
+  get end(): number {
+    return this.#pages * PAGE
   }
 
   /** Name of what is at an address. */
@@ -176,25 +197,46 @@ export class Machine {
 
   /** A frame to the command port. */
   command(frame: Uint8Array): Output & { readonly refused: number } {
-    return this.#deliver(PORT_COMMAND, frame, 'commands/dispatch/INBOX')
+    return this.#fenced(frame, () => this.#deliver(PORT_COMMAND, frame))
   }
 
   /** A frame to the PED port. */
   ped(frame: Uint8Array): Output & { readonly refused: number } {
-    return this.#deliver(PORT_PED, frame, 'index/PED_INBOX')
+    const { at, length } = this.region('index/PED_INBOX')
+    const taken = Math.min(frame.length, length)
+    // What stood there before was wiped; whoever reads past the frame reads what nobody ever sent.
+    poison(this.memory, at + taken, at + length)
+    const output = this.#deliver(PORT_PED, frame)
+    this.memory.fill(0, at, at + length)
+    return output
   }
 
-  #deliver(port: number, frame: Uint8Array, inbox: string): Output & { readonly refused: number } {
-    const area = this.view(inbox)
-    // What stood there before was wiped; whoever reads past the frame reads what nobody ever sent.
-    const { at } = this.region(inbox)
-    poison(this.memory, at + Math.min(frame.length, area.length), at + area.length)
-    area.set(frame.subarray(0, area.length))
+  /** What a request is read from ends where memory ends: the frame, or the place for its body where that is sealed. */
+  #fenced<Result>(frame: Uint8Array, deliver: () => Result): Result {
+    if (frame.length > MAX_FRAME) return deliver()
+    const sealed = frame.length >= FRAME_HEADER + SEALED_OVERHEAD && frame[3] === FLAG_SEALED && frame[2] === 0
+    const name = sealed ? 'commands/dispatch/BODY' : 'commands/dispatch/INBOX'
+    const length = sealed ? frame.length - FRAME_HEADER - SEALED_OVERHEAD : frame.length
+    const variable = this.#byVariable.get(name)
+    if (!variable) return deliver()
+    const fence = this.memory.length - length
+    variable.value = fence
+    const output = deliver()
+    variable.value = this.region(name).at
+    const left = this.memory.subarray(fence).findIndex((byte) => byte !== 0)
+    if (left >= 0) throw new Finding('not wiped', name, `${name} holds something at ${left} after the command`)
+    return output
+  }
+
+  #deliver(port: number, frame: Uint8Array): Output & { readonly refused: number } {
+    const at = this.#exports.inbox(port)
+    // A board does not write past the inbox, whatever length it reports.
+    const taken = frame.subarray(0, Math.min(port === PORT_PED ? PED_MAX_FRAME : MAX_FRAME, this.memory.length - at))
+    this.memory.set(taken, at)
     const refused = this.#guard(() => this.#exports.deliver(port, frame.length)) >>> 0
-    const output = refused === RC_OK ? this.#serve() : { answers: [], ped: [] }
-    area.fill(0, Math.min(frame.length, area.length))
-    if (refused !== RC_OK) area.fill(0)
-    return { ...output, refused }
+    if (refused === RC_OK) return { ...this.#serve(), refused }
+    this.memory.fill(0, at, at + taken.length)
+    return { answers: [], ped: [], refused }
   }
 
   #serve(): Output {
@@ -244,6 +286,8 @@ export class Machine {
       if (kept) kept.copy(area)
       else if (!area.equals(ZERO_PAGE)) area.fill(0)
     }
+    // A run that ended in a trap leaves its frame behind.
+    this.memory.fill(0, this.memory.length - FENCED)
     for (const [i, variable] of this.#variables.entries()) variable.value = variables[i] ?? 0
     this.chips.memory.putBack(state)
     this.chips.clock.time = time

@@ -109,7 +109,8 @@ export class PedSide {
   }
 
   #secretFor({ op, kind, secret, text }: PedQuestion): Buffer {
-    const key = `${kind} ${text}`
+    // A purple key belongs to the HSM, whatever it calls itself.
+    const key = kind === protocol.PED_KIND_MTK ? String(kind) : `${kind} ${text}`
     if (op === protocol.PED_OP_MAKE) {
       this.box = new Map(this.box).set(key, Buffer.from(secret))
       if (kind === protocol.PED_KIND_REMOTE) this.vector = Buffer.from(secret)

@@ -51,8 +51,15 @@ function envelope(random: Random, { keys, sid }: Sender, seq: number): Buffer {
 /** Places of an envelope: seq, length, inner length, wrapped key, end. */
 function withOddEnvelope(random: Random, made: Buffer): Buffer {
   const copy = Buffer.from(made)
-  const field = random.below(6)
+  const field = random.below(7)
   const length = copy.length
+  if (field === 6) {
+    // Both lengths agree, and neither is true.
+    const inner = oddNumber(random, [length - OVERHEAD])
+    copy.writeUInt32BE((inner + OVERHEAD) >>> 0, 4)
+    copy.writeUInt32BE(inner, 36)
+    return copy
+  }
   if (field < 2) copy.writeUInt32BE(oddNumber(random, [length, OVERHEAD, length - OVERHEAD]), 4)
   else if (field < 4) copy.writeUInt32BE(oddNumber(random, [length - OVERHEAD, length]), 36)
   else if (field === 4) copy.writeUInt32BE(oddNumber(random, [0, 1, 2]), 0)
@@ -69,7 +76,7 @@ function batchMac(hkS: Buffer, message: Buffer, count: number): Buffer {
     parts.push(message.subarray(at, at + 4), message.subarray(Math.max(at, at + size - 16), at + size))
     at += size
   }
-  return HM(hkS, ...parts).subarray(0, 32)
+  return HM(hkS, Buffer.concat(parts)).subarray(0, 32)
 }
 
 /** A batch: form, envelopes and MAC right, or right but for what chance changes. */
@@ -91,6 +98,32 @@ export function batchMessage(random: Random, sender: Sender, objects: number, fl
   return random.oneIn(8) ? mutate(random, damaged) : damaged
 }
 
+/** Where the fields of a hello lie that are no keys, nonces or certificates. */
+const HELLO_FIELDS: Readonly<Record<'m1' | 'm2', readonly (readonly [at: number, length: number])[]>> = {
+  m1: [
+    [0, 16],
+    [161, 6],
+    [167, 20],
+  ],
+  m2: [
+    [0, 16],
+    [177, 3],
+    [180, 20],
+  ],
+}
+
+/** M1 or M2 with a field changed, or anything else. */
+export function damagedHello(random: Random, kind: 'm1' | 'm2', hello: Buffer, other: Buffer): Buffer {
+  if (random.oneIn(3)) return mutate(random, hello, other)
+  const [at, length] = random.pick(HELLO_FIELDS[kind])
+  const copy = Buffer.from(hello)
+  const place = at + random.below(length)
+  copy.writeUInt8(random.oneIn(2) ? random.below(10) : random.below(256), place)
+  // Now and then as long as the header, or the list of suites, says.
+  if (random.oneIn(4)) return Buffer.concat([copy, random.bytes(2 * random.below(8))])
+  return copy
+}
+
 /** M4 with results that may be odd, and a MAC over them. */
 export function resultMessage(
   random: Random,
@@ -106,5 +139,10 @@ export function resultMessage(
     const [seq = 0, code = 0, handle = 0] = known.map((value) => (random.oneIn(5) ? oddNumber(random, [value]) : value))
     return { seq, code, handle }
   })
-  return encodeM4({ ...session, results })
+  const made = encodeM4({ ...session, results })
+  if (!random.oneIn(4)) return made
+  // As many rows as the batch had, by what it says.
+  made.writeUInt16BE(rows, HEADER + 20)
+  HM(session.hkT, made.subarray(0, -32)).copy(made, made.length - 32, 0, 32)
+  return made
 }

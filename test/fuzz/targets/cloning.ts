@@ -18,7 +18,7 @@ import { filled, WORDS } from '../firmware/postures.js'
 import { Rig } from '../firmware/rig.js'
 import { bytesOf } from '../firmware/sealing.js'
 import { field, frameOf } from '../firmware/station.js'
-import { batchMessage, resultMessage } from './cloning-input.js'
+import { batchMessage, damagedHello, resultMessage } from './cloning-input.js'
 import { fits, type Here, TargetModel, verdictOfM1, verdictOfM2, verdictOfM4 } from './cloning-model.js'
 
 const DOMAIN = { vector: pbkdf2Sync(WORDS.domain, 'OBC1 text domain', ITERATIONS, 48, 'sha512'), type: TEXT }
@@ -111,7 +111,7 @@ class CloningRun {
   #helloTo(random: Random, damage: boolean): void {
     const source = new Source(sourceToken({ flags: 0, domains: [DOMAIN], serial: 500409014n }), this.#chance)
     const good = source.init()
-    const m1 = damage ? mutate(random, good, this.#oldM1 ?? good) : good
+    const m1 = damage ? damagedHello(random, 'm1', good, this.#oldM1 ?? good) : good
     this.#oldM1 = good
     const code = this.#send(COMMANDS.m1, field(m1))
     const expected = verdictOfM1(m1, this.#here)
@@ -198,7 +198,7 @@ class CloningRun {
     const m2 = next.init(Buffer.from(this.#message))
     this.#hello = { target: next, m2 }
     target?.wipe()
-    const sent = damage ? (old && random.oneIn(6) ? old : mutate(random, m2, old ?? m2)) : m2
+    const sent = damage ? (old && random.oneIn(6) ? old : damagedHello(random, 'm2', m2, old ?? m2)) : m2
     const code = this.#send(COMMANDS.m2, field(sent))
     const expected = verdictOfM2(sent, m2, this.#here)
     if (code !== expected)

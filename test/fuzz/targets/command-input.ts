@@ -1,7 +1,7 @@
 // Requests for the command port: bodies as SPEC.md has them, filled with what means something to the token, and then damaged.
 import * as protocol from '../../../assembly/protocol.js'
 import { cat, u32 } from '../../oracle/obc1/bytes.js'
-import { encodeAttributes } from '../../oracle/obc1/envelope.js'
+import { type Attribute, encodeAttributes } from '../../oracle/obc1/envelope.js'
 import { publicKey } from '../../oracle/obc1/p384.js'
 import { type Step, step } from '../engine/input.js'
 import { type BytesField, type FixedField, type NumberField, putTogether, takeApart } from '../engine/layout.js'
@@ -14,7 +14,7 @@ import { bytesOf, scalarOf } from '../firmware/sealing.js'
 import { field } from '../firmware/station.js'
 
 /** How a request is sealed. */
-export const SEAL = { not: 0, right: 1, damaged: 2, replayed: 3, strange: 4 } as const
+export const SEAL = { not: 0, right: 1, damaged: 2, replayed: 3, strange: 4, cut: 5 } as const
 
 const numbersNamed = (prefix: string): number[] =>
   Object.entries(protocol).flatMap(([name, value]) =>
@@ -53,7 +53,17 @@ const NUMBERS: Readonly<Record<string, readonly number[]>> = {
 }
 
 const HANDLES = new Set(['handle', 'key', 'wrappingKey', 'unwrappingKey'])
-const LABELS = ['a', 'own', 'legacy', 'another', '0123456789abcdef0123456789abcdef', 'ünïcode']
+const LABELS = [
+  'a',
+  'own',
+  'legacy',
+  'another',
+  '0123456789abcdef0123456789abcdef',
+  'x'.repeat(33),
+  'x'.repeat(40),
+  'x'.repeat(255),
+  'ünïcode',
+]
 const PASSWORDS = [
   ...Object.values(WORDS),
   '',
@@ -72,6 +82,39 @@ function isTemplate(name: string): name is keyof typeof TEMPLATES {
   return Object.hasOwn(TEMPLATES, name)
 }
 
+/** A list with one thing wrong that its bytes need not show: order, a double, padding, a length. */
+function oddList(random: Random, attributes: readonly Attribute[]): Buffer {
+  const pieces = attributes.map((each) => encodeAttributes([each]))
+  const choice = random.below(7)
+  if (choice === 0) return Buffer.concat(pieces)
+  if (choice === 1) return Buffer.concat([...pieces].reverse())
+  const sorted = encodeAttributes(attributes)
+  if (choice === 2) return sorted.subarray(0, Math.max(0, sorted.length - random.between(1, 3)))
+  const text = encodeAttributes([{ type: protocol.CKA_LABEL, value: random.bytes(random.pick([1, 2, 3, 5])) }])
+  if (choice === 3) return cat(text, text)
+  if (choice === 4) text.writeUInt8(random.between(1, 255), text.length - 1)
+  else if (choice === 5) return roundList(random)
+  // As long as there are bytes, or longer.
+  else text.writeUInt32BE(oddNumber(random, [text.length - 8, text.length]), 4)
+  return text
+}
+
+/** A list whose last length, added up in 32 bits, leads back into a value: from there it goes on to the end in good order. */
+function roundList(random: Random): Buffer {
+  const inside = encodeAttributes([{ type: protocol.CKA_START_DATE, value: random.bytes(8 * random.between(2, 4)) }])
+  const list = encodeAttributes([
+    { type: protocol.CKA_TOKEN, value: Buffer.of(1) },
+    { type: protocol.CKA_LABEL, value: inside },
+    { type: protocol.CKA_ID, value: random.bytes(8) },
+  ])
+  const last = list.length - 16
+  const back = last - inside.length
+  list.writeUInt32BE(2 ** 32 - (last + 8) + back, last + 4)
+  // What is inside ends where the list does.
+  list.writeUInt32BE(list.length - back - 8, back + 4)
+  return list
+}
+
 /** An attribute list that the token takes, with a value that is no secret of the token's; more often than not with something changed. */
 function template(random: Random): Buffer {
   const list = TEMPLATES[random.pick(NAMES)].map((each) => ({
@@ -84,6 +127,7 @@ function template(random: Random): Buffer {
   const types = new Set(more.map(({ type }) => type))
   const kept = list.filter(({ type }) => !types.has(type) && !random.oneIn(12))
   const bytes = encodeAttributes([...kept, ...more])
+  if (random.oneIn(4)) return oddList(random, [...kept, ...more])
   return random.oneIn(3) ? mutate(random, bytes, encodeAttributes(TEMPLATES.aes)) : bytes
 }
 
@@ -102,6 +146,15 @@ function parameterFor(random: Random, mechanism: number): Buffer {
     field(random.bytes(random.pick([0, 5, 16, 40]))),
     u32(random.pick([96, 104, 128])),
   )
+}
+
+/** Place of the posture's objects that a mechanism works with: AES, HMAC, EC public and private, RSA public and private. */
+function fittingKey(mechanism: number, command: number): number | undefined {
+  if (mechanism >= protocol.CKM_AES_KEY_GEN && mechanism <= protocol.CKM_AES_GCM) return 1
+  if (mechanism >= protocol.CKM_SHA256_HMAC && mechanism <= protocol.CKM_SHA512_HMAC) return 3
+  const isPublic = command === protocol.CMD_VERIFY || command === protocol.CMD_ENCRYPT || command === protocol.CMD_WRAP
+  if (mechanism >= protocol.CKM_ECDSA && mechanism <= protocol.CKM_ECDSA_SHA512) return isPublic ? 4 : 5
+  return mechanism <= protocol.CKM_SHA512_RSA_PKCS_PSS ? (isPublic ? 6 : 7) : undefined
 }
 
 /** The value of one field of a request. */
@@ -125,6 +178,8 @@ class Values {
     const { random, posture, row } = this
     if (name === 'n' && row.id === protocol.CMD_RANDOM) return random.pick([0, 1, 32, 4096, 4097])
     if (name === '' && row.id === protocol.CMD_OBJECT_GET) return random.pick(ATTRIBUTES)
+    const fitting = name === 'handle' || name === '' ? undefined : fittingKey(this.#mechanism, row.id)
+    if (fitting !== undefined && !random.oneIn(3)) return posture.handles[fitting] ?? 19
     if (HANDLES.has(name) || name === '')
       return random.oneIn(8) ? oddNumber(random, posture.handles) : random.pick([...posture.handles, 19])
     const known = NUMBERS[name]

@@ -90,6 +90,8 @@ function performCommand(
     text = channel.seal({ command: id, word: session }, body, counter)
     if (seal === SEAL.damaged) text.writeUInt8(text.readUInt8(text.length - 1) ^ 1, text.length - 1)
     if (seal === SEAL.strange) text.writeUInt32BE(channel.id + 1)
+    // Channel and counter are right; the rest is not there.
+    if (seal === SEAL.cut) text = text.subarray(0, 8 + (bytes.length % 16))
   }
   const frame = frameOf(id, flags, session, station.nextTag(), text)
   rig.frame(frame, { command: id, flags, session, whole: true, body: opens ? body : undefined })
