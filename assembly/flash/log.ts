@@ -91,15 +91,21 @@ export function logTake(mostWorn: bool): void {
   sectorTake(open)
 }
 
-/** Programs a record (all of it but the commit word, which stays FF) and answers its flash offset. The caller has made room. */
-export function logAppend(record: usize, length: u32): u32 {
+/** Takes room for a record and answers its flash offset. The caller has made sure of it. */
+export function logPlace(length: u32): u32 {
   if (open < 0 || sectorRoom(open) < length) {
     open = bestFit(length)
     if (open < 0) logTake(false)
   }
   const offset = sectorStart(open) + sectorUsed(open)
-  flash_program(offset, record, <i32>length - 4)
   sectorFilled(open, length)
+  return offset
+}
+
+/** Programs a record (all of it but the commit word, which stays FF) and answers its flash offset. The caller has made room. */
+export function logAppend(record: usize, length: u32): u32 {
+  const offset = logPlace(length)
+  flash_program(offset, record, <i32>length - 4)
   return offset
 }
 
@@ -108,6 +114,24 @@ const COMMIT: usize = memory.data(4, 4)
 export function logCommit(offset: u32, length: u32): void {
   store32be(COMMIT, RECORD_COMMITTED)
   flash_program(offset + length - 4, COMMIT, 4)
+}
+
+/**
+ * Programs records that follow each other, their commit words FF, and then all commit words: in one go, because bits that are 1 change
+ * nothing. What is in memory is lost.
+ */
+export function logProgramRun(offset: u32, records: usize, length: u32): void {
+  flash_program(offset, records, <i32>length)
+  let at = records
+  for (const end = records + <usize>length; at < end; ) {
+    const size = <usize>load32be(at + 4)
+    // A tamper has wiped the records meanwhile: no length in them is one, and nothing is programmed any more.
+    if (size < <usize>RECORD_MIN || size > end - at) return
+    memory.fill(at, 0xff, size - 4)
+    at += size
+    store32be(at - 4, RECORD_COMMITTED)
+  }
+  flash_program(offset, records, <i32>length)
 }
 
 const ZERO: usize = memory.data(64, 16)

@@ -18,7 +18,7 @@ import { dropLive } from '../flash/log'
 import { SLOT_GSK, SLOT_PSK, SLOT_TOMBSTONE } from '../flash/mount'
 import { NO_NAME, nameHash, setNames } from '../flash/name-index'
 import { markDirty, P_EPOCH, P_NEXT_HANDLE, P_OBJECTS, P_USED_BYTES, partitionRow, sequence } from '../flash/superblock'
-import { txAdd, txEnd } from '../flash/transaction'
+import { txAdd, txAddKept, txEnd } from '../flash/transaction'
 import {
   BIT_PRIVATE,
   BIT_TOKEN,
@@ -298,10 +298,10 @@ export function stageObject(partition: u32, at: usize): u32 {
   return RC_OK
 }
 
-/** Adds the sealed record of a staged object, whose plaintext has `n` bytes, to the transaction. */
+/** Adds the sealed record of a staged object, whose plaintext has `n` bytes, to the transaction; it has to stay until txCommit. */
 export function addStaged(r: Row, at: usize, n: i32): void {
   memory.copy(tagOf(r), recordTagAt(at, n), 16)
-  r.offset = txAdd(at, r.length)
+  r.offset = txAddKept(at, r.length)
 }
 
 /**
@@ -317,7 +317,8 @@ export function addObject(partition: u32, psk: usize): u32 {
   const n = plainSize()
   const r = row(staged)
   recordSealWith(storageKey(r.bits, psk), PLAIN, n)
-  addStaged(r, RECORD, n)
+  memory.copy(tagOf(r), recordTagAt(RECORD, n), 16)
+  r.offset = txAdd(RECORD, r.length)
   return RC_OK
 }
 

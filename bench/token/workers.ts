@@ -27,7 +27,7 @@ export const workers: Group = {
     const [two, one] = saveTwice(pair, context)
     const [inWorkers, here] = [await openFolders(two, openInWorker), await openFolders(one, openHere)]
     const contenders = { two: whole(inWorkers), one: whole(here) }
-    const costs = await interleave(contenders, context.quick ? 7 : 9, { warmups: 1 })
+    const costs = await interleave(contenders, context.quick ? 7 : 9, { warmups: 3 })
     for (const end of [inWorkers.source, inWorkers.target, here.source, here.target]) await end.close()
     const note = count === COUNT ? undefined : `${WORKERS.id}: ${count} objects`
     return new Map([[WORKERS.id, costs.against('two', 'one', note)]])

@@ -24,7 +24,7 @@ import { type Backing, changesBetween, State } from './non-volatile.js'
 /** Version of the folder's layout. */
 export const FOLDER_FORMAT = 1
 /** Bytes of journal after which the files are made durable and the journal starts again. */
-export const JOURNAL_LIMIT = 4 * 1024 * 1024
+export const JOURNAL_LIMIT = 16 * 1024 * 1024
 
 const DESCRIPTION = 'board.json'
 const FLASH = 'flash.img'

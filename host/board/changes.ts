@@ -37,10 +37,10 @@ function sizeOf(change: Change): number {
   }
 }
 
-/** One buffer for all: a cloning batch is a thousand changes. */
-export function encodeChanges(changes: readonly Change[]): Buffer {
-  const bytes = Buffer.allocUnsafe(changes.reduce((sum, change) => sum + sizeOf(change), 0))
-  let at = 0
+/** One buffer for all, a cloning batch is hundreds of changes: bytes for the caller to fill before and behind them. */
+export function encodeChanges(changes: readonly Change[], before = 0, behind = 0): Buffer {
+  const bytes = Buffer.allocUnsafe(changes.reduce((sum, change) => sum + sizeOf(change), before + behind))
+  let at = before
   const data = (value: Uint8Array): void => {
     bytes.set(value, at)
     at += value.length

@@ -4,6 +4,8 @@ import { CURVE_P256, CURVE_P384, CURVE_P521, CURVE_SECP256K1 } from '../../assem
 export interface Curve {
   /** Its name in OpenSSL. */
   readonly name: string
+  /** Its OBJECT IDENTIFIER in DER. */
+  readonly oid: Uint8Array
   /** Bytes of a coordinate. */
   readonly length: number
   readonly p: bigint
@@ -18,13 +20,32 @@ export interface Curve {
 
 const hex = (...words: string[]): bigint => BigInt(`0x${words.join('')}`)
 
-function curve(name: string, p: bigint, a: bigint, b: bigint, n: bigint, g: readonly [bigint, bigint]): Curve {
+function curve(
+  name: string,
+  oid: string,
+  p: bigint,
+  a: bigint,
+  b: bigint,
+  n: bigint,
+  g: readonly [bigint, bigint],
+): Curve {
   const bitsOf = (value: bigint): number => value.toString(2).length
-  return { name, length: Math.ceil(bitsOf(p) / 8), p, a: (a + p) % p, b, n, bits: bitsOf(n), g }
+  return {
+    name,
+    oid: Buffer.from(oid, 'hex'),
+    length: Math.ceil(bitsOf(p) / 8),
+    p,
+    a: (a + p) % p,
+    b,
+    n,
+    bits: bitsOf(n),
+    g,
+  }
 }
 
 const p256 = curve(
   'prime256v1',
+  '06082a8648ce3d030107',
   2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n,
   -3n,
   hex('5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b'),
@@ -37,6 +58,7 @@ const p256 = curve(
 
 const p384 = curve(
   'secp384r1',
+  '06052b81040022',
   2n ** 384n - 2n ** 128n - 2n ** 96n + 2n ** 32n - 1n,
   -3n,
   hex('b3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aef'),
@@ -49,6 +71,7 @@ const p384 = curve(
 
 const p521 = curve(
   'secp521r1',
+  '06052b81040023',
   2n ** 521n - 1n,
   -3n,
   hex(
@@ -73,6 +96,7 @@ const p521 = curve(
 
 const secp256k1 = curve(
   'secp256k1',
+  '06052b8104000a',
   2n ** 256n - 2n ** 32n - 977n,
   0n,
   7n,

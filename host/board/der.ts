@@ -1,4 +1,4 @@
-// The little of DER that PKCS #1 keys need (RFC 8017 appendix A.1): INTEGER and SEQUENCE.
+// The little of DER that keys need: PKCS #1 (RFC 8017 appendix A.1), SEC 1 (RFC 5915) and SubjectPublicKeyInfo (RFC 5480).
 
 function element(tag: number, content: Uint8Array): Buffer {
   const size = content.length
@@ -22,5 +22,24 @@ export function integerSequence(...numbers: readonly Uint8Array[]): Buffer {
   const content = Buffer.concat(parts)
   const result = element(0x30, content)
   for (const copy of [...parts, content]) copy.fill(0)
+  return result
+}
+
+const EC_PUBLIC_KEY = Buffer.from('06072a8648ce3d0201', 'hex')
+
+/** BIT STRING of whole bytes. */
+const bits = (bytes: Uint8Array): Buffer => element(3, Buffer.concat([Buffer.of(0), bytes]))
+
+/** SubjectPublicKeyInfo of `04 ∥ X ∥ Y`. @param oid the curve's, encoded */
+export function ecPublicKey(oid: Uint8Array, point: Uint8Array): Buffer {
+  return element(0x30, Buffer.concat([element(0x30, Buffer.concat([EC_PUBLIC_KEY, oid])), bits(point)]))
+}
+
+/** ECPrivateKey; intermediate copies of the scalar are wiped. @param oid the curve's, encoded */
+export function ecPrivateKey(oid: Uint8Array, scalar: Uint8Array, point: Uint8Array): Buffer {
+  const secret = element(4, scalar)
+  const content = Buffer.concat([Buffer.of(2, 1, 1), secret, element(0xa0, oid), element(0xa1, bits(point))])
+  const result = element(0x30, content)
+  for (const copy of [secret, content]) copy.fill(0)
   return result
 }

@@ -1,6 +1,7 @@
-import { createECDH, createHmac, type ECDH } from 'node:crypto'
+import { createECDH, createHmac, createPrivateKey, createPublicKey, diffieHellman as derive } from 'node:crypto'
 import { inverse, mod, toBytes, toInt } from './big-int.js'
 import type { Curve } from './curves.js'
+import { ecPrivateKey, ecPublicKey } from './der.js'
 
 // The accelerator's elliptic curves. Scalar multiplication with a secret is OpenSSL's; ECDSA's arithmetic is on BigInt,
 // because node:crypto takes no ready-made digest for EC keys. BigInt is not constant time: this chip lies inside the
@@ -18,22 +19,29 @@ export function decodePoint(curve: Curve, bytes: Uint8Array): readonly [x: bigin
   return x < p && y < p && mod(y * y - (x * x * x + a * x + b), p) === 0n ? [x, y] : undefined
 }
 
-function holder(curve: Curve, scalar: bigint): ECDH {
+/** `04 ∥ X ∥ Y` of a scalar in 1 … n − 1. */
+export function publicKey(curve: Curve, scalar: bigint): Buffer {
   const ecdh = createECDH(curve.name)
   const bytes = toBytes(scalar, curve.length)
   ecdh.setPrivateKey(bytes)
   bytes.fill(0)
-  return ecdh
-}
-
-/** `04 ∥ X ∥ Y` of a scalar in 1 … n − 1. */
-export function publicKey(curve: Curve, scalar: bigint): Buffer {
-  return holder(curve, scalar).getPublicKey()
+  return ecdh.getPublicKey()
 }
 
 /** The X coordinate of scalar · peer; undefined where the peer's point is not valid. */
 export function diffieHellman(curve: Curve, scalar: bigint, peer: Uint8Array): Buffer | undefined {
-  return decodePoint(curve, peer) && holder(curve, scalar).computeSecret(peer)
+  if (!decodePoint(curve, peer)) return undefined
+  const bytes = toBytes(scalar, curve.length)
+  // A key wants its public key too, which takes as long to compute as the result and is not looked at: any point will do.
+  const own = ecPrivateKey(curve.oid, bytes, peer)
+  try {
+    const privateKey = createPrivateKey({ key: own, format: 'der', type: 'sec1' })
+    const publicKey = createPublicKey({ key: ecPublicKey(curve.oid, peer), format: 'der', type: 'spki' })
+    return derive({ privateKey, publicKey })
+  } finally {
+    bytes.fill(0)
+    own.fill(0)
+  }
 }
 
 // ---- ECDSA ----------------------------------------------------------------------------------------------------------

@@ -2,9 +2,15 @@ import { FLASH_SECTOR } from '../../assembly/protocol.js'
 import { BoardError } from './errors.js'
 
 export const ERASED = 0xff
+const NO_WORDS = new Uint32Array(0)
 
 /** Erased images of chips that are gone, by size: to erase another one takes longer than all else that a new board needs. */
 const spares = new Map<number, Uint8Array>()
+
+/** @param count words of 4 bytes, 0 = whatever the alignment */
+function wordsOf(bytes: Uint8Array, count: number): Uint32Array {
+  return count === 0 ? NO_WORDS : new Uint32Array(bytes.buffer, bytes.byteOffset, count)
+}
 
 /** NOR flash as RAM: programming clears bits, erasing sets one sector of FLASH_SECTOR bytes to FF. */
 export class Flash {
@@ -50,7 +56,10 @@ export class Flash {
   program(offset: number, data: Uint8Array): void {
     const area = this.read(offset, data.length)
     this.#use(offset, data.length)
-    for (let i = 0; i < data.length; i++) area[i] = (area[i] ?? 0) & (data[i] ?? 0)
+    const words = (area.byteOffset | data.byteOffset) % 4 === 0 ? data.length >> 2 : 0
+    const [areaWords, dataWords] = [wordsOf(area, words), wordsOf(data, words)]
+    for (let i = 0; i < words; i++) areaWords[i] = (areaWords[i] ?? 0) & (dataWords[i] ?? 0)
+    for (let i = 4 * words; i < data.length; i++) area[i] = (area[i] ?? 0) & (data[i] ?? 0)
   }
 
   erase(sector: number): void {

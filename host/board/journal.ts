@@ -22,13 +22,13 @@ export interface JournalContent {
 const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest()
 
 export function encodeJournalFrame(sequence: bigint, changes: readonly Change[]): Buffer {
-  const body = encodeChanges(changes)
-  const header = Buffer.alloc(HEADER)
-  MAGIC.copy(header)
-  header.writeUInt32BE(body.length, 4)
-  header.writeBigUInt64BE(sequence, 8)
-  const signed = Buffer.concat([header, body])
-  return Buffer.concat([signed, sha256(signed)])
+  const frame = encodeChanges(changes, HEADER, DIGEST)
+  const signed = frame.subarray(0, frame.length - DIGEST)
+  MAGIC.copy(frame)
+  frame.writeUInt32BE(signed.length - HEADER, 4)
+  frame.writeBigUInt64BE(sequence, 8)
+  sha256(signed).copy(frame, signed.length)
+  return frame
 }
 
 function frameAt(bytes: Buffer, at: number): (JournalFrame & { readonly end: number }) | undefined {

@@ -61,16 +61,19 @@ export async function* clone(
   let finished = false
   try {
     if (!(await agree(source, target, options.handles.length > 0))) {
-      yield* domainMismatch(options.handles, stops)
+      for (const one of domainMismatch(options.handles, stops)) yield one
       return
     }
-    if (stops) {
-      const rest = yield* inTurn(source, target, options.handles)
-      if (rest !== undefined) {
-        yield* rest.map(notAttempted)
-        return
-      }
-    } else yield* inParallel(source, target, options.handles)
+    let count = 0
+    // Whole batches up to here: handing each result through two generators costs more than all else that this side does.
+    const batches = stops ? inTurn(source, target, options.handles) : inParallel(source, target, options.handles)
+    for await (const { results, refused } of batches) {
+      count += results.length
+      for (const one of results) yield one
+      if (!refused) continue
+      for (const handle of options.handles.slice(count)) yield notAttempted(handle)
+      return
+    }
     const m5 = await source.client.cloning.sourceClose(source.session)
     await target.client.cloning.targetClose(target.session, m5)
     finished = true
@@ -80,14 +83,13 @@ export async function* clone(
 }
 
 /**
- * Batch after batch, until the target refuses an object. The next one is sealed meanwhile.
- * @returns the handles that were not attempted; undefined = none was refused
+ * Batch after batch, until the target refuses an object: the rest is not attempted. The next one is sealed meanwhile.
  */
 async function* inTurn(
   source: CloneEnd,
   target: CloneEnd,
   handles: readonly number[],
-): AsyncGenerator<CloneResult, readonly number[] | undefined, undefined> {
+): AsyncGenerator<Outcome, void, undefined> {
   let rest = handles
   let next: Promise<Sealed> | undefined = ahead(source, rest)
   while (next) {
@@ -96,10 +98,10 @@ async function* inTurn(
     next = rest.length > 0 ? ahead(source, rest) : undefined
     const m4 = await deliver(target, batch.message, false)
     const results = await resultsOf(source, { batch, m4 })
-    yield* results
-    if (results.some(refusedByTarget(batch))) return rest
+    const refused = results.some(refusedByTarget(batch))
+    yield { results, refused }
+    if (refused) return
   }
-  return undefined
 }
 
 /**
@@ -111,7 +113,7 @@ async function* inParallel(
   source: CloneEnd,
   target: CloneEnd,
   handles: readonly number[],
-): AsyncGenerator<CloneResult, void, undefined> {
+): AsyncGenerator<Outcome, void, undefined> {
   let rest = handles
   let next: Promise<Sealed> | undefined = ahead(source, rest)
   let stored: Stored | undefined
@@ -123,13 +125,19 @@ async function* inParallel(
       const results = stored && quiet(resultsOf(source, stored))
       next = rest.length > 0 ? ahead(source, rest) : undefined
       stored = undefined
-      if (results) yield* await results
+      if (results) yield { results: await results, refused: false }
       stored = { batch, m4: await answer }
     }
   } finally {
     // What is stored is told, whatever ended the loop.
-    if (stored) yield* await resultsOf(source, stored)
+    if (stored) yield { results: await resultsOf(source, stored), refused: false }
   }
+}
+
+/** What became of a batch; `refused` = the target has ended the job with it. */
+interface Outcome {
+  readonly results: readonly CloneResult[]
+  readonly refused: boolean
 }
 
 /** A batch that the target has answered. */

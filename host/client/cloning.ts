@@ -45,7 +45,7 @@ export class CloningCommands {
     for (const handle of handles) body.u32(handle)
     return this.#port.call(protocol.CMD_CLONE_SOURCE_BATCH, session, body, (reader) => ({
       codes: reader.rows((row) => row.u32()),
-      message: reader.bytes(),
+      message: message(reader),
     }))
   }
 
@@ -72,6 +72,7 @@ export class CloningCommands {
   }
 }
 
+/** In place: messages are large, and their frames belong to nobody else. */
 function message(reader: Reader): Uint8Array {
-  return reader.bytes()
+  return reader.view(reader.u32())
 }

@@ -20,9 +20,14 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   return joined
 }
 
+/** Bytes that most bodies fit. */
+const SMALL = 128
+
 /** Builds a body in the notation of SPEC.md: u8 u16 u32 u64, `b32` = fixed, `bytes` = u32 length and the bytes. */
 export class Writer {
-  readonly #parts: Uint8Array[] = []
+  #bytes = new Uint8Array(SMALL)
+  #view = new DataView(this.#bytes.buffer)
+  #length = 0
 
   u8(value: number): this {
     return this.#number(value, 1)
@@ -38,34 +43,35 @@ export class Writer {
 
   u64(value: bigint): this {
     if (value < 0n || value > U64_MAX) throw new FrameError('ARGUMENT_RANGE', 'not an unsigned 64-bit number')
-    const bytes = new Uint8Array(8)
-    new DataView(bytes.buffer).setBigUint64(0, value)
-    return this.#put(bytes)
+    const at = this.#take(8)
+    this.#view.setBigUint64(at, value)
+    return this
   }
 
   fixed(value: Uint8Array, length: number): this {
     if (value.length !== length) throw new FrameError('ARGUMENT_RANGE', `${length} bytes wanted, ${value.length} given`)
-    return this.#put(Uint8Array.from(value))
+    const at = this.#take(length)
+    this.#bytes.set(value, at)
+    return this
   }
 
   bytes(value: Uint8Array): this {
-    return this.u32(value.length).#put(Uint8Array.from(value))
+    return this.u32(value.length).fixed(value, value.length)
   }
 
   text(value: string): this {
-    const bytes = encoder.encode(value)
-    return this.u32(bytes.length).#put(bytes)
+    return this.bytes(encoder.encode(value))
   }
 
   attributes(list: readonly Attribute[]): this {
-    const bytes = encodeAttributes(list)
-    return this.u32(bytes.length).#put(bytes)
+    return this.bytes(encodeAttributes(list))
   }
 
-  /** The body; the pieces it was made of are overwritten, since some hold secrets. */
+  /** The body; what it was built in is overwritten, since some of it may be secret. */
   finish(): Uint8Array {
-    const body = concat(...this.#parts)
-    for (const part of this.#parts.splice(0)) part.fill(0)
+    const body = this.#bytes.slice(0, this.#length)
+    this.#bytes.fill(0, 0, this.#length)
+    this.#length = 0
     return body
   }
 
@@ -73,17 +79,26 @@ export class Writer {
     if (!Number.isInteger(value) || value < 0 || value >= 2 ** (8 * width)) {
       throw new FrameError('ARGUMENT_RANGE', `not an unsigned ${8 * width}-bit number`)
     }
-    const bytes = new Uint8Array(width)
-    const view = new DataView(bytes.buffer)
-    if (width === 1) view.setUint8(0, value)
-    else if (width === 2) view.setUint16(0, value)
-    else view.setUint32(0, value)
-    return this.#put(bytes)
+    const at = this.#take(width)
+    if (width === 1) this.#view.setUint8(at, value)
+    else if (width === 2) this.#view.setUint16(at, value)
+    else this.#view.setUint32(at, value)
+    return this
   }
 
-  #put(bytes: Uint8Array): this {
-    this.#parts.push(bytes)
-    return this
+  /** Room for so many bytes more. @returns where it begins */
+  #take(length: number): number {
+    const at = this.#length
+    const end = at + length
+    if (end > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(end, 2 * this.#bytes.length))
+      larger.set(this.#bytes.subarray(0, at))
+      this.#bytes.fill(0, 0, at)
+      this.#bytes = larger
+      this.#view = new DataView(larger.buffer)
+    }
+    this.#length = end
+    return at
   }
 }
 
@@ -125,6 +140,12 @@ export class Reader {
 
   bytes(): Uint8Array {
     return this.fixed(this.u32())
+  }
+
+  /** As `fixed`, in place: for whoever owns what is read. */
+  view(length: number): Uint8Array {
+    const from = this.#advance(length)
+    return this.#bytes.subarray(from, from + length)
   }
 
   /** UTF-8. Labels are whatever some client once wrote, so what is not UTF-8 becomes replacement characters. */
@@ -240,8 +261,9 @@ export interface Frame {
 /** The 16-byte header and the body (SPEC.md §2). @throws FrameError ARGUMENT_RANGE for a body over MAX_BODY */
 export function encodeFrame(frame: Frame): Uint8Array {
   if (frame.body.length > MAX_BODY) throw new FrameError('ARGUMENT_RANGE', `a body holds at most ${MAX_BODY} bytes`)
-  const header = new Writer().u16(frame.command).u16(frame.flags).u32(frame.word).u32(frame.tag).u32(frame.body.length)
-  return concat(header.finish(), frame.body)
+  const { command, flags, word, tag, body } = frame
+  const header = new Writer().u16(command).u16(flags).u32(word).u32(tag).u32(body.length)
+  return concat(header.finish(), body)
 }
 
 /** @throws FrameError FRAME_MALFORMED where the length is not exactly what the header says */
@@ -251,7 +273,7 @@ export function decodeFrame(bytes: Uint8Array): Frame {
     const head = { command: reader.u16(), flags: reader.u16(), word: reader.u32(), tag: reader.u32() }
     const length = reader.u32()
     if (length > MAX_BODY) throw malformed(`a body holds at most ${MAX_BODY} bytes`)
-    return { ...head, body: reader.fixed(length) }
+    return { ...head, body: reader.view(length) }
   })
 }
 
