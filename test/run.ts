@@ -1,18 +1,27 @@
 #!/usr/bin/env node
-// The test runner: every *.test.js below dist/test, each in a process of its own, two at a time.
-//
-//   node dist/test/run.js [PATTERN…]      only files whose path contains one of the patterns
-//     --in DIR        look below DIR instead of beside this file
-//     --suffix .S.js  files that end in this instead of .test.js
-//     --parallel N    processes at a time (2)
-//     --timeout N     seconds a file may take (300); a file raises it with a line "// test-timeout: N"
-//     --grace N       milliseconds a process may outlive its last test, whose clean-up a slow disk delays (30000)
-//
-// The last line is always "N passed, N failed"; the exit code is 1 where anything failed, and where nothing ran.
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { findTestFiles, runTestFiles } from './support/test-runner.js'
+
+const HELP = `Usage: npm test -- [OPTION]... [PATTERN]...
+
+The tests: every file in a process of its own, only those whose path contains
+one of the patterns. Prints a line for each, with its output where it failed.
+
+  --verbose       the output of files that passed, too
+  --parallel N    processes at a time (2)
+  --timeout N     seconds a file may take (300); a file raises it with a line
+                  "// test-timeout: N"
+  --grace N       milliseconds a process may outlive its last test, whose
+                  clean-up a slow disk delays (30000)
+  --in DIR        look below DIR
+  --suffix .S.js  files that end in this instead of .test.js
+  --help          this text
+
+The last line is always "N passed, N failed". Exit codes: 0, 1 = something
+failed or nothing ran, 2 = wrong usage.
+`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -22,8 +31,15 @@ const { values, positionals } = parseArgs({
     parallel: { type: 'string', default: '2' },
     timeout: { type: 'string', default: '300' },
     grace: { type: 'string', default: '30000' },
+    verbose: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
   },
 })
+
+if (values.help) {
+  process.stdout.write(HELP)
+  process.exit(0)
+}
 
 function positive(name: 'parallel' | 'timeout' | 'grace'): number {
   const value = Number(values[name])
@@ -44,6 +60,7 @@ const { passed, failed } = await runTestFiles(files, {
   grace: positive('grace'),
   signal: interrupted.signal,
   print: (line) => console.log(line),
+  verbose: values.verbose,
 })
 if (files.length === 0)
   console.log(`no test file${positionals.length ? ` matches ${positionals.join(', ')}` : ''} in ${values.in}`)

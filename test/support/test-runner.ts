@@ -7,7 +7,12 @@ export interface RunOptions extends TestFileOptions {
   root: string
   parallel: number
   print: (line: string) => void
+  /** Prints what files that pass have written, too. */
+  verbose?: boolean
 }
+
+/** How many power cuts a file has made, in its own words: a count is what such a test is worth. */
+const CUTS = /\d+ power cuts[^•✘\n]*/
 
 /** Files below `root` whose names end in `suffix` and whose paths contain one of the patterns (none = all), sorted. */
 export async function findTestFiles(root: string, suffix: string, patterns: readonly string[]): Promise<string[]> {
@@ -19,11 +24,13 @@ export async function findTestFiles(root: string, suffix: string, patterns: read
     .sort()
 }
 
-function printResult(result: TestFileResult, { root, print }: RunOptions): void {
+function printResult(result: TestFileResult, { root, print, verbose }: RunOptions): void {
   const { passed, failed, faults, milliseconds } = result
   const tests = failed ? `${passed} passed, ${failed} failed` : `${passed} passed`
-  print(`${failed ? 'FAIL' : 'ok  '} ${relative(root, result.file)}  ${tests}, ${(milliseconds / 1000).toFixed(1)} s`)
-  if (!failed) return
+  const cuts = failed ? undefined : CUTS.exec(result.output)?.[0].trim()
+  const notes = `${(milliseconds / 1000).toFixed(1)} s${cuts ? `, ${cuts}` : ''}`
+  print(`${failed ? 'FAIL' : 'ok  '} ${relative(root, result.file)}  ${tests}, ${notes}`)
+  if (!failed && !verbose) return
   for (const fault of faults) print(`     ${fault}`)
   for (const line of result.output.trimEnd().split('\n')) print(`     | ${line}`)
 }

@@ -241,7 +241,7 @@ test('all promises hold at every cut', async () => {
     await cutJob(backup.work, { job: backUp, partition, content }),
     await cutJob(restored.work, { job: restore, partition, content }),
   ]
-  console.log(`backup cuts: ${counts[0]}, restore cuts: ${counts[1]}`)
+  console.log(`${counts[0]} power cuts in a backup, ${counts[1]} in a restore`)
   assert.ok(counts.every((count) => count > 100))
 })
 
