@@ -6,10 +6,11 @@ import { init } from './commands/init.js'
 import { lunacm } from './commands/lunacm.js'
 import { snapshot } from './commands/snapshot.js'
 import { status } from './commands/status.js'
+import { tamper } from './commands/tamper.js'
 import { version } from './commands/version.js'
 import { type CliCommand, runProgram } from './program.js'
 
-const COMMANDS: readonly CliCommand[] = [init, demo, importKeys, lunacm, status, snapshot, version]
+const COMMANDS: readonly CliCommand[] = [init, demo, importKeys, lunacm, status, snapshot, tamper, version]
 
 const HELP = `Usage: moonlet COMMAND [options]
 

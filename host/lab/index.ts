@@ -46,4 +46,5 @@ export {
   type PartitionStatus,
   stateOf,
 } from './status.js'
+export { TAMPER_CAUSES, type TamperCause, tamperHsm } from './tamper.js'
 export { type UseLabOptions, useLab } from './use-lab.js'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import {
   BoardError,
   decodeSnapshot,
@@ -14,8 +14,8 @@ import { TokenClient, type TokenStatus } from '../client/index.js'
 import { codeOf, LabError, messageOf } from './errors.js'
 import { makeFolders } from './folders.js'
 import { Hsm } from './hsm.js'
-import { hsmNamed, lockLab } from './lab.js'
-import { type LabHsm, readLabFile, syncFolder } from './lab-file.js'
+import { inLab } from './in-lab.js'
+import { type LabHsm, syncFolder } from './lab-file.js'
 
 /** What a snapshot file says of itself; nothing secret. */
 export interface SnapshotSummary {
@@ -198,21 +198,6 @@ function clientOf({ board, close }: OpenBoard): TokenClient {
         board.submit(frame, (result) => (result instanceof BoardError ? fail(result) : done(result)))
       }),
   })
-}
-
-/** Works on one HSM of a lab that nobody uses meanwhile. */
-async function inLab<Result>(
-  stateDir: string,
-  name: string,
-  work: (hsm: LabHsm, dir: string) => Promise<Result>,
-): Promise<Result> {
-  const lock = await lockLab(stateDir)
-  try {
-    const hsm = hsmNamed(readLabFile(stateDir), name)
-    return await work(hsm, join(stateDir, hsm.folder))
-  } finally {
-    await lock.release()
-  }
 }
 
 async function requireSameHsm(hsm: LabHsm, dir: string, { status }: SnapshotSummary): Promise<void> {

@@ -90,11 +90,16 @@ async function hsmStatus(lab: Lab, { name, kind, profile }: LabHsm): Promise<Hsm
 }
 
 /** `OK`, or what is wrong with an HSM. */
-export function stateOf({ state, error }: TokenStatus): string {
-  if (state === STATE_FUNCTIONAL) return 'OK'
+export function stateOf({ state, error, tampered, transport, decommissioned }: TokenStatus): string {
   if (state === STATE_ERROR) return `error state: ${reasonOf(error)}`
-  if (state === STATE_TAMPERED) return 'tampered'
-  return state === STATE_BLANK ? 'not initialized' : 'zeroized'
+  if (state === STATE_TAMPERED) return transport ? 'in transport mode' : 'tampered'
+  const notes = [
+    ...(decommissioned ? ['decommissioned'] : []),
+    ...(transport ? ['in transport mode'] : []),
+    ...(tampered ? ['a tamper was not cleared yet'] : []),
+  ]
+  const what = state === STATE_FUNCTIONAL ? 'OK' : state === STATE_BLANK ? 'not initialized' : 'zeroized'
+  return [what, ...notes].join(', ')
 }
 
 /** A command by its name in SPEC.md §2.2. */
