@@ -11,6 +11,14 @@ export type NtlsErrorCode =
   /** The partition is assigned to the client already, or is not. */
   | 'PARTITION_ASSIGNED'
   | 'PARTITION_NOT_ASSIGNED'
+  /** Bytes that are no message of SPEC.md §10.1. */
+  | 'NTLS_FRAMING'
+  /** The address cannot be listened on. */
+  | 'LISTEN_FAILED'
+  /** Nobody answers there, or not with the certificate that was registered. */
+  | 'CONNECT_FAILED'
+  /** The appliance has ended the connection and said why. */
+  | 'REFUSED'
 
 export class NtlsError extends Error {
   override readonly name = 'NtlsError'

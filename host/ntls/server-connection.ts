@@ -1,0 +1,178 @@
+import type { TLSSocket } from 'node:tls'
+import { isCommandFrame } from '../board/frames.js'
+import { NtlsError } from './errors.js'
+import {
+  COMMAND,
+  encodeMessage,
+  HELLO,
+  type Message,
+  MessageReader,
+  NTLS_VERSION,
+  REPLY,
+  type Refusal,
+  refusedMessage,
+  welcomeMessage,
+} from './framing.js'
+import type { NtlsLimits } from './limits.js'
+import type { ClientDoor } from './visibility.js'
+
+/** Milliseconds for a client to fetch the message that says why its connection ends. */
+const FAREWELL = 2000
+
+/** An HSM as one connection sees it. */
+export interface OpenDoor {
+  readonly serial: bigint
+  readonly door: ClientDoor
+}
+
+/** Why a connection ended: the appliance refused to go on, or it was lost or closed. */
+export type Ending = Refusal | 'CLOSED'
+
+/**
+ * One connection of a client whose certificate is registered: hello, then commands. What breaks a rule ends it; its sessions end with
+ * it, and so does a cloning session.
+ */
+export class ServerConnection {
+  /** Resolves once the sessions are closed on the HSMs. */
+  readonly ended: Promise<Ending>
+  readonly #reader = new MessageReader()
+  /** Messages that wait until fewer are under way. */
+  readonly #queue: Message[] = []
+  readonly #resolve: (why: Ending) => void
+  #timer: NodeJS.Timeout | undefined
+  #waitsFor: Refusal | undefined
+  #greeted = false
+  #underWay = 0
+  #gone = false
+
+  constructor(
+    private readonly socket: TLSSocket,
+    private readonly doors: readonly OpenDoor[],
+    private readonly limits: NtlsLimits,
+  ) {
+    let done = (_why: Ending): void => undefined
+    this.ended = new Promise((resolve) => {
+      done = resolve
+    })
+    this.#resolve = done
+    socket.setNoDelay(true)
+    socket.on('data', (bytes: Buffer) => this.#take(bytes))
+    socket.on('drain', () => this.#flow())
+    socket.on('error', () => this.#end('CLOSED'))
+    socket.on('close', () => this.#end('CLOSED'))
+    socket.on('end', () => this.#end('CLOSED'))
+    this.#wait(limits.greeting, 'TOO_SLOW')
+  }
+
+  /** Commands that the HSMs have not answered. */
+  get underWay(): number {
+    return this.#underWay
+  }
+
+  /** Tells the client why, and ends. */
+  refuse(why: Refusal): void {
+    if (this.#gone) return
+    this.socket.write(refusedMessage(why))
+    this.#end(why)
+  }
+
+  #take(bytes: Buffer): void {
+    if (this.#gone) return
+    let messages: Message[]
+    try {
+      messages = this.#reader.push(bytes)
+    } catch (error) {
+      if (!(error instanceof NtlsError)) throw error
+      this.refuse('MALFORMED')
+      return
+    }
+    this.#queue.push(...messages)
+    this.#pump()
+  }
+
+  /** Works off what has come, as much of it as may be under way. */
+  #pump(): void {
+    while (!this.#gone && this.#queue.length > 0 && this.#underWay < this.limits.underWay) {
+      const message = this.#queue.shift()
+      if (!message) break
+      if (this.#greeted) this.#command(message)
+      else this.#greet(message)
+    }
+    if (this.#gone) return
+    this.#flow()
+    this.#rest()
+  }
+
+  #greet({ kind, body }: Message): void {
+    if (kind !== HELLO || body.length !== 2) {
+      this.refuse('MALFORMED')
+      return
+    }
+    if (body.readUInt16BE() !== NTLS_VERSION) {
+      this.refuse('VERSION')
+      return
+    }
+    this.#greeted = true
+    this.socket.write(welcomeMessage(this.doors.map(({ serial }) => serial)))
+  }
+
+  #command({ kind, hsm, body }: Message): void {
+    const door = this.doors[hsm]?.door
+    if (kind !== COMMAND || !door || !isCommandFrame(body)) {
+      this.refuse('MALFORMED')
+      return
+    }
+    this.#underWay++
+    door.exchange(body).then((answer) => {
+      this.#underWay--
+      body.fill(0)
+      if (this.#gone) return
+      this.socket.write(encodeMessage(REPLY, hsm, answer))
+      this.#pump()
+    })
+  }
+
+  /** Back-pressure: who has much under way, or does not fetch answers, is not read from. */
+  #flow(): void {
+    if (this.#gone) return
+    const full =
+      this.#queue.length > 0 ||
+      this.#underWay >= this.limits.underWay ||
+      this.socket.writableLength > this.limits.unsent
+    if (full && !this.socket.isPaused()) this.socket.pause()
+    else if (!full && this.socket.isPaused()) this.socket.resume()
+  }
+
+  /** What the connection waits for now, and for how long. */
+  #rest(): void {
+    const { message, idle } = this.limits
+    if (!this.#greeted) return
+    if (this.#reader.inside) this.#wait(message, 'TOO_SLOW')
+    else if (this.#underWay > 0) this.#stop()
+    else this.#wait(idle, 'IDLE')
+  }
+
+  #wait(time: number, why: Refusal): void {
+    // A message that comes in drops does not get more time with each.
+    if (this.#waitsFor === why && why === 'TOO_SLOW') return
+    this.#stop()
+    this.#waitsFor = why
+    this.#timer = setTimeout(() => this.refuse(why), time).unref()
+  }
+
+  #stop(): void {
+    clearTimeout(this.#timer)
+    this.#waitsFor = undefined
+  }
+
+  #end(why: Ending): void {
+    if (this.#gone) return
+    this.#gone = true
+    this.#stop()
+    for (const { body } of this.#queue.splice(0)) body.fill(0)
+    this.socket.destroySoon()
+    // A client that does not fetch its last message must not keep the socket.
+    setTimeout(() => this.socket.destroy(), FAREWELL).unref()
+    Promise.all(this.doors.map(({ door }) => door.close())).then(() => this.#resolve(why))
+  }
+}
