@@ -1,16 +1,29 @@
 #!/usr/bin/env node
 import { UsageError } from './command-line.js'
+import { appliance } from './commands/appliance.js'
 import { demo } from './commands/demo.js'
 import { importKeys } from './commands/import.js'
 import { init } from './commands/init.js'
 import { lunacm } from './commands/lunacm.js'
+import { lunash } from './commands/lunash.js'
 import { snapshot } from './commands/snapshot.js'
 import { status } from './commands/status.js'
 import { tamper } from './commands/tamper.js'
 import { version } from './commands/version.js'
 import { type CliCommand, runProgram } from './program.js'
 
-const COMMANDS: readonly CliCommand[] = [init, demo, importKeys, lunacm, status, snapshot, tamper, version]
+const COMMANDS: readonly CliCommand[] = [
+  init,
+  demo,
+  importKeys,
+  lunacm,
+  appliance,
+  lunash,
+  status,
+  snapshot,
+  tamper,
+  version,
+]
 
 const HELP = `Usage: moonlet COMMAND [options]
 

@@ -10,6 +10,8 @@ export interface CliIo {
   readonly env: NodeJS.ProcessEnv
   /** Aborted by Ctrl-C and its like: what is open has to be closed. */
   readonly signal: AbortSignal
+  /** From now on a signal is how this program is meant to end: the exit code is the command's own then. */
+  expectSignal(): void
 }
 
 export interface CliCommand {
@@ -29,6 +31,7 @@ const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
 export async function runProgram(name: string, args: readonly string[], main: CliCommand['run']): Promise<void> {
   const controller = new AbortController()
   let interrupted: number | undefined
+  let expected = false
   for (const [signal, code] of Object.entries(SIGNALS)) {
     // Once: a second Ctrl-C ends the process whatever it is doing.
     process.once(signal, () => {
@@ -43,13 +46,16 @@ export async function runProgram(name: string, args: readonly string[], main: Cl
     controller.abort()
   })
   const { stdin, stdout, stderr, env } = process
+  const expectSignal = (): void => {
+    expected = true
+  }
   try {
-    process.exitCode = await main(args, { stdin, stdout, stderr, env, signal: controller.signal })
+    process.exitCode = await main(args, { stdin, stdout, stderr, env, signal: controller.signal, expectSignal })
   } catch (error) {
     process.exitCode = error instanceof UsageError ? USAGE : FAILURE
     if (interrupted === undefined) explain(name, error, args.includes('--debug'))
   }
-  if (interrupted !== undefined) {
+  if (interrupted !== undefined && !(expected && process.exitCode === 0)) {
     stderr.write(`${name}: ended before it was done\n`)
     // What was given up may still hold timers or the terminal.
     process.exit(interrupted)

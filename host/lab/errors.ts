@@ -30,6 +30,12 @@ export type LabErrorCode =
   /** The token refused an object. */
   | 'IMPORT_REFUSED'
   | 'DEMO_FAILED'
+  /** There is no Network HSM to be administrated. */
+  | 'APPLIANCE_NO_HSM'
+  /** Another process has the folder, and it is no appliance. */
+  | 'APPLIANCE_BUSY'
+  /** No appliance runs on the folder. */
+  | 'APPLIANCE_STOPPED'
   /** The snapshot is of another HSM than the one that it would replace. */
   | 'SNAPSHOT_OTHER_HSM'
 

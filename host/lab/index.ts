@@ -1,5 +1,16 @@
 export { type CrashRecord, firmwareInfo } from '../board/index.js'
+export {
+  addServer,
+  ClientConfig,
+  type ConfiguredServer,
+  createClientCertificate,
+  deleteServer,
+  NTLS_PORT,
+} from '../ntls/index.js'
 export { StreamTerminal } from '../ped/index.js'
+export { openControl, type ServiceHandlers } from './appliance-control.js'
+export { type ApplianceDoorOptions, FolderAppliance } from './appliance-door.js'
+export { ApplianceService, type ServiceOptions } from './appliance-service.js'
 export type { BoardSettings } from './chance.js'
 export { type DemoDigests, type DemoOptions, runDemo } from './demo.js'
 export { LabError, type LabErrorCode } from './errors.js'
@@ -21,6 +32,7 @@ export {
   readLabFile,
   writeLabFile,
 } from './lab-file.js'
+export { connectServer, type NetworkSlot, networkSlots } from './network-slots.js'
 export { asOfficer } from './officer.js'
 export { KEYS, labRules } from './ped-keys.js'
 export { demoPlan, type LabPlan, PROFILES, standardPlan } from './plan.js'

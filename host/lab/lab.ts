@@ -216,7 +216,12 @@ function unknownHsm({ hsms }: LabFile, name: string): LabError {
   return new LabError('LAB_HSM_UNKNOWN', `there is no HSM "${name}" here; this lab has ${known}`)
 }
 
-async function setDesk(stateDir: string, { ped }: LabFile, options: LabOptions, chance: Chance): Promise<PedDesk> {
+export async function setDesk(
+  stateDir: string,
+  { ped }: LabFile,
+  options: LabOptions,
+  chance: Chance,
+): Promise<PedDesk> {
   const box = new PedKeyBox(join(stateDir, ped.keys))
   const { rules: given, byHand } = options
   const rules = [

@@ -1,13 +1,13 @@
 import { Args, type OptionValue } from './args.js'
-import { type Command, type CommandSpec, commandName, type OptionSpec } from './command.js'
+import { type CommandSpec, commandName, type OptionSpec } from './command-spec.js'
 import { badLine } from './errors.js'
 import { MASK } from './io.js'
 import { literals } from './literals.js'
 import { type Token, tokenize } from './tokens.js'
 
 /** A command line that was understood. */
-export interface Parsed {
-  readonly command: Command
+export interface Parsed<C extends CommandSpec> {
+  readonly command: C
   /** The syntax help was asked for with `?`. */
   readonly help: boolean
   readonly args: Args
@@ -22,7 +22,7 @@ const U32_MAX = 0xffffffff
  * case, the dash before a known option name optional, `words` options run on to the next dash. A group without its command asks for help.
  * @throws CommandError CKR_ARGUMENTS_BAD with a line that says what is wrong and never repeats a secret
  */
-export function parse(line: string, commands: readonly Command[]): Parsed {
+export function parse<C extends CommandSpec>(line: string, commands: readonly C[]): Parsed<C> {
   const { tokens, openQuote } = tokenize(line)
   if (openQuote) throw badLine(literals.openQuote)
   const found = findCommand(tokens, commands) ?? findGroup(tokens, commands)
@@ -36,7 +36,7 @@ export function parse(line: string, commands: readonly Command[]): Parsed {
  * The line for echoes, with everything masked that is or may be a secret; true to the line in everything else.
  * `answer`: the line may be the answer to a question that a command did not come to, so that what is no command is masked as a whole.
  */
-export function redact(line: string, commands: readonly Command[], answer = false): string {
+export function redact(line: string, commands: readonly CommandSpec[], answer = false): string {
   const { tokens } = tokenize(line)
   const found = findCommand(tokens, commands)
   if (!found && answer && commandsUnder([tokens[0]?.text ?? ''], commands).length === 0) return MASK
@@ -51,12 +51,12 @@ export function redact(line: string, commands: readonly Command[], answer = fals
 }
 
 /** Whether a line has a secret in it: such lines do not go into a history. */
-export function hasSecret(line: string, commands: readonly Command[]): boolean {
+export function hasSecret(line: string, commands: readonly CommandSpec[]): boolean {
   return redact(line, commands) !== line
 }
 
 /** Whether the line's command may ask for a secret; of a line that names none nobody knows. */
-export function asksForSecrets(line: string, commands: readonly Command[]): boolean {
+export function asksForSecrets(line: string, commands: readonly CommandSpec[]): boolean {
   const found = findCommand(tokenize(line).tokens, commands)
   return !found || found.command.options.some((option) => option.secret)
 }
@@ -67,7 +67,7 @@ export function commandsUnder<C extends CommandSpec>(words: readonly string[], c
   return commands.filter((command) => matched(tokens, command) === Math.min(tokens.length, command.words.length))
 }
 
-function findCommand(tokens: readonly Token[], commands: readonly Command[]) {
+function findCommand<C extends CommandSpec>(tokens: readonly Token[], commands: readonly C[]) {
   for (const command of commands) {
     if (matched(tokens, command) === command.words.length) return { command, rest: tokens.slice(command.words.length) }
   }
@@ -75,7 +75,7 @@ function findCommand(tokens: readonly Token[], commands: readonly Command[]) {
 }
 
 /** Words that are the beginning of commands, with or without a question mark: what help shows of them. */
-function findGroup(tokens: readonly Token[], commands: readonly Command[]) {
+function findGroup<C extends CommandSpec>(tokens: readonly Token[], commands: readonly C[]) {
   const words = isHelp(tokens.at(-1)) ? tokens.slice(0, -1) : tokens
   const known = words.length > 0 && commands.some((command) => matched(words, command) === words.length)
   const help = known ? commands.find((command) => command.takesWords) : undefined
@@ -95,7 +95,7 @@ function matched(tokens: readonly Token[], command: CommandSpec): number {
 }
 
 /** What to call a command that does not exist: its known words and the first that is not. */
-function nameAttempt(tokens: readonly Token[], commands: readonly Command[]): string {
+function nameAttempt(tokens: readonly Token[], commands: readonly CommandSpec[]): string {
   const known = Math.max(0, ...commands.map((command) => matched(tokens, command)))
   return tokens
     .slice(0, known + 1)
@@ -183,7 +183,7 @@ function isNextOption(token: Token, options: readonly OptionSpec[]): boolean {
   return dashed(token) && findOption(token, options) !== undefined
 }
 
-function readOptions(tokens: readonly Token[], command: Command): Args {
+function readOptions(tokens: readonly Token[], command: CommandSpec): Args {
   const { options } = command
   const values = new Map<string, OptionValue>()
   const rest: string[] = []

@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import { NTLS_PORT } from './appliance-settings.js'
 import { type CertificateFacts, checkIdentity, factsOf, type Identity } from './certificates.js'
 import { messageOf, NtlsError } from './errors.js'
 import { type Refusal, refusedMessage } from './framing.js'
@@ -8,9 +9,6 @@ import { DEFAULT_LIMITS, type NtlsLimits } from './limits.js'
 import type { Client } from './registry.js'
 import { type Ending, type OpenDoor, ServerConnection } from './server-connection.js'
 import { Visibility } from './visibility.js'
-
-/** TCP port of NTLS. */
-export const NTLS_PORT = 1792
 
 /** One Network HSM that the appliance serves. */
 export interface ServedHsm {

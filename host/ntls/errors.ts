@@ -19,6 +19,11 @@ export type NtlsErrorCode =
   | 'CONNECT_FAILED'
   /** The appliance has ended the connection and said why. */
   | 'REFUSED'
+  /** A file of a certificate or key is there already, or is not. */
+  | 'CERTIFICATE_EXISTS'
+  | 'CERTIFICATE_MISSING'
+  /** A file cannot be written. */
+  | 'FILE_IO'
 
 export class NtlsError extends Error {
   override readonly name = 'NtlsError'

@@ -1,18 +1,10 @@
-import { readFileSync } from 'node:fs'
-import { Readable } from 'node:stream'
 import { parseArgs } from 'node:util'
-import {
-  LabError,
-  type LabOptions,
-  SharedTerminal,
-  StreamTerminal,
-  type UseLabOptions,
-  useLab,
-} from '../../lab/index.js'
-import { type Io, mayRemember, PipeIo, Shell, TerminalIo } from '../../lunacm/index.js'
+import { type UseLabOptions, useLab } from '../../lab/index.js'
+import { mayRemember, Shell } from '../../lunacm/index.js'
 import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder, UsageError } from '../command-line.js'
 import { openLog } from '../frame-log.js'
-import type { CliCommand, CliIo } from '../program.js'
+import type { CliCommand } from '../program.js'
+import { readCommands, type Seat, takeSeat } from '../seat.js'
 
 export const lunacm: CliCommand = {
   name: 'lunacm',
@@ -68,7 +60,7 @@ Example:
     const commands = values.file === undefined ? undefined : readCommands(values.file)
     const log = openLog(values.log)
     try {
-      return await work(stateFolder(values.state, io.env), takeSeat(io, commands), {
+      return await work(stateFolder(values.state, io.env), takeSeat(io, commands, mayRemember), {
         view: values.view,
         rules: values.rules,
         byHand: values['by-hand'],
@@ -87,12 +79,6 @@ Example:
   },
 }
 
-/** Where the shell's lines come from, and the person at the PED if there is one. */
-interface Seat {
-  readonly io: Io
-  readonly person: LabOptions['person']
-}
-
 async function work(stateDir: string, { io, person }: Seat, options: UseLabOptions): Promise<number> {
   try {
     return await useLab(stateDir, { ...options, person }, async (lab) => {
@@ -104,22 +90,4 @@ async function work(stateDir: string, { io, person }: Seat, options: UseLabOptio
   } finally {
     io.close()
   }
-}
-
-function readCommands(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (cause) {
-    throw new LabError('LAB_IO', `the commands in ${path} cannot be read`, { cause })
-  }
-}
-
-function takeSeat({ stdin, stdout, stderr }: CliIo, commands: string | undefined): Seat {
-  if (commands !== undefined) {
-    const person = stdin.isTTY && stderr.isTTY ? new StreamTerminal(stdin, stderr, true) : undefined
-    return { io: new PipeIo(Readable.from([commands]), stdout), person }
-  }
-  if (!stdin.isTTY || !stdout.isTTY) return { io: new PipeIo(stdin, stdout), person: undefined }
-  const terminal = new SharedTerminal(new TerminalIo(stdin, stdout, mayRemember))
-  return { io: terminal, person: terminal.person }
 }

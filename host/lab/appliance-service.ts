@@ -1,0 +1,132 @@
+import * as protocol from '../../assembly/protocol.js'
+import { type CommandDoor, commandOf } from '../board/frames.js'
+import { Appliance, type ControlServer, type NtlsEvent, Registry, readSettings, serverIdentity } from '../ntls/index.js'
+import { openControl } from './appliance-control.js'
+import { LabError } from './errors.js'
+import type { Hsm } from './hsm.js'
+import type { Lab } from './lab.js'
+
+export interface ServiceOptions {
+  /** Where to listen; what `ntls bind` has set unless given. */
+  readonly listen?: { readonly host: string; readonly port: number } | undefined
+  readonly onEvent?: ((event: NtlsEvent) => void) | undefined
+  /** Gets the secrets of each TLS connection, in lines as SSLKEYLOGFILE has them. */
+  readonly onKeys?: ((line: Buffer) => void) | undefined
+}
+
+/** Commands after which a partition may be there or gone. */
+const CHANGES: ReadonlySet<number> = new Set([
+  protocol.CMD_PARTITION_CREATE,
+  protocol.CMD_PARTITION_DELETE,
+  protocol.CMD_HSM_INIT,
+  protocol.CMD_HSM_FACTORY_RESET,
+])
+
+/** The partitions of one Network HSM by their serial numbers, and its command port, which keeps them up to date. */
+class Served implements CommandDoor {
+  #serials: ReadonlyMap<number, string> = new Map()
+
+  constructor(readonly hsm: Hsm) {}
+
+  async refresh(): Promise<void> {
+    const list = await this.hsm.console.partitions.list()
+    this.#serials = new Map(list.map(({ id, serial }) => [id, String(serial)]))
+  }
+
+  serialOf(partition: number): string | undefined {
+    return this.#serials.get(partition)
+  }
+
+  async exchange(frame: Uint8Array): Promise<Uint8Array> {
+    const answer = await this.hsm.token.exchange(frame)
+    // Where the HSM is in no state to say, nothing can be opened either.
+    if (CHANGES.has(commandOf(frame))) await this.refresh().catch(() => undefined)
+    return answer
+  }
+}
+
+/** The NTLS service of a lab's Network HSMs, with the administrator's door beside it. */
+export class ApplianceService {
+  #appliance: Appliance
+  #control: ControlServer | undefined
+
+  private constructor(
+    private readonly lab: Lab,
+    private readonly served: readonly Served[],
+    private readonly options: ServiceOptions,
+    appliance: Appliance,
+  ) {
+    this.#appliance = appliance
+  }
+
+  /**
+   * Serves the Network HSMs of a lab that was opened with all its HSMs, until `close`.
+   * @throws LabError APPLIANCE_NO_HSM; NtlsError LISTEN_FAILED, CERTIFICATE_INVALID; SettingsError; ControlError CONTROL_IO
+   */
+  static async start(lab: Lab, options: ServiceOptions = {}): Promise<ApplianceService> {
+    const served = lab.file.hsms.filter(({ kind }) => kind === 'network').map(({ name }) => new Served(lab.hsm(name)))
+    if (served.length === 0) {
+      throw new LabError('APPLIANCE_NO_HSM', `the lab in ${lab.stateDir} has no Network HSM`)
+    }
+    const service = new ApplianceService(lab, served, options, await listen(lab, served, options))
+    try {
+      service.#control = await openControl(lab, {
+        state: () => service.state,
+        restart: () => service.restart(),
+        card: (name) => served.find(({ hsm }) => hsm.name === name),
+      })
+    } catch (error) {
+      await service.close()
+      throw error
+    }
+    return service
+  }
+
+  get state(): { readonly host: string; readonly port: number; readonly connections: number } {
+    const { host, port, connections } = this.#appliance
+    return { host, port, connections }
+  }
+
+  /** SHA-256 of the certificate that clients are shown. */
+  get fingerprint(): string {
+    return this.#appliance.certificate.fingerprint
+  }
+
+  /** Ends all connections and begins anew. Where that fails the service is gone until it is tried again. */
+  async restart(): Promise<void> {
+    await this.#appliance.close()
+    this.#appliance = await listen(this.lab, this.served, this.options)
+  }
+
+  async close(): Promise<void> {
+    await this.#control?.close()
+    await this.#appliance.close()
+  }
+}
+
+async function listen(lab: Lab, served: readonly Served[], options: ServiceOptions): Promise<Appliance> {
+  const { host, port, ipCheck } = { ...readSettings(lab.stateDir), ...options.listen }
+  const registry = new Registry(lab.stateDir)
+  const hsms = await Promise.all(
+    served.map(async (one) => {
+      await one.refresh()
+      const { serial } = await one.hsm.console.status()
+      return { serial, card: one, serialOf: (partition: number) => one.serialOf(partition) }
+    }),
+  )
+  return Appliance.listen({
+    host,
+    port,
+    identity: await serverIdentity(lab.stateDir),
+    clients: {
+      list: () => registry.list(),
+      match: (fingerprint, address) =>
+        ipCheck
+          ? registry.match(fingerprint, address)
+          : registry.list().find((client) => client.fingerprint === fingerprint),
+    },
+    hsms,
+    ...(options.onEvent ? { onEvent: options.onEvent } : {}),
+    ...(options.onKeys ? { onKeys: options.onKeys } : {}),
+  })
+}
