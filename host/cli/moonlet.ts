@@ -6,6 +6,7 @@ import { importKeys } from './commands/import.js'
 import { init } from './commands/init.js'
 import { lunacm } from './commands/lunacm.js'
 import { lunash } from './commands/lunash.js'
+import { ped } from './commands/ped.js'
 import { snapshot } from './commands/snapshot.js'
 import { status } from './commands/status.js'
 import { tamper } from './commands/tamper.js'
@@ -19,6 +20,7 @@ const COMMANDS: readonly CliCommand[] = [
   lunacm,
   appliance,
   lunash,
+  ped,
   status,
   snapshot,
   tamper,

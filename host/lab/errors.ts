@@ -20,6 +20,12 @@ export type LabErrorCode =
   | 'CKR_UNABLE_TO_CONNECT'
   /** The PED serves another HSM. */
   | 'PED_IN_USE'
+  /** The PED server's certificate is not the one that was seen before, or is configured. */
+  | 'PED_SERVER_UNTRUSTED'
+  /** A pedserver runs on the state folder; or none does. */
+  | 'PED_SERVER_RUNNING'
+  | 'PED_SERVER_NOT_RUNNING'
+  | 'PED_SERVER_START'
   | 'IMPORT_READ'
   /** The file is none that `import` understands, or is damaged. */
   | 'IMPORT_FORMAT'

@@ -34,7 +34,18 @@ export {
 } from './lab-file.js'
 export { connectServer, type NetworkSlot, networkSlots } from './network-slots.js'
 export { asOfficer } from './officer.js'
+export { type PedAtLine, pedAtLine } from './ped-at-line.js'
+export {
+  orderPedServer,
+  type PedServerAnswer,
+  type PedServerStatus,
+  pedServerFolder,
+  runningPedServer,
+} from './ped-control.js'
 export { KEYS, labRules } from './ped-keys.js'
+export { type StandalonePedOptions, standalonePed } from './ped-seat.js'
+export { PedServer, type PedServerOptions } from './ped-server.js'
+export { type PedServerConfig, readPedServerConfig, writePedServerConfig } from './ped-server-config.js'
 export { demoPlan, type LabPlan, PROFILES, standardPlan } from './plan.js'
 export { type ObjectProof, proveRestored, writeProof } from './proof.js'
 export type { RecordedFrame, Recorder } from './recorder.js'

@@ -1,7 +1,8 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { codeOf, LabError, messageOf } from './errors.js'
 import { type Check, fail, listOf, object, oneOf, optional, text, textLike, wholeNumber } from './json-check.js'
+import { writeWholeFile } from './whole-file.js'
 
 /** Version of lab.json. */
 export const LAB_FORMAT = 1
@@ -50,6 +51,16 @@ export interface LabPed {
   readonly keys: string
   /** File of operator rules, below the state folder. */
   readonly rules: string
+  /** Serial lines that are plugged into PED ports of HSMs; at the other end is `moonlet ped --serial`. */
+  readonly serial?: readonly LabSerialLine[] | undefined
+}
+
+export interface LabSerialLine {
+  /** Name of the HSM. */
+  readonly hsm: string
+  /** Path of the port, such as /dev/ttyUSB0. */
+  readonly path: string
+  readonly baudRate?: number | undefined
 }
 
 /** The Crypto Officer's challenge as the lab was made, for people who play with it. */
@@ -99,6 +110,7 @@ const checkLab: Check<LabFile> = object({
     port: wholeNumber(1, 0xffff),
     keys: inside,
     rules: inside,
+    serial: optional(listOf(object({ hsm: name, path: text, baudRate: optional(wholeNumber(300, 4_000_000)) }))),
   }),
   challenge: optional(object({ secret: text, remark: text })),
 })
@@ -110,7 +122,7 @@ function refuseRepeated(values: readonly (string | number)[], path: (index: numb
 }
 
 /** What no field alone can tell. */
-function checkReferences({ hsms, views }: LabFile): void {
+function checkReferences({ hsms, views, ped }: LabFile): void {
   if (views.length === 0) fail('views', 'must hold at least one view')
   refuseRepeated(
     hsms.map((hsm) => hsm.name),
@@ -124,6 +136,13 @@ function checkReferences({ hsms, views }: LabFile): void {
     views.map((view) => view.name),
     (index) => `views[${index}].name`,
   )
+  refuseRepeated(
+    (ped.serial ?? []).map(({ hsm }) => hsm),
+    (index) => `ped.serial[${index}].hsm`,
+  )
+  for (const [index, { hsm }] of (ped.serial ?? []).entries()) {
+    if (hsms.every((one) => one.name !== hsm)) fail(`ped.serial[${index}].hsm`, 'names no HSM of this lab')
+  }
   for (const [index, view] of views.entries()) checkView(view, `views[${index}]`, hsms)
 }
 
@@ -198,22 +217,5 @@ export function readLabFile(stateDir: string): LabFile {
 
 /** Writes the file whole or not at all. @throws LabError LAB_IO */
 export function writeLabFile(stateDir: string, file: LabFile): void {
-  const path = join(stateDir, LAB_FILE)
-  try {
-    writeFileSync(`${path}.new`, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600, flush: true })
-    renameSync(`${path}.new`, path)
-    syncFolder(dirname(path))
-  } catch (cause) {
-    throw new LabError('LAB_IO', `${path} cannot be written: ${messageOf(cause)}`, { cause })
-  }
-}
-
-/** Makes names in a folder durable. */
-export function syncFolder(dir: string): void {
-  const fd = openSync(dir, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
+  writeWholeFile(join(stateDir, LAB_FILE), `${JSON.stringify(file, null, 2)}\n`)
 }

@@ -10,37 +10,22 @@ import {
   TokenError,
   TransportError,
 } from '../client/index.js'
-import {
-  type Operator,
-  type PedEvent,
-  PedKeyBox,
-  type PersonTerminal,
-  RuleOperator,
-  readOperatorRules,
-  TerminalOperator,
-  UnattendedOperator,
-} from '../ped/index.js'
+import { type PedClock, type PedEvent, PedKeyBox, type RemotePedEvent, type SerialEvent } from '../ped/index.js'
 import { type BoardSettings, Chance } from './chance.js'
 import { LabError } from './errors.js'
 import { type Hsm, startHsms } from './hsm.js'
 import { ADMIN_SLOT, type LabFile, type LabHsm, type LabView, readLabFile, writeLabFile } from './lab-file.js'
 import { PedDesk } from './ped-desk.js'
+import { type PedSeatOptions, seatedOperator } from './ped-seat.js'
 import type { Recorder } from './recorder.js'
+import { RemotePeds } from './remote-peds.js'
 import { dropPartition, isOpen, putPartition, shownSlots } from './slot-places.js'
 
-export interface LabOptions {
+export interface LabOptions extends PedSeatOptions {
   /** Name of the workstation's view; the first of the lab file unless given. */
   readonly view?: string | undefined
   /** Start all HSMs of the lab, not only those that the view shows. */
   readonly all?: boolean | undefined
-  /** File of operator rules that come before the lab's own. */
-  readonly rules?: string | undefined
-  /** The lab's own rules do not count: the person at the terminal is asked, if there is one. */
-  readonly byHand?: boolean | undefined
-  /** Terminal of a person who is asked where no rule says what to do at the PED. */
-  readonly person?: PersonTerminal | undefined
-  /** Where nobody is at the PED: gets the lines of what it shows to be read, such as a challenge, which then counts as read. */
-  readonly pedScreen?: ((line: string) => void) | undefined
   /** Name of the HSM whose own connector the PED is plugged into. */
   readonly localPed?: string | undefined
   readonly boards?: BoardSettings | undefined
@@ -48,7 +33,9 @@ export interface LabOptions {
   readonly seed?: string | undefined
   /** Sees every frame on every cable. */
   readonly recorder?: Recorder | undefined
-  readonly onPedEvent?: ((event: PedEvent) => void) | undefined
+  readonly onPedEvent?: ((event: PedEvent | RemotePedEvent | SerialEvent) => void) | undefined
+  /** Time of the cables to remote PEDs: real unless given. */
+  readonly pedClock?: PedClock | undefined
 }
 
 /** A workstation's cable to one HSM. */
@@ -102,19 +89,22 @@ export class Lab implements SlotSource {
   static async open(stateDir: string, options: LabOptions = {}): Promise<Lab> {
     const lock = await lockLab(stateDir)
     let hsms: ReadonlyMap<string, Hsm> = new Map()
+    let desk: PedDesk | undefined
     try {
       const file = readLabFile(stateDir)
       const view = chooseView(file, options.view)
       const chance = new Chance(options.seed, `view ${view.name}`)
-      const desk = await setDesk(stateDir, file, options, chance)
+      desk = await setDesk(stateDir, file, options, chance)
       const wanted = file.hsms.filter((hsm) => options.all || isNeeded(hsm, view, options))
       hsms = await startHsms(stateDir, wanted, { settings: options.boards, chance, recorder: options.recorder })
       const shown = [...hsms.values()].filter((hsm) => view.slots.some((slot) => slot.hsm === hsm.name))
       const lines = await Promise.all(shown.map((hsm) => plugIn(hsm, view)))
       const lab = new Lab(stateDir, file, view.name, desk, hsms, lines, lock)
       if (options.localPed !== undefined) desk.plugLocal(options.localPed, lab.hsm(options.localPed).token)
+      await desk.plugLines(file.ped.serial ?? [], (hsm) => hsms.get(hsm)?.token)
       return lab
     } catch (error) {
+      await desk?.close()
       await Promise.allSettled([...hsms.values()].map((hsm) => hsm.close()))
       await lock.release()
       throw error
@@ -167,6 +157,7 @@ export class Lab implements SlotSource {
   /** Pulls all cables, switches the boards off, frees the folder. Rejects with STATE_IO where a board could not be saved. */
   async close(): Promise<void> {
     try {
+      await this.desk.close()
       await Promise.allSettled(this.lines.map(({ client }) => client.close()))
       const closed = await Promise.allSettled([...this.hsms.values()].map((hsm) => hsm.close()))
       for (const result of closed) if (result.status === 'rejected') throw result.reason
@@ -223,22 +214,12 @@ export async function setDesk(
   chance: Chance,
 ): Promise<PedDesk> {
   const box = new PedKeyBox(join(stateDir, ped.keys))
-  const { rules: given, byHand } = options
-  const rules = [
-    ...(given === undefined ? [] : await readOperatorRules(given)),
-    ...(byHand ? [] : await readOperatorRules(join(stateDir, ped.rules))),
-  ]
-  const fallback = whoElse(options, box)
-  const operator = new RuleOperator({ rules, box, ...(fallback ? { fallback } : {}) })
+  const operator = await seatedOperator(box, join(stateDir, ped.rules), options)
   const { addresses, port } = ped
-  const { recorder, onPedEvent: onEvent } = options
-  return new PedDesk({ box, operator, addresses, port, random: chance.source('ped'), recorder, onEvent })
-}
-
-/** Whoever answers the PED where no rule does. */
-function whoElse({ person, pedScreen }: LabOptions, box: PedKeyBox): Operator | undefined {
-  if (person) return new TerminalOperator({ terminal: person, box })
-  return pedScreen && new UnattendedOperator(pedScreen)
+  const { recorder, onPedEvent: onEvent, pedClock: clock } = options
+  const remotes = new RemotePeds({ stateDir, aliases: addresses, clock, onEvent })
+  const settings = { addresses, port, remotes, random: chance.source('ped'), recorder, onEvent, clock }
+  return new PedDesk({ box, operator, ...settings })
 }
 
 async function plugIn(hsm: Hsm, view: LabView): Promise<Line> {

@@ -1,8 +1,19 @@
-import { frameCable, type Token } from '../board/index.js'
+import { type FrameLink, frameCable, type Token } from '../board/index.js'
 import type { PedConnector, RandomBytes } from '../client/index.js'
-import { type Operator, Ped, type PedEvent, type PedKeyBox } from '../ped/index.js'
+import {
+  type Operator,
+  Ped,
+  type PedClock,
+  type PedEvent,
+  type PedKeyBox,
+  type SerialEvent,
+  type SerialPlug,
+} from '../ped/index.js'
 import { LabError } from './errors.js'
+import type { LabSerialLine } from './lab-file.js'
+import { plugPedLine } from './ped-lines.js'
 import { type Recorder, recordLink } from './recorder.js'
+import type { RemotePeds } from './remote-peds.js'
 
 export interface PedDeskOptions {
   readonly box: PedKeyBox
@@ -10,10 +21,14 @@ export interface PedDeskOptions {
   /** Hosts at which the PED's server answers. */
   readonly addresses: readonly string[]
   readonly port: number
+  /** Cables to PEDs of other processes; none unless given. */
+  readonly remotes?: RemotePeds | undefined
   /** Where the PED's own random bytes come from: the system unless given. */
   readonly random?: RandomBytes | undefined
   readonly recorder?: Recorder | undefined
-  readonly onEvent?: ((event: PedEvent) => void) | undefined
+  readonly onEvent?: ((event: PedEvent | SerialEvent) => void) | undefined
+  /** Time of the serial lines: real unless given. */
+  readonly clock?: PedClock | undefined
 }
 
 type Connector = 'local' | 'remote'
@@ -22,6 +37,7 @@ type Connector = 'local' | 'remote'
 export class PedDesk {
   readonly ped: Ped
   readonly #options: PedDeskOptions
+  readonly #lines: SerialPlug[] = []
   /** Where the cable went last. */
   #plugged: { readonly hsm: string; readonly connector: Connector } | undefined
 
@@ -36,6 +52,20 @@ export class PedDesk {
     return this.#options.box
   }
 
+  /** Plugs serial lines into the boards that are switched on. @throws PedError PED_SERIAL_UNAVAILABLE, PED_SERIAL_OPEN */
+  async plugLines(lines: readonly LabSerialLine[], token: (hsm: string) => Token | undefined): Promise<void> {
+    const { clock, onEvent } = this.#options
+    for (const line of lines) {
+      const board = token(line.hsm)
+      if (board) this.#lines.push(await plugPedLine(board, line, { clock, onEvent }))
+    }
+  }
+
+  /** Pulls the serial lines out. */
+  async close(): Promise<void> {
+    await Promise.all(this.#lines.splice(0).map((line) => line.close()))
+  }
+
   /** Plugs the PED into the HSM's own connector. @throws LabError PED_IN_USE */
   plugLocal(hsm: string, token: Token): void {
     this.#plug(hsm, token, 'local')
@@ -45,11 +75,14 @@ export class PedDesk {
   connector(hsm: string, token: Token): PedConnector {
     return {
       connect: async (host, port) => {
-        const { addresses, port: own } = this.#options
-        if (!addresses.includes(host.toLowerCase()) || (port !== undefined && port !== own)) {
+        const { addresses, port: own, remotes } = this.#options
+        const here = addresses.includes(host.toLowerCase()) && (port === undefined || port === own)
+        // A pedserver on this state folder has the lab's PED.
+        if (here && !(await remotes?.isOwn(host, port))) return this.#plug(hsm, token, 'remote')
+        if (!remotes) {
           throw new LabError('CKR_UNABLE_TO_CONNECT', `No PED server answers at ${host}, port ${port ?? own}.`)
         }
-        this.#plug(hsm, token, 'remote')
+        this.#attach(hsm, token, 'remote', await remotes.connect(host, port, own))
       },
       disconnect: async () => this.unplug(hsm, token, 'remote'),
     }
@@ -66,14 +99,24 @@ export class PedDesk {
     if (this.ped.connected) {
       throw new LabError('PED_IN_USE', `The PED serves the HSM "${this.#plugged?.hsm}": disconnect it there first.`)
     }
-    const { recorder } = this.#options
     const [near, far] = frameCable()
     this.ped.connect(far)
     this.#plugged = { hsm, connector }
     try {
-      token.attachPed(connector, recorder ? recordLink(near, `ped:${hsm}`, recorder) : near)
+      this.#attach(hsm, token, connector, near)
     } catch (error) {
       this.ped.disconnect()
+      throw error
+    }
+  }
+
+  /** Plugs a cable into the HSM, whatever PED is at its other end. */
+  #attach(hsm: string, token: Token, connector: Connector, link: FrameLink): void {
+    const { recorder } = this.#options
+    try {
+      token.attachPed(connector, recorder ? recordLink(link, `ped:${hsm}`, recorder) : link)
+    } catch (error) {
+      link.close()
       throw error
     }
   }

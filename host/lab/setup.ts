@@ -19,11 +19,12 @@ import { type BoardSettings, Chance } from './chance.js'
 import { codeOf, LabError, messageOf } from './errors.js'
 import { makeFolders } from './folders.js'
 import { Hsm } from './hsm.js'
-import { ADMIN_SLOT, LAB_FILE, LAB_FORMAT, type LabFile, type LabPed, syncFolder, writeLabFile } from './lab-file.js'
+import { ADMIN_SLOT, LAB_FILE, LAB_FORMAT, type LabFile, type LabPed, writeLabFile } from './lab-file.js'
 import { PedDesk } from './ped-desk.js'
 import { fillKeyBox, labRules } from './ped-keys.js'
 import { type LabPlan, PARTITION_SIZE, type PlannedHsm, PROFILES } from './plan.js'
 import type { Recorder } from './recorder.js'
+import { syncFolder } from './whole-file.js'
 
 /** Challenge of the Crypto Officers unless another is asked for. */
 export const DEFAULT_CHALLENGE = 'Crypto0fficer'

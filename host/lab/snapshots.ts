@@ -14,8 +14,10 @@ import { TokenClient, type TokenStatus } from '../client/index.js'
 import { codeOf, LabError, messageOf } from './errors.js'
 import { makeFolders } from './folders.js'
 import { Hsm } from './hsm.js'
+
 import { inLab } from './in-lab.js'
-import { type LabHsm, syncFolder } from './lab-file.js'
+import type { LabHsm } from './lab-file.js'
+import { syncFolder } from './whole-file.js'
 
 /** What a snapshot file says of itself; nothing secret. */
 export interface SnapshotSummary {

@@ -23,6 +23,20 @@ export type PedErrorCode =
   | 'PED_TERMINAL_INTERRUPTED'
   /** The terminal is gone: nobody can be asked. */
   | 'PED_TERMINAL_CLOSED'
+  /** No PED server answers at the address, or it went away while it was asked. */
+  | 'PED_UNREACHABLE'
+  /** The PED server's certificate is not the one that is known. */
+  | 'PED_SERVER_UNTRUSTED'
+  /** The PED server ended the connection and said why. */
+  | 'PED_REMOTE_REFUSED'
+  /** The other end of a TLS connection does not speak as SPEC.md §5.3 says. */
+  | 'PED_REMOTE_PROTOCOL'
+  /** A PED server cannot listen where it should. */
+  | 'PED_LISTEN'
+  /** Serial lines need the package `serialport`, which is not installed. */
+  | 'PED_SERIAL_UNAVAILABLE'
+  /** The serial line cannot be opened. */
+  | 'PED_SERIAL_OPEN'
 
 /** Everything that goes wrong in this room; `code` is stable, the message is for people and holds no secret. */
 export class PedError extends Error {

@@ -18,6 +18,10 @@ export {
   readPedKey,
   writePedKey,
 } from './ped-key.js'
+export { connectRemotePed, type RemotePedOptions } from './remote-client.js'
+export { type RemotePedEvent, RemotePedServer, type RemotePedServerOptions } from './remote-server.js'
 export { RuleOperator, type RuleOperatorOptions } from './rule-operator.js'
+export { type SerialEvent, SerialLine, type SerialLineOptions } from './serial.js'
+export { openSerialPort, SERIAL_BAUD_RATE, SerialPlug } from './serial-port.js'
 export { StreamTerminal } from './stream-terminal.js'
 export { UnattendedOperator } from './unattended-operator.js'

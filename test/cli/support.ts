@@ -9,6 +9,7 @@ const PROGRAMS = {
   moonlet: fileURLToPath(new URL('../../host/cli/moonlet.js', import.meta.url)),
   lunacm: fileURLToPath(new URL('../../host/cli/lunacm.js', import.meta.url)),
   vtl: fileURLToPath(new URL('../../host/cli/vtl.js', import.meta.url)),
+  pedserver: fileURLToPath(new URL('../../host/cli/pedserver.js', import.meta.url)),
 } as const
 
 export const FIXTURES = fileURLToPath(new URL('../../../fixtures', import.meta.url))
@@ -102,3 +103,4 @@ export function run(
 export const moonlet = (args: readonly string[], options?: RunOptions) => run('moonlet', args, options)
 export const lunacm = (args: readonly string[], options?: RunOptions) => run('lunacm', args, options)
 export const vtl = (args: readonly string[], options?: RunOptions) => run('vtl', args, options)
+export const pedserver = (args: readonly string[], options?: RunOptions) => run('pedserver', args, options)

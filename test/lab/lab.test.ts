@@ -40,7 +40,7 @@ test('the PED answers at its addresses only, and serves one HSM at a time', asyn
   const stateDir = await newLab()
   await useLab(stateDir, {}, async (lab) => {
     const { transcript } = await lunacm(lab, [
-      'ped connect ip 10.0.0.1',
+      'ped connect ip 127.0.0.2',
       'ped connect ip 192.20.10.190 -port 1504',
       'ped get',
       'ped connect ip 192.20.10.190 -port 1503',
@@ -51,7 +51,7 @@ test('the PED answers at its addresses only, and serves one HSM at a time', asyn
       'ped get -slot 2',
       'ped get',
     ])
-    assert.match(transcript, 'No PED server answers at 10.0.0.1, port 1503.')
+    assert.match(transcript, 'No PED server answers at 127.0.0.2, port 1503.')
     assert.match(transcript, 'No PED server answers at 192.20.10.190, port 1504.')
     assert.match(transcript, 'The PED serves the HSM "network": disconnect it there first.')
     const unable = 'Command Result : 0x8000001f (CKR_UNABLE_TO_CONNECT)'

@@ -1,0 +1,111 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { FrameLink } from '../board/index.js'
+import { connectRemotePed, type PedClock, PedError, type RemotePedEvent } from '../ped/index.js'
+import { codeOf, LabError, messageOf } from './errors.js'
+import { type Check, listOf, object, textLike, wholeNumber } from './json-check.js'
+import { runningPedServer } from './ped-control.js'
+import { writeWholeFile } from './whole-file.js'
+
+/** PED servers that are known, by their certificates. */
+const FILE = 'ped-servers.json'
+const FORMAT = 1
+
+interface KnownServers {
+  readonly format: number
+  readonly servers: readonly { readonly address: string; readonly fingerprint: string }[]
+}
+
+const checkKnown: Check<KnownServers> = object({
+  format: wholeNumber(1, FORMAT),
+  servers: listOf(
+    object({
+      address: textLike(/^.+:\d+$/, 'an address such as 10.0.0.1:1503'),
+      fingerprint: textLike(/^[0-9a-f]{64}$/, 'a SHA-256 fingerprint, 64 hexadecimal digits'),
+    }),
+  ),
+})
+
+export interface RemotePedsOptions {
+  readonly stateDir: string
+  /** Names by which the lab calls the host of its PED; all of them are this computer. */
+  readonly aliases: readonly string[]
+  readonly clock?: PedClock | undefined
+  readonly idleTimeout?: number | undefined
+  readonly onEvent?: ((event: RemotePedEvent) => void) | undefined
+}
+
+/** pedclient of a lab: cables to PED servers, each known by its certificate from the first time on. */
+export class RemotePeds {
+  constructor(private readonly options: RemotePedsOptions) {}
+
+  /**
+   * The pedserver that runs on the lab's own state folder, if it is the one meant.
+   * @param port the one that was asked for, undefined = none was
+   */
+  async isOwn(host: string, port: number | undefined): Promise<boolean> {
+    if (!this.#isAlias(host)) return false
+    const running = await runningPedServer(this.options.stateDir)
+    return running !== undefined && (port === undefined || port === running.port)
+  }
+
+  /** @throws LabError CKR_UNABLE_TO_CONNECT, PED_IN_USE, PED_SERVER_UNTRUSTED, LAB_FILE_INVALID, LAB_IO */
+  async connect(host: string, port: number | undefined, usual: number): Promise<FrameLink> {
+    const { stateDir, clock, idleTimeout, onEvent } = this.options
+    const running = this.#isAlias(host) ? await runningPedServer(stateDir) : undefined
+    const own = running && (port === undefined || port === running.port) ? running : undefined
+    const address = own ?? { host: this.#isAlias(host) ? '127.0.0.1' : host, port: port ?? usual }
+    const name = `${address.host}:${address.port}`
+    const known = own?.fingerprint ?? this.#known().servers.find((one) => one.address === name)?.fingerprint
+    let seen: string | undefined
+    try {
+      const link = await connectRemotePed({
+        ...address,
+        ...(clock ? { clock } : {}),
+        ...(idleTimeout === undefined ? {} : { idleTimeout }),
+        ...(onEvent ? { onEvent } : {}),
+        trusts: (fingerprint) => {
+          seen = fingerprint
+          return known === undefined || known === fingerprint
+        },
+      })
+      if (known === undefined && seen !== undefined) this.#remember(name, seen)
+      return link
+    } catch (cause) {
+      throw this.#explained(cause, host, address.port)
+    }
+  }
+
+  #explained(cause: unknown, host: string, port: number): unknown {
+    if (!(cause instanceof PedError)) return cause
+    if (cause.code === 'PED_IN_USE') {
+      return new LabError('PED_IN_USE', 'The PED serves another HSM: disconnect it there first.', { cause })
+    }
+    if (cause.code === 'PED_SERVER_UNTRUSTED') {
+      const remark = `If that is right, take its old line out of ${join(this.options.stateDir, FILE)}.`
+      return new LabError('PED_SERVER_UNTRUSTED', `${cause.message}. ${remark}`, { cause })
+    }
+    const why = cause.code === 'PED_UNREACHABLE' ? '' : ` (${cause.message})`
+    return new LabError('CKR_UNABLE_TO_CONNECT', `No PED server answers at ${host}, port ${port}.${why}`, { cause })
+  }
+
+  #isAlias(host: string): boolean {
+    return this.options.aliases.includes(host.toLowerCase())
+  }
+
+  #known(): KnownServers {
+    const path = join(this.options.stateDir, FILE)
+    try {
+      return checkKnown(JSON.parse(readFileSync(path, 'utf8')), '')
+    } catch (cause) {
+      if (codeOf(cause) === 'ENOENT') return { format: FORMAT, servers: [] }
+      throw new LabError('LAB_FILE_INVALID', `${path}: ${messageOf(cause)}`, { cause })
+    }
+  }
+
+  #remember(address: string, fingerprint: string): void {
+    const { servers } = this.#known()
+    const file: KnownServers = { format: FORMAT, servers: [...servers, { address, fingerprint }] }
+    writeWholeFile(join(this.options.stateDir, FILE), `${JSON.stringify(file, null, 2)}\n`)
+  }
+}

@@ -1,0 +1,181 @@
+import type { AddressInfo } from 'node:net'
+import { createServer, type Server, type TLSSocket } from 'node:tls'
+import { PED_REMOTE_IDLE_TIMEOUT } from '../../assembly/protocol.js'
+import { type PedClock, realPedClock } from './clock.js'
+import { PedError } from './errors.js'
+import { IdleTimer } from './idle-timer.js'
+import type { Ped } from './ped.js'
+import { MessageSocket, RemoteLink } from './remote-link.js'
+import {
+  REFUSED_BUSY,
+  REFUSED_IDLE,
+  REFUSED_STOPPED,
+  REFUSED_VERSION,
+  REMOTE_FRAME,
+  REMOTE_PLUG,
+  REMOTE_READY,
+  REMOTE_REFUSED,
+  REMOTE_VERSION,
+} from './remote-wire.js'
+
+/** Milliseconds in which a connection has to have said what it wants, from its first byte on. */
+const GREETING_TIMEOUT = 10_000
+/** Connections at a time: one HSM, and some that are told to wait. */
+const CONNECTIONS = 8
+
+export interface RemotePedServerOptions {
+  readonly ped: Ped
+  /** PEM. */
+  readonly certificate: string
+  /** PEM, PKCS#8. */
+  readonly privateKey: string
+  /** Real time unless given. */
+  readonly clock?: PedClock
+  /** Milliseconds without a frame after which the HSM is hung up on: PED_REMOTE_IDLE_TIMEOUT unless given. */
+  readonly idleTimeout?: number
+  readonly onEvent?: (event: RemotePedEvent) => void
+}
+
+/** What happened at a pedserver's or pedclient's connection. `peer` is `address:port`. */
+export type RemotePedEvent =
+  | { readonly event: 'remote-connected'; readonly peer: string }
+  | { readonly event: 'remote-refused'; readonly peer: string; readonly reason: string }
+  | { readonly event: 'remote-idle'; readonly peer: string }
+  | { readonly event: 'remote-disconnected'; readonly peer: string; readonly reason: string }
+
+/** The HSM that is served. */
+interface Served {
+  readonly peer: string
+  readonly socket: MessageSocket
+  readonly link: RemoteLink
+}
+
+/** pedserver: the PED at the far end of TLS. One HSM at a time; the others are told so. */
+export class RemotePedServer {
+  readonly #options: RemotePedServerOptions
+  readonly #clock: PedClock
+  readonly #server: Server
+  readonly #sockets = new Set<TLSSocket>()
+  #served: Served | undefined
+
+  private constructor(options: RemotePedServerOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? realPedClock
+    this.#server = createServer({
+      cert: options.certificate,
+      key: options.privateKey,
+      minVersion: 'TLSv1.2',
+      handshakeTimeout: GREETING_TIMEOUT,
+    })
+    this.#server.maxConnections = CONNECTIONS
+    this.#server.on('secureConnection', (socket) => this.#accept(socket))
+    // Bytes that are no TLS, and handshakes that are given up: nobody is served, nothing is logged but the reason.
+    this.#server.on('tlsClientError', (error, socket) => {
+      this.#report({ event: 'remote-refused', peer: peerOf(socket), reason: error.message })
+    })
+  }
+
+  /** @throws PedError PED_LISTEN: the address is taken, or none of this computer */
+  static async listen(options: RemotePedServerOptions, port: number, host = '127.0.0.1'): Promise<RemotePedServer> {
+    const server = new RemotePedServer(options)
+    await new Promise<void>((resolve, reject) => {
+      const failed = (cause: Error) => {
+        reject(
+          new PedError('PED_LISTEN', `no PED server can listen at ${host}, port ${port}: ${cause.message}`, { cause }),
+        )
+      }
+      server.#server.once('error', failed)
+      server.#server.listen(port, host, () => {
+        server.#server.off('error', failed)
+        resolve()
+      })
+    })
+    return server
+  }
+
+  get address(): { readonly host: string; readonly port: number } {
+    const address = this.#server.address() as AddressInfo
+    return { host: address.address, port: address.port }
+  }
+
+  /** `address:port` of the HSM that is served. */
+  get peer(): string | undefined {
+    return this.#served?.peer
+  }
+
+  /** Hangs up on the HSM that is served; answers whether there was one. */
+  disconnect(): boolean {
+    if (!this.#served) return false
+    this.#hangUp(this.#served, REFUSED_STOPPED)
+    return true
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.disconnect()
+    for (const socket of this.#sockets) socket.destroySoon()
+    await closed
+  }
+
+  #accept(raw: TLSSocket): void {
+    const peer = peerOf(raw)
+    const socket = new MessageSocket(raw)
+    this.#sockets.add(raw)
+    raw.once('close', () => this.#sockets.delete(raw))
+    const late = new IdleTimer(this.#clock, GREETING_TIMEOUT, () => {
+      this.#report({ event: 'remote-refused', peer, reason: 'it said nothing' })
+      socket.close()
+    })
+    socket.onEnd = () => late.stop()
+    socket.onMessage = ({ type, body }) => {
+      late.stop()
+      const known = type === REMOTE_PLUG && body.length === 1 && body.readUInt8(0) === REMOTE_VERSION
+      if (!known) this.#refuse(socket, peer, REFUSED_VERSION, 'no PLUG of this version')
+      else if (this.#options.ped.connected) this.#refuse(socket, peer, REFUSED_BUSY, 'the PED serves another HSM')
+      else this.#serve(socket, peer)
+    }
+  }
+
+  #refuse(socket: MessageSocket, peer: string, code: number, reason: string): void {
+    this.#report({ event: 'remote-refused', peer, reason })
+    socket.send(REMOTE_REFUSED, Uint8Array.of(code))
+    socket.close()
+  }
+
+  #serve(socket: MessageSocket, peer: string): void {
+    const idle = new IdleTimer(this.#clock, this.#options.idleTimeout ?? PED_REMOTE_IDLE_TIMEOUT, () => {
+      this.#report({ event: 'remote-idle', peer })
+      this.#hangUp(served, REFUSED_IDLE)
+    })
+    const link = new RemoteLink(socket, () => idle.restart())
+    const served: Served = { peer, socket, link }
+    this.#served = served
+    socket.onMessage = ({ type, body }) => {
+      if (type === REMOTE_FRAME) link.arrive(body)
+      // Anything else has no meaning here, and who sends it is no pedclient.
+      else link.close()
+    }
+    socket.onEnd = (error) => {
+      idle.stop()
+      if (this.#served === served) this.#served = undefined
+      this.#report({ event: 'remote-disconnected', peer, reason: error?.message ?? 'hung up' })
+      link.close()
+    }
+    this.#report({ event: 'remote-connected', peer })
+    socket.send(REMOTE_READY)
+    this.#options.ped.connect(link)
+  }
+
+  #hangUp(served: Served, code: number): void {
+    served.socket.send(REMOTE_REFUSED, Uint8Array.of(code))
+    served.link.close()
+  }
+
+  #report(event: RemotePedEvent): void {
+    this.#options.onEvent?.(event)
+  }
+}
+
+function peerOf({ remoteAddress, remotePort }: TLSSocket): string {
+  return remoteAddress === undefined ? 'somebody' : `${remoteAddress}:${remotePort}`
+}
