@@ -1,6 +1,14 @@
 import * as protocol from '../../assembly/protocol.js'
 import { type CommandDoor, commandOf } from '../board/frames.js'
-import { Appliance, type ControlServer, type NtlsEvent, Registry, readSettings, serverIdentity } from '../ntls/index.js'
+import {
+  Appliance,
+  type ControlServer,
+  mayComeFrom,
+  type NtlsEvent,
+  Registry,
+  readSettings,
+  serverIdentity,
+} from '../ntls/index.js'
 import { openControl } from './appliance-control.js'
 import { LabError } from './errors.js'
 import type { Hsm } from './hsm.js'
@@ -120,10 +128,10 @@ async function listen(lab: Lab, served: readonly Served[], options: ServiceOptio
     identity: await serverIdentity(lab.stateDir),
     clients: {
       list: () => registry.list(),
-      match: (fingerprint, address) =>
-        ipCheck
-          ? registry.match(fingerprint, address)
-          : registry.list().find((client) => client.fingerprint === fingerprint),
+      match: async (fingerprint, address) => {
+        const client = registry.find(fingerprint)
+        return client && (!ipCheck || (await mayComeFrom(client, address))) ? client : undefined
+      },
     },
     hsms,
     ...(options.onEvent ? { onEvent: options.onEvent } : {}),

@@ -7,7 +7,7 @@ import { type Refusal, refusedMessage } from './framing.js'
 import type { Card } from './in-process.js'
 import { DEFAULT_LIMITS, type NtlsLimits } from './limits.js'
 import type { Client } from './registry.js'
-import { type Ending, type OpenDoor, ServerConnection } from './server-connection.js'
+import { type Ending, FAREWELL, type OpenDoor, ServerConnection } from './server-connection.js'
 import { Visibility } from './visibility.js'
 
 /** One Network HSM that the appliance serves. */
@@ -21,7 +21,8 @@ export interface ServedHsm {
 /** Where the appliance finds its clients; asked anew for each connection and each command. */
 export interface Clients {
   list(): readonly Client[]
-  match(fingerprint: string, address: string): Client | undefined
+  /** The client with this certificate, if it may come from this address. */
+  match(fingerprint: string, address: string): Promise<Client | undefined>
 }
 
 /** What happens at an appliance; nothing secret is in it. */
@@ -169,26 +170,31 @@ export class Appliance {
     socket.resume()
   }
 
+  #refuse(tls: TLSSocket, address: string, why: string, said: Refusal): void {
+    this.#tell({ event: 'refused', address, why })
+    tls.write(refusedMessage(said))
+    tls.destroySoon()
+    setTimeout(() => tls.destroy(), FAREWELL).unref()
+  }
+
   /** The handshake is done: the client holds the key of its certificate, whatever that is. */
   #admit(tls: TLSSocket, address: string): void {
-    const refuse = (why: Refusal | string, said: Refusal): void => {
-      this.#tell({ event: 'refused', address, why })
-      tls.write(refusedMessage(said))
-      tls.destroySoon()
-    }
     const certificate = tls.getPeerX509Certificate()
     if (!certificate) {
-      refuse('no certificate', 'NOT_REGISTERED')
+      this.#refuse(tls, address, 'no certificate', 'NOT_REGISTERED')
       return
     }
     const facts = factsOf(certificate)
-    let client: Client | undefined
-    try {
-      client = this.#options.clients.match(facts.fingerprint, address)
-    } catch (error) {
-      refuse(messageOf(error), 'NOT_REGISTERED')
-      return
-    }
+    this.#options.clients.match(facts.fingerprint, address).then(
+      (client) => this.#greet(tls, address, facts, client),
+      (error: unknown) => this.#refuse(tls, address, messageOf(error), 'NOT_REGISTERED'),
+    )
+  }
+
+  /** The registry has said who it is. */
+  #greet(tls: TLSSocket, address: string, facts: CertificateFacts, client: Client | undefined): void {
+    if (tls.destroyed) return
+    const refuse = (why: string, said: Refusal): void => this.#refuse(tls, address, why, said)
     if (!client) {
       refuse(`NOT_REGISTERED: ${facts.commonName}`, 'NOT_REGISTERED')
       return

@@ -1,4 +1,6 @@
+import { lookup } from 'node:dns/promises'
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { dirname, join } from 'node:path'
 import { readCertificate } from './certificates.js'
 import { messageOf, NtlsError } from './errors.js'
@@ -14,7 +16,7 @@ export interface Client {
   readonly certificate: string
   /** SHA-256 of its DER, in hex. */
   readonly fingerprint: string
-  /** Address that it has to come from; any unless given. */
+  /** Address or host name that it has to come from; any unless given. */
   readonly address?: string | undefined
   /** Serial numbers of the partitions that are assigned to it. */
   readonly partitions: readonly string[]
@@ -97,6 +99,18 @@ function write(path: string, clients: readonly Client[]): void {
   }
 }
 
+/** Whether a client may come from this address: it is the one that is registered, or one that the registered name stands for now. */
+export async function mayComeFrom({ address: registered }: Client, address: string): Promise<boolean> {
+  if (registered === undefined || registered === address) return true
+  if (isIP(registered)) return false
+  try {
+    return (await lookup(registered, { all: true })).some((one) => one.address === address)
+  } catch {
+    // A name that nobody knows stands for no address.
+    return false
+  }
+}
+
 /**
  * The clients of one appliance, in a file of its folder that is always whole. Every question reads it again, so that what an
  * administrator changes counts from the next connection on.
@@ -121,10 +135,9 @@ export class Registry {
     return client
   }
 
-  /** The client with this certificate, if it may come from this address. */
-  match(fingerprint: string, address: string): Client | undefined {
-    const client = this.list().find((one) => one.fingerprint === fingerprint)
-    return client && (client.address === undefined || client.address === address) ? client : undefined
+  /** The client with this certificate, wherever it comes from. */
+  find(fingerprint: string): Client | undefined {
+    return this.list().find((one) => one.fingerprint === fingerprint)
   }
 
   /** @throws NtlsError CLIENT_NAME_INVALID, CERTIFICATE_INVALID, CLIENT_EXISTS */

@@ -17,7 +17,7 @@ import type { NtlsLimits } from './limits.js'
 import type { ClientDoor } from './visibility.js'
 
 /** Milliseconds for a client to fetch the message that says why its connection ends. */
-const FAREWELL = 2000
+export const FAREWELL = 2000
 
 /** An HSM as one connection sees it. */
 export interface OpenDoor {

@@ -42,7 +42,10 @@ test('registration, assignment, verification: four programs', async () => {
   await service.sees('"event":"refused"')
 
   const certificate = join(config, 'cert', 'client', 'localhost.pem')
-  const registered = await lunash(`client register -c web -ip 127.0.0.1 -certificate ${certificate}`, 'client list')
+  const registered = await lunash(
+    `client register -c web -hostname localhost -certificate ${certificate}`,
+    'client list',
+  )
   assert.is(registered.code, 0, registered.stdout + registered.stderr)
   const none = await vtl(['verify', '--config', config])
   assert.is(none.code, 1)

@@ -70,7 +70,7 @@ async function serve(limits: Partial<NtlsLimits> = {}, port = 0): Promise<Servic
   const appliance = await Appliance.listen({
     port,
     identity: server,
-    clients: registry,
+    clients: { list: () => registry.list(), match: async (fingerprint) => registry.find(fingerprint) },
     hsms: [
       {
         serial: 500409n,

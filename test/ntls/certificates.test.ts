@@ -6,7 +6,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { checkIdentity, createIdentity, readCertificate } from '../../host/ntls/certificates.js'
 import { NtlsError } from '../../host/ntls/errors.js'
-import { REGISTRY_FILE, Registry } from '../../host/ntls/registry.js'
+import { mayComeFrom, REGISTRY_FILE, Registry } from '../../host/ntls/registry.js'
 
 const test = suite('NTLS: certificates and the registry')
 const folders: string[] = []
@@ -75,9 +75,13 @@ test('clients are registered, get partitions, lose them, and are deleted; anothe
   refuses('PARTITION_ASSIGNED', () => registry.assign('alice', '500409014'))
   refuses('CLIENT_UNKNOWN', () => registry.assign('nobody', '500409014'))
   const again = new Registry(dir)
-  assert.equal(again.match(fingerprint, '::1')?.partitions, ['500409014'])
-  assert.is(again.match(readCertificate(bob.certificate).fingerprint, '127.0.0.2'), undefined)
-  assert.is(again.match(readCertificate(bob.certificate).fingerprint, '127.0.0.1')?.name, 'bob')
+  assert.equal(again.find(fingerprint)?.partitions, ['500409014'])
+  assert.ok(await mayComeFrom(again.show('alice'), '::1'))
+  assert.not.ok(await mayComeFrom(again.show('bob'), '127.0.0.2'))
+  assert.ok(await mayComeFrom(again.show('bob'), '127.0.0.1'))
+  assert.ok(await mayComeFrom({ ...again.show('bob'), address: 'localhost' }, '127.0.0.1'))
+  assert.not.ok(await mayComeFrom({ ...again.show('bob'), address: 'localhost' }, '127.0.0.2'))
+  assert.not.ok(await mayComeFrom({ ...again.show('bob'), address: 'no-such-host.invalid' }, '127.0.0.1'))
   again.revoke('alice', '500409014')
   refuses('PARTITION_NOT_ASSIGNED', () => registry.revoke('alice', '500409014'))
   registry.delete('alice')
