@@ -219,6 +219,22 @@ test('dropped, doubled and replayed frames change nothing; those of an earlier l
     assert.is(rc, protocol.RC_PED_ERROR)
   }))
 
+test('a request of this very link that comes again after its answer is not asked again', () =>
+  withBench(async ({ client, carrier, admin, plug, ped }) => {
+    const { inject } = plug()
+    await client.ped.connect()
+    await client.roles.logout(admin)
+    await client.roles.login(admin, protocol.ROLE_SO)
+    const inserted = () => ped.events.filter(({ event }) => event === 'key').length
+    const before = inserted()
+    const requests = carrier.seen.filter(({ frame }) => typeOf(frame) === protocol.PED_REQUEST)
+    assert.is(requests.length, 1)
+    for (const { frame } of requests) inject(frame, true)
+    await client.roles.logout(admin)
+    await client.roles.login(admin, protocol.ROLE_SO)
+    assert.is(inserted(), before + 1, 'the new log-in alone')
+  }))
+
 test('an answer that is held back and put into the next request does not count', () =>
   withBench(async ({ client, carrier, admin, plug }) => {
     plug()
