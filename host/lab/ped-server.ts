@@ -3,6 +3,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FolderLock } from '../board/index.js'
+import { readCertificate, serverIdentity } from '../ntls/index.js'
 import { type PedClock, type PedEvent, type RemotePedEvent, RemotePedServer } from '../ped/index.js'
 import {
   lockServerFolder,
@@ -14,7 +15,6 @@ import {
   type RunningPedServer,
 } from './ped-control.js'
 import { type StandalonePedOptions, standalonePed } from './ped-seat.js'
-import { tlsIdentity } from './tls-identity.js'
 import { writeWholeFile } from './whole-file.js'
 
 export interface PedServerOptions extends Omit<StandalonePedOptions, 'onEvent'> {
@@ -49,7 +49,7 @@ export class PedServer {
 
   /**
    * @throws LabError PED_SERVER_RUNNING: there is one on this state folder; LAB_MISSING where neither a lab nor keys are there; LAB_IO;
-   * PedError PED_LISTEN, and for keys and rules
+   * NtlsError CERTIFICATE_INVALID, FILE_IO; PedError PED_LISTEN, and for keys and rules
    */
   static async start(stateDir: string, options: PedServerOptions): Promise<PedServer> {
     const { idleSeconds, clock, onEvent, port, host } = options
@@ -57,7 +57,8 @@ export class PedServer {
     const ped = await standalonePed(stateDir, options)
     const lock = await lockServerFolder(folder)
     try {
-      const { certificate, privateKey, fingerprint } = await tlsIdentity(folder, 'pedserver')
+      const { certificate, privateKey } = await serverIdentity(folder, 'pedserver')
+      const { fingerprint } = readCertificate(certificate)
       const settings = { idleTimeout: idleSeconds * 1000, ...(clock ? { clock } : {}), ...(onEvent ? { onEvent } : {}) }
       const server = await RemotePedServer.listen({ ped, certificate, privateKey, ...settings }, port, host)
       const place = { pid: process.pid, ...server.address, fingerprint }

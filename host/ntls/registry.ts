@@ -1,9 +1,10 @@
 import { lookup } from 'node:dns/promises'
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { readCertificate } from './certificates.js'
 import { messageOf, NtlsError } from './errors.js'
+import { writeWhole } from './whole-file.js'
 
 /** Version of the registry file. */
 export const REGISTRY_FORMAT = 1
@@ -81,22 +82,7 @@ function read(path: string): Client[] {
 
 function write(path: string, clients: readonly Client[]): void {
   const rows = clients.map(({ fingerprint: _, ...row }) => row)
-  const temporary = `${path}.new`
-  try {
-    writeFileSync(temporary, `${JSON.stringify({ format: REGISTRY_FORMAT, clients: rows }, null, 2)}\n`, {
-      mode: 0o600,
-      flush: true,
-    })
-    renameSync(temporary, path)
-    const folder = openSync(dirname(path), 'r')
-    try {
-      fsyncSync(folder)
-    } finally {
-      closeSync(folder)
-    }
-  } catch (cause) {
-    throw new NtlsError('REGISTRY_IO', `${path} cannot be written: ${messageOf(cause)}`, { cause })
-  }
+  writeWhole(path, `${JSON.stringify({ format: REGISTRY_FORMAT, clients: rows }, null, 2)}\n`, 0o600)
 }
 
 /** Whether a client may come from this address: it is the one that is registered, or one that the registered name stands for now. */

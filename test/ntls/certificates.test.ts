@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert'
 import { checkIdentity, createIdentity, readCertificate } from '../../host/ntls/certificates.js'
 import { NtlsError } from '../../host/ntls/errors.js'
 import { mayComeFrom, REGISTRY_FILE, Registry } from '../../host/ntls/registry.js'
+import { SERVER_KEY, serverIdentity } from '../../host/ntls/server-identity.js'
 
 const test = suite('NTLS: certificates and the registry')
 const folders: string[] = []
@@ -60,6 +61,15 @@ test('what is no certificate, or not one, or not that of the key, is refused', a
     })
     assert.is(code, 'CERTIFICATE_INVALID', JSON.stringify(options))
   }
+})
+
+test("a server's identity is made once; a cut between key and certificate costs nothing", async () => {
+  const dir = newFolder()
+  writeFileSync(join(dir, SERVER_KEY), 'what was written before the power went')
+  const identity = await serverIdentity(dir, 'pedserver')
+  assert.is(checkIdentity(identity).commonName, 'pedserver')
+  assert.equal(await serverIdentity(dir), identity)
+  assert.is(statSync(join(dir, SERVER_KEY)).mode & 0o777, 0o600)
 })
 
 test('clients are registered, get partitions, lose them, and are deleted; another process sees it', async () => {
