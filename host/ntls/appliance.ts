@@ -1,14 +1,17 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import { RC_DEVICE_ERROR } from '../../assembly/protocol.js'
+import { refusal } from '../board/frames.js'
 import { NTLS_PORT } from './appliance-settings.js'
 import { type CertificateFacts, checkIdentity, factsOf, type Identity } from './certificates.js'
 import { messageOf, NtlsError } from './errors.js'
+import { FairQueue } from './fair-queue.js'
 import { type Refusal, refusedMessage } from './framing.js'
 import type { Card } from './in-process.js'
 import { DEFAULT_LIMITS, type NtlsLimits } from './limits.js'
 import type { Client } from './registry.js'
 import { type Ending, FAREWELL, type OpenDoor, ServerConnection } from './server-connection.js'
-import { Visibility } from './visibility.js'
+import { type ClientDoor, Visibility } from './visibility.js'
 
 /** One Network HSM that the appliance serves. */
 export interface ServedHsm {
@@ -56,6 +59,7 @@ export class Appliance {
   readonly #facts: CertificateFacts
   readonly #context: SecureContext
   readonly #visibilities: readonly Visibility[]
+  readonly #queues: readonly FairQueue[]
   readonly #sockets = new Set<Socket>()
   readonly #connections = new Map<ServerConnection, string>()
   readonly #server: Server
@@ -67,6 +71,7 @@ export class Appliance {
     const { certificate: cert, privateKey: key } = options.identity
     this.#context = createSecureContext({ cert, key, minVersion: 'TLSv1.2' })
     this.#visibilities = options.hsms.map(({ card }) => new Visibility(card))
+    this.#queues = options.hsms.map(() => new FairQueue())
     this.#server = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket))
   }
 
@@ -220,14 +225,15 @@ export class Appliance {
   }
 
   #door({ serial, serialOf }: ServedHsm, number: number, name: string, fingerprint: string): OpenDoor {
-    const visibility = this.#visibilities[number]
-    if (!visibility) throw new NtlsError('LISTEN_FAILED', `there is no HSM ${number}`)
+    const [visibility, queue] = [this.#visibilities[number], this.#queues[number]]
+    if (!visibility || !queue) throw new NtlsError('LISTEN_FAILED', `there is no HSM ${number}`)
     const assigned = (partition: number): boolean => {
       const of = serialOf(partition)
       // Deleted, or registered anew with another certificate: what is open sees nothing any more.
       return of !== undefined && this.#assigned(fingerprint).includes(of)
     }
-    return { serial, door: visibility.connect({ name, assigned }) }
+    const door = visibility.connect({ name, assigned })
+    return { serial, door: inTurn(door, name, queue) }
   }
 
   #assigned(fingerprint: string): readonly string[] {
@@ -245,4 +251,22 @@ const DRAIN_LOOK = 20
 /** An IPv4 address is written as one, whatever the socket. */
 function plainAddress(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.)/, '')
+}
+
+/** A connection's way to an HSM behind which all clients take turns. */
+function inTurn(door: ClientDoor, client: string, queue: FairQueue): OpenDoor['door'] {
+  let isClosed = false
+  return {
+    // Once it is closed nobody looks at the answer.
+    exchange: async (frame) =>
+      (await queue.run(
+        client,
+        () => isClosed,
+        () => door.exchange(frame),
+      )) ?? refusal(frame, RC_DEVICE_ERROR),
+    close: () => {
+      isClosed = true
+      return door.close()
+    },
+  }
 }

@@ -1,5 +1,5 @@
 import type { TLSSocket } from 'node:tls'
-import { isCommandFrame } from '../board/frames.js'
+import { type CommandDoor, isCommandFrame } from '../board/frames.js'
 import { NtlsError } from './errors.js'
 import {
   COMMAND,
@@ -14,7 +14,6 @@ import {
   welcomeMessage,
 } from './framing.js'
 import type { NtlsLimits } from './limits.js'
-import type { ClientDoor } from './visibility.js'
 
 /** Milliseconds for a client to fetch the message that says why its connection ends. */
 export const FAREWELL = 2000
@@ -22,7 +21,7 @@ export const FAREWELL = 2000
 /** An HSM as one connection sees it. */
 export interface OpenDoor {
   readonly serial: bigint
-  readonly door: ClientDoor
+  readonly door: CommandDoor & { close(): Promise<void> }
 }
 
 /** Why a connection ended: the appliance refused to go on, or it was lost or closed. */
