@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import { RC_DEVICE_ERROR } from '../../assembly/protocol.js'
 import { refusal } from '../board/frames.js'
+import type { PedConnector } from '../client/slots.js'
 import { NTLS_PORT } from './appliance-settings.js'
 import { type CertificateFacts, checkIdentity, factsOf, type Identity } from './certificates.js'
 import { messageOf, NtlsError } from './errors.js'
@@ -19,6 +20,10 @@ export interface ServedHsm {
   readonly card: Card
   /** Serial number of a partition of it; undefined = there is none with that id. */
   serialOf(partition: number): string | undefined
+  /** Every registered client has all of it, the HSM itself included: a Backup HSM that is lent out. */
+  readonly whole?: boolean
+  /** Carries the link of a remote PED that a client asks for to this HSM. */
+  readonly ped?: PedConnector
 }
 
 /** Where the appliance finds its clients; asked anew for each connection and each command. */
@@ -224,7 +229,12 @@ export class Appliance {
     })
   }
 
-  #door({ serial, serialOf }: ServedHsm, number: number, name: string, fingerprint: string): OpenDoor {
+  #door(
+    { serial, serialOf, whole = false, ped }: ServedHsm,
+    number: number,
+    name: string,
+    fingerprint: string,
+  ): OpenDoor {
     const [visibility, queue] = [this.#visibilities[number], this.#queues[number]]
     if (!visibility || !queue) throw new NtlsError('LISTEN_FAILED', `there is no HSM ${number}`)
     const assigned = (partition: number): boolean => {
@@ -232,8 +242,8 @@ export class Appliance {
       // Deleted, or registered anew with another certificate: what is open sees nothing any more.
       return of !== undefined && this.#assigned(fingerprint).includes(of)
     }
-    const door = visibility.connect({ name, assigned })
-    return { serial, door: inTurn(door, name, queue) }
+    const door = visibility.connect({ name, assigned: whole ? () => true : assigned, whole })
+    return { serial, door: inTurn(door, name, queue), ped }
   }
 
   #assigned(fingerprint: string): readonly string[] {

@@ -1,16 +1,21 @@
 import { connect, type TLSSocket } from 'node:tls'
 import { isCommandFrame, tagOf, withTag } from '../board/frames.js'
+import type { PedConnector } from '../client/slots.js'
 import { type Transport, TransportError } from '../client/transport.js'
 import { type CertificateFacts, checkIdentity, factsOf, type Identity, readCertificate } from './certificates.js'
-import { messageOf, NtlsError } from './errors.js'
+import { FarEndError, messageOf, NtlsError } from './errors.js'
 import {
   COMMAND,
   encodeMessage,
   helloMessage,
   type Message,
   MessageReader,
+  PED_DONE,
+  type PedOrder,
+  pedOrderMessage,
   REFUSED,
   REPLY,
+  readPedOutcome,
   readWelcome,
   refusalOf,
   WELCOME,
@@ -39,7 +44,9 @@ interface Waiting {
 /** One TLS connection, from its welcome to its end. */
 class Link {
   readonly waiting = new Map<number, Waiting>()
+  readonly #orders = new Map<number, { resolve(): void; reject(error: Error): void }>()
   #lastTag = 0
+  #lastOrder = 0
   #gone: TransportError | undefined
 
   constructor(
@@ -62,13 +69,22 @@ class Link {
     })
   }
 
-  /** @throws TransportError TRANSPORT_FRAME */
+  order(hsm: number, to: PedOrder['to']): Promise<void> {
+    if (this.#gone) return Promise.reject(this.#gone)
+    const tag = ++this.#lastOrder
+    return new Promise((resolve, reject) => {
+      this.#orders.set(tag, { resolve, reject })
+      this.socket.write(pedOrderMessage(hsm, { tag, to }))
+    })
+  }
+
   take({ kind, body }: Message): void {
     if (kind === REFUSED) {
       const why = refusalOf(body.length === 2 ? body.readUInt16BE() : 0) ?? 'no reason that is known here'
       this.end(new TransportError('TRANSPORT_REMOVED', `the appliance has ended the connection: ${why}`))
       return
     }
+    if (kind === PED_DONE && this.#ordered(body)) return
     const waiting = kind === REPLY && isCommandFrame(body) ? this.waiting.get(tagOf(body)) : undefined
     if (!waiting) {
       this.end(new TransportError('TRANSPORT_FRAME', 'the appliance has answered what nobody asked'))
@@ -82,8 +98,21 @@ class Link {
     if (this.#gone) return
     this.#gone = error
     this.socket.destroy()
-    for (const { reject } of this.waiting.values()) reject(error)
+    for (const { reject } of [...this.waiting.values(), ...this.#orders.values()]) reject(error)
     this.waiting.clear()
+    this.#orders.clear()
+  }
+
+  /** @returns whether it is the outcome of an order */
+  #ordered(body: Buffer): boolean {
+    const outcome = readPedOutcome(body)
+    const order = outcome && this.#orders.get(outcome.tag)
+    if (!outcome || !order) return false
+    this.#orders.delete(outcome.tag)
+    const { failure } = outcome
+    if (failure) order.reject(new FarEndError(failure.code, failure.message))
+    else order.resolve()
+    return true
   }
 }
 
@@ -125,13 +154,22 @@ export class NtlsClient {
 
   /** The cable to one of them, by its place in `serials`. Closing it closes nothing else. */
   transport(hsm: number): Transport {
-    const serial = this.serials[hsm]
-    if (serial === undefined) throw new NtlsError('CONNECT_FAILED', `the appliance has no HSM ${hsm}`)
+    const serial = this.#serial(hsm)
     return {
       closed: this.#ended,
       close: async () => undefined,
       exchange: (frame) => this.#exchange(serial, frame),
     }
+  }
+
+  /** Plugs remote PEDs into one of them, by its place in `serials`. @throws FarEndError, TransportError */
+  ped(hsm: number): PedConnector {
+    const serial = this.#serial(hsm)
+    const order = async (to: PedOrder['to']): Promise<void> => {
+      const { link, number } = await this.#way(serial)
+      await link.order(number, to)
+    }
+    return { connect: (host, port) => order({ host, port }), disconnect: () => order(undefined) }
   }
 
   async close(): Promise<void> {
@@ -144,11 +182,23 @@ export class NtlsClient {
     if (!isCommandFrame(frame)) {
       throw new TransportError('TRANSPORT_FRAME', `${frame.length} bytes are not one command frame`)
     }
+    const { link, number } = await this.#way(serial)
+    return link.exchange(number, frame)
+  }
+
+  #serial(hsm: number): bigint {
+    const serial = this.serials[hsm]
+    if (serial === undefined) throw new NtlsError('CONNECT_FAILED', `the appliance has no HSM ${hsm}`)
+    return serial
+  }
+
+  /** The link that is up, or a new one, and the HSM's number there. */
+  async #way(serial: bigint): Promise<{ readonly link: Link; readonly number: number }> {
     if (this.#closed) throw this.#closed
     const link = this.#link.lost ? await this.#again() : this.#link
-    const hsm = link.serials.indexOf(serial)
-    if (hsm < 0) throw new TransportError('TRANSPORT_REMOVED', `the appliance no longer has HSM ${serial}`)
-    return link.exchange(hsm, frame)
+    const number = link.serials.indexOf(serial)
+    if (number < 0) throw new TransportError('TRANSPORT_REMOVED', `the appliance no longer has HSM ${serial}`)
+    return { link, number }
   }
 
   #again(): Promise<Link> {

@@ -37,6 +37,23 @@ export class NtlsError extends Error {
   }
 }
 
+/** What the far end could not do; the code is that of its own part. */
+export class FarEndError extends Error {
+  override readonly name = 'FarEndError'
+
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message)
+  }
+}
+
+/** An error's own stable code, if it has one. */
+export function stableCodeOf(thrown: unknown): string | undefined {
+  return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined
+}
+
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)
 }

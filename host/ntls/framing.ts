@@ -13,6 +13,12 @@ export const COMMAND = 3
 export const REPLY = 4
 /** Why the appliance ends the connection now: REFUSAL_… u16. */
 export const REFUSED = 5
+/** The carrier of a remote PED's link to the HSM: tag u32, port u16 (0 = the usual one), host. */
+export const PED_CONNECT = 6
+/** Takes that carrier away: tag u32. */
+export const PED_DISCONNECT = 7
+/** What came of either: tag u32, length u8 of a code (0 = it is done), the code, words for a person. */
+export const PED_DONE = 8
 
 export const NTLS_VERSION = 1
 /** Bytes of a message before its body, the length itself among them. */
@@ -81,6 +87,57 @@ export function refusedMessage(why: Refusal): Buffer {
   return encodeMessage(REFUSED, 0, Buffer.of(0, REFUSALS[why]))
 }
 
+/** Bytes of a host name. */
+const HOST_MAX = 253
+const CODE_MAX = 64
+const TEXT_MAX = 1024
+
+export interface PedOrder {
+  readonly tag: number
+  /** Where the PED's server is; undefined = the carrier is taken away. */
+  readonly to: { readonly host: string; readonly port: number | undefined } | undefined
+}
+
+export interface PedOutcome {
+  readonly tag: number
+  /** What failed; undefined = nothing. */
+  readonly failure: { readonly code: string; readonly message: string } | undefined
+}
+
+export function pedOrderMessage(hsm: number, { tag, to }: PedOrder): Buffer {
+  const body = Buffer.alloc(to ? 6 : 4)
+  body.writeUInt32BE(tag)
+  if (!to) return encodeMessage(PED_DISCONNECT, hsm, body)
+  body.writeUInt16BE(to.port ?? 0, 4)
+  return encodeMessage(PED_CONNECT, hsm, Buffer.concat([body, Buffer.from(to.host)]))
+}
+
+/** Undefined where the message is no order, or not a whole one. */
+export function readPedOrder({ kind, body }: Message): PedOrder | undefined {
+  if (kind === PED_DISCONNECT) return body.length === 4 ? { tag: body.readUInt32BE(), to: undefined } : undefined
+  if (kind !== PED_CONNECT || body.length < 7 || body.length > 6 + HOST_MAX) return undefined
+  const host = body.toString('utf8', 6)
+  return { tag: body.readUInt32BE(), to: { host, port: body.readUInt16BE(4) || undefined } }
+}
+
+export function pedOutcomeMessage(hsm: number, { tag, failure }: PedOutcome): Buffer {
+  const head = Buffer.alloc(5)
+  head.writeUInt32BE(tag)
+  const code = Buffer.from((failure?.code ?? '').slice(0, CODE_MAX), 'ascii')
+  head.writeUInt8(code.length, 4)
+  const words = Buffer.from((failure?.message ?? '').slice(0, TEXT_MAX))
+  return encodeMessage(PED_DONE, hsm, Buffer.concat([head, code, words]))
+}
+
+/** Undefined where the body is no outcome. */
+export function readPedOutcome(body: Buffer): PedOutcome | undefined {
+  const length = body.length < 5 ? 0 : body.readUInt8(4)
+  if (body.length < 5 + length) return undefined
+  const tag = body.readUInt32BE()
+  if (length === 0) return { tag, failure: undefined }
+  return { tag, failure: { code: body.toString('ascii', 5, 5 + length), message: body.toString('utf8', 5 + length) } }
+}
+
 /** Cuts a connection's bytes into messages, however they were split on the way. */
 export class MessageReader {
   readonly #header = Buffer.alloc(MESSAGE_HEADER)
@@ -124,7 +181,7 @@ export class MessageReader {
       throw new NtlsError('NTLS_FRAMING', `a message of ${length} bytes`)
     }
     const kind = this.#header.readUInt8(4)
-    if (kind < HELLO || kind > REFUSED || this.#header.readUInt16BE(6) !== 0) {
+    if (kind < HELLO || kind > PED_DONE || this.#header.readUInt16BE(6) !== 0) {
       throw new NtlsError('NTLS_FRAMING', 'this is the beginning of no message')
     }
     return length - (MESSAGE_HEADER - LENGTH)

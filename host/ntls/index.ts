@@ -34,7 +34,7 @@ export {
 export { ControlClient, ControlError } from './control-client.js'
 export type { ControlState } from './control-messages.js'
 export { type ControlHandlers, ControlServer } from './control-server.js'
-export { NtlsError, type NtlsErrorCode } from './errors.js'
+export { FarEndError, NtlsError, type NtlsErrorCode } from './errors.js'
 export { type Card, InProcessAppliance, NtlsTransport } from './in-process.js'
 export { DEFAULT_LIMITS, type NtlsLimits } from './limits.js'
 export { type Client, mayComeFrom, Registry } from './registry.js'

@@ -1,6 +1,7 @@
 import type { TLSSocket } from 'node:tls'
 import { type CommandDoor, isCommandFrame } from '../board/frames.js'
-import { NtlsError } from './errors.js'
+import type { PedConnector } from '../client/slots.js'
+import { messageOf, NtlsError, stableCodeOf } from './errors.js'
 import {
   COMMAND,
   encodeMessage,
@@ -8,8 +9,13 @@ import {
   type Message,
   MessageReader,
   NTLS_VERSION,
+  PED_CONNECT,
+  PED_DISCONNECT,
+  type PedOrder,
+  pedOutcomeMessage,
   REPLY,
   type Refusal,
+  readPedOrder,
   refusedMessage,
   welcomeMessage,
 } from './framing.js'
@@ -22,6 +28,8 @@ export const FAREWELL = 2000
 export interface OpenDoor {
   readonly serial: bigint
   readonly door: CommandDoor & { close(): Promise<void> }
+  /** Carries a remote PED's link to the HSM. */
+  readonly ped?: PedConnector | undefined
 }
 
 /** Why a connection ended: the appliance refused to go on, or it was lost or closed. */
@@ -94,7 +102,7 @@ export class ServerConnection {
     while (!this.#gone && this.#queue.length > 0 && this.#underWay < this.limits.underWay) {
       const message = this.#queue.shift()
       if (!message) break
-      if (this.#greeted) this.#command(message)
+      if (this.#greeted) this.#obey(message)
       else this.#greet(message)
     }
     if (this.#gone) return
@@ -113,6 +121,28 @@ export class ServerConnection {
     }
     this.#greeted = true
     this.socket.write(welcomeMessage(this.doors.map(({ serial }) => serial)))
+  }
+
+  #obey(message: Message): void {
+    if (message.kind === PED_CONNECT || message.kind === PED_DISCONNECT) this.#ped(message)
+    else this.#command(message)
+  }
+
+  #ped(message: Message): void {
+    const { hsm } = message
+    const open = this.doors[hsm]
+    const order = readPedOrder(message)
+    if (!open || !order) {
+      this.refuse('MALFORMED')
+      return
+    }
+    this.#underWay++
+    carryPed(open, order).then((failure) => {
+      this.#underWay--
+      if (this.#gone) return
+      this.socket.write(pedOutcomeMessage(hsm, { tag: order.tag, failure }))
+      this.#pump()
+    })
   }
 
   #command({ kind, hsm, body }: Message): void {
@@ -173,5 +203,17 @@ export class ServerConnection {
     // A client that does not fetch its last message must not keep the socket.
     setTimeout(() => this.socket.destroy(), FAREWELL).unref()
     Promise.all(this.doors.map(({ door }) => door.close())).then(() => this.#resolve(why))
+  }
+}
+
+/** Answers what failed. Never rejects. */
+async function carryPed({ ped }: OpenDoor, { to }: PedOrder): Promise<{ code: string; message: string } | undefined> {
+  if (!ped) return { code: 'CKR_FUNCTION_NOT_SUPPORTED', message: 'No PED can be connected to this HSM from here.' }
+  try {
+    if (to) await ped.connect(to.host, to.port)
+    else await ped.disconnect()
+    return undefined
+  } catch (error) {
+    return { code: stableCodeOf(error) ?? 'CKR_DEVICE_ERROR', message: messageOf(error) }
   }
 }
