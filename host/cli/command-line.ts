@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { ParseArgsConfig } from 'node:util'
+import { labClientFolder } from '../lab/index.js'
 
 /** The line was typed wrong: exit code 2. */
 export class UsageError extends Error {
@@ -39,4 +41,30 @@ export function stateFolder(option: string | undefined, env: NodeJS.ProcessEnv):
   const base = env.XDG_STATE_HOME
   // The specification wants relative paths ignored.
   return join(base !== undefined && isAbsolute(base) ? base : join(homedir(), '.local', 'state'), 'moonlet')
+}
+
+/**
+ * Folder of an NTLS client's Chrystoki.conf: `--config DIR`, $ChrystokiConfigurationPath, that of the lab's own client, or
+ * the folder of the XDG base directory specification.
+ */
+export function clientFolder(option: string | undefined, state: string | undefined, env: NodeJS.ProcessEnv): string {
+  if (option === '') throw new UsageError("Option '--config' needs a folder")
+  const given = option ?? env.ChrystokiConfigurationPath
+  if (given !== undefined && given !== '') return resolve(given)
+  const own = labClientFolder(stateFolder(state, env))
+  if (existsSync(own)) return own
+  const base = env.XDG_CONFIG_HOME
+  return join(base !== undefined && isAbsolute(base) ? base : join(homedir(), '.config'), 'moonlet')
+}
+
+const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([^:]+)):(\d{1,5})$/
+
+/** `--listen HOST:PORT`; port 0 is any free one. @throws UsageError */
+export function readListen(text: string): { host: string; port: number } {
+  const [, six, other, digits] = ADDRESS.exec(text) ?? []
+  const [host, port] = [six ?? other, Number(digits)]
+  if (host === undefined || !(port <= 0xffff)) {
+    throw new UsageError(`'--listen' takes HOST:PORT, such as 127.0.0.1:1792, not '${text}'`)
+  }
+  return { host, port }
 }

@@ -7,6 +7,7 @@ import { init } from './commands/init.js'
 import { lunacm } from './commands/lunacm.js'
 import { lunash } from './commands/lunash.js'
 import { ped } from './commands/ped.js'
+import { rbs } from './commands/rbs.js'
 import { snapshot } from './commands/snapshot.js'
 import { status } from './commands/status.js'
 import { tamper } from './commands/tamper.js'
@@ -20,6 +21,7 @@ const COMMANDS: readonly CliCommand[] = [
   lunacm,
   appliance,
   lunash,
+  rbs,
   ped,
   status,
   snapshot,

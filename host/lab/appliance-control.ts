@@ -1,25 +1,26 @@
+import type { CommandDoor } from '../board/frames.js'
 import { type ControlHandlers, ControlServer } from '../ntls/index.js'
 import type { Lab } from './lab.js'
 
 /** What only the service itself knows and does. */
 export type ServiceHandlers = Pick<ControlHandlers, 'restart'> & {
-  /** Command port of an HSM; its token unless given. */
-  readonly card?: ControlHandlers['card']
+  /** Command ports of the HSMs that it serves, by name. */
+  readonly cards: ReadonlyMap<string, CommandDoor>
   state(): { readonly host: string; readonly port: number; readonly connections: number }
 }
 
 /**
- * Lets the administrator's shell reach the Network HSMs of a lab that is switched on, while the service has the folder.
+ * Lets the administrator's shell, and whoever looks for what is switched on, reach HSMs of a lab while a service has them.
+ * @param dir folder of the socket
  * @throws ControlError CONTROL_IO
  */
-export function openControl(lab: Lab, service: ServiceHandlers): Promise<ControlServer> {
-  const hsms = lab.file.hsms.filter(({ kind }) => kind === 'network').map(({ name }) => name)
+export function openControl(lab: Lab, dir: string, { cards, state, restart }: ServiceHandlers): Promise<ControlServer> {
   const connector = (name: string) => lab.desk.connector(name, lab.hsm(name).token)
-  return ControlServer.open(lab.stateDir, {
-    state: () => ({ ...service.state(), hsms }),
-    card: service.card ?? ((name) => (hsms.includes(name) ? lab.hsm(name).token : undefined)),
+  return ControlServer.open(dir, {
+    state: () => ({ ...state(), hsms: [...cards.keys()] }),
+    card: (name) => cards.get(name),
     connectPed: (name, host, port) => connector(name).connect(host, port),
     disconnectPed: (name) => connector(name).disconnect(),
-    restart: () => service.restart(),
+    restart,
   })
 }

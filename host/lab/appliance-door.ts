@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { BoardError, type FolderLock } from '../board/index.js'
+import { BoardError } from '../board/index.js'
 import { type PedConnector, TokenClient } from '../client/index.js'
 import type { ApplianceDoor, NtlsService, NtlsSettings, PartitionNames } from '../lunash/index.js'
 import { ControlClient, ControlError, readSettings, writeSettings } from '../ntls/index.js'
@@ -7,7 +7,7 @@ import { FolderRegistry } from './appliance-registry.js'
 import { Chance } from './chance.js'
 import { LabError } from './errors.js'
 import { Hsm } from './hsm.js'
-import { hsmNamed, type LabOptions, lockLab, setDesk } from './lab.js'
+import { hsmNamed, type LabOptions, setDesk } from './lab.js'
 import { type LabFile, type LabHsm, readLabFile } from './lab-file.js'
 
 export interface ApplianceDoorOptions
@@ -134,23 +134,16 @@ export class FolderAppliance implements ApplianceDoor {
   async #reach(): Promise<Reached> {
     const control = await this.#control()
     if (control) return throughService(control, this.name)
-    let lock: FolderLock
     try {
-      lock = await lockLab(this.dir)
+      return await this.#switchOn()
     } catch (cause) {
       if (!(cause instanceof BoardError && cause.code === 'STATE_LOCKED')) throw cause
       const hint = 'it is no appliance, so its HSM cannot be reached through it; end it first'
       throw new LabError('APPLIANCE_BUSY', `${cause.message}; ${hint}`, { cause })
     }
-    try {
-      return await this.#switchOn(lock)
-    } catch (error) {
-      await lock.release()
-      throw error
-    }
   }
 
-  async #switchOn(lock: FolderLock): Promise<Reached> {
+  async #switchOn(): Promise<Reached> {
     const { dir, file, options, planned } = this
     const { name, kind, folder } = planned
     const chance = new Chance(undefined, 'lunash')
@@ -161,13 +154,7 @@ export class FolderAppliance implements ApplianceDoor {
       client: hsm.console,
       ped: desk.connector(name, hsm.token),
       isOver: () => false,
-      close: async () => {
-        try {
-          await hsm.close()
-        } finally {
-          await lock.release()
-        }
-      },
+      close: () => hsm.close(),
     }
   }
 }

@@ -13,6 +13,7 @@ import { openControl } from './appliance-control.js'
 import { LabError } from './errors.js'
 import type { Hsm } from './hsm.js'
 import type { Lab } from './lab.js'
+import { lentFolder } from './running.js'
 
 export interface ServiceOptions {
   /** Where to listen; what `ntls bind` has set unless given. */
@@ -21,6 +22,9 @@ export interface ServiceOptions {
   /** Gets the secrets of each TLS connection, in lines as SSLKEYLOGFILE has them. */
   readonly onKeys?: ((line: Buffer) => void) | undefined
 }
+
+/** Where Backup HSMs are lent out unless told otherwise: beside an appliance on the same computer. */
+export const RBS_PORT = 1793
 
 /** Commands after which a partition may be there or gone. */
 const CHANGES: ReadonlySet<number> = new Set([
@@ -53,14 +57,24 @@ class Served implements CommandDoor {
   }
 }
 
-/** The NTLS service of a lab's Network HSMs, with the administrator's door beside it. */
+/** What is served from where. */
+interface Premises {
+  /** Folder of registry, settings, certificate and control socket. */
+  readonly dir: string
+  readonly served: readonly Served[]
+  /** Every registered client has the HSMs whole, as Backup HSMs are lent out. */
+  readonly whole: boolean
+  readonly listen: { readonly host: string; readonly port: number }
+}
+
+/** The NTLS service of HSMs that a lab has switched on for others, with the administrator's door beside it. */
 export class ApplianceService {
   #appliance: Appliance
   #control: ControlServer | undefined
 
   private constructor(
     private readonly lab: Lab,
-    private readonly served: readonly Served[],
+    private readonly premises: Premises,
     private readonly options: ServiceOptions,
     appliance: Appliance,
   ) {
@@ -68,20 +82,42 @@ export class ApplianceService {
   }
 
   /**
-   * Serves the Network HSMs of a lab that was opened with all its HSMs, until `close`.
+   * Serves the Network HSMs of a lab that was opened for that (`serve`), until `close`.
    * @throws LabError APPLIANCE_NO_HSM; NtlsError LISTEN_FAILED, CERTIFICATE_INVALID; SettingsError; ControlError CONTROL_IO
    */
-  static async start(lab: Lab, options: ServiceOptions = {}): Promise<ApplianceService> {
+  static start(lab: Lab, options: ServiceOptions = {}): Promise<ApplianceService> {
     const served = lab.file.hsms.filter(({ kind }) => kind === 'network').map(({ name }) => new Served(lab.hsm(name)))
     if (served.length === 0) {
       throw new LabError('APPLIANCE_NO_HSM', `the lab in ${lab.stateDir} has no Network HSM`)
     }
-    const service = new ApplianceService(lab, served, options, await listen(lab, served, options))
+    const dir = lab.stateDir
+    return ApplianceService.#open(lab, { dir, served, whole: false, listen: readSettings(dir) }, options)
+  }
+
+  /**
+   * Lends the Backup HSMs of a lab that was opened for that out to registered clients (RBS), until `close`. The caller holds the
+   * lock of the folder `lentFolder`.
+   * @throws as `start`
+   */
+  static lend(lab: Lab, options: ServiceOptions = {}): Promise<ApplianceService> {
+    const served = lab.file.hsms.flatMap(({ name, kind }) =>
+      kind === 'backup' && lab.isOn(name) ? [new Served(lab.hsm(name))] : [],
+    )
+    if (served.length === 0) {
+      throw new LabError('APPLIANCE_NO_HSM', `the lab in ${lab.stateDir} has no Backup HSM to lend out`)
+    }
+    const dir = lentFolder(lab.stateDir)
+    const listen = { ...readSettings(dir), port: options.listen?.port ?? RBS_PORT }
+    return ApplianceService.#open(lab, { dir, served, whole: true, listen }, options)
+  }
+
+  static async #open(lab: Lab, premises: Premises, options: ServiceOptions): Promise<ApplianceService> {
+    const service = new ApplianceService(lab, premises, options, await listen(lab, premises, options))
     try {
-      service.#control = await openControl(lab, {
+      service.#control = await openControl(lab, premises.dir, {
         state: () => service.state,
         restart: () => service.restart(),
-        card: (name) => served.find(({ hsm }) => hsm.name === name),
+        cards: new Map(premises.served.map((one) => [one.hsm.name, one])),
       })
     } catch (error) {
       await service.close()
@@ -103,7 +139,9 @@ export class ApplianceService {
   /** Ends all connections and begins anew. Where that fails the service is gone until it is tried again. */
   async restart(): Promise<void> {
     await this.#appliance.close()
-    this.#appliance = await listen(this.lab, this.served, this.options)
+    const { premises } = this
+    const settings = premises.whole ? premises.listen : readSettings(premises.dir)
+    this.#appliance = await listen(this.lab, { ...premises, listen: settings }, this.options)
   }
 
   async close(): Promise<void> {
@@ -112,20 +150,27 @@ export class ApplianceService {
   }
 }
 
-async function listen(lab: Lab, served: readonly Served[], options: ServiceOptions): Promise<Appliance> {
-  const { host, port, ipCheck } = { ...readSettings(lab.stateDir), ...options.listen }
-  const registry = new Registry(lab.stateDir)
+async function listen(
+  lab: Lab,
+  { dir, served, whole, listen: usual }: Premises,
+  options: ServiceOptions,
+): Promise<Appliance> {
+  const { host, port } = { ...usual, ...options.listen }
+  const { ipCheck } = readSettings(dir)
+  const registry = new Registry(dir)
   const hsms = await Promise.all(
     served.map(async (one) => {
       await one.refresh()
       const { serial } = await one.hsm.console.status()
-      return { serial, card: one, serialOf: (partition: number) => one.serialOf(partition) }
+      const { name, token } = one.hsm
+      const serialOf = (partition: number): string | undefined => one.serialOf(partition)
+      return { serial, card: one, serialOf, whole, ped: lab.desk.connector(name, token) }
     }),
   )
   return Appliance.listen({
     host,
     port,
-    identity: await serverIdentity(lab.stateDir),
+    identity: await serverIdentity(dir),
     clients: {
       list: () => registry.list(),
       match: async (fingerprint, address) => {

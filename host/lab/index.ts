@@ -10,7 +10,7 @@ export {
 export { StreamTerminal } from '../ped/index.js'
 export { openControl, type ServiceHandlers } from './appliance-control.js'
 export { type ApplianceDoorOptions, FolderAppliance } from './appliance-door.js'
-export { ApplianceService, type ServiceOptions } from './appliance-service.js'
+export { ApplianceService, RBS_PORT, type ServiceOptions } from './appliance-service.js'
 export type { BoardSettings } from './chance.js'
 export { type DemoDigests, type DemoOptions, runDemo } from './demo.js'
 export { LabError, type LabErrorCode } from './errors.js'
@@ -32,8 +32,10 @@ export {
   readLabFile,
   writeLabFile,
 } from './lab-file.js'
+export { Borrowers, whileLending } from './lend.js'
 export { connectServer, type NetworkSlot, networkSlots } from './network-slots.js'
 export { asOfficer } from './officer.js'
+export { atWorkstation } from './open-workstation.js'
 export { type PedAtLine, pedAtLine } from './ped-at-line.js'
 export {
   orderPedServer,
@@ -49,6 +51,7 @@ export { type PedServerConfig, readPedServerConfig, writePedServerConfig } from 
 export { demoPlan, type LabPlan, PROFILES, standardPlan } from './plan.js'
 export { type ObjectProof, proveRestored, writeProof } from './proof.js'
 export type { RecordedFrame, Recorder } from './recorder.js'
+export { labClientFolder, lentFolder, type RunningServer, runningServers } from './running.js'
 export { DEFAULT_CHALLENGE, initLab, type SetupOptions } from './setup.js'
 export { SharedTerminal } from './shared-terminal.js'
 export { shownSlots } from './slot-places.js'

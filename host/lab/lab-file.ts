@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { BoardError, FolderLock } from '../board/index.js'
 import { codeOf, LabError, messageOf } from './errors.js'
 import { type Check, fail, listOf, object, oneOf, optional, text, textLike, wholeNumber } from './json-check.js'
 import { writeWholeFile } from './whole-file.js'
@@ -218,4 +219,36 @@ export function readLabFile(stateDir: string): LabFile {
 /** Writes the file whole or not at all. @throws LabError LAB_IO */
 export function writeLabFile(stateDir: string, file: LabFile): void {
   writeWholeFile(join(stateDir, LAB_FILE), `${JSON.stringify(file, null, 2)}\n`)
+}
+
+const LOCK_TRIES = 100
+/** Milliseconds between tries for the lock of a file that is being written. */
+const LOCK_PAUSE = 20
+
+/**
+ * Changes the file that is there now, one process after the other, and answers what it holds then.
+ * @throws LabError as `readLabFile`, and LAB_IO; it is as it was then
+ */
+export async function changeLabFile(stateDir: string, change: (file: LabFile) => LabFile): Promise<LabFile> {
+  const lock = await lockToWrite(stateDir)
+  try {
+    const before = readLabFile(stateDir)
+    const after = change(before)
+    if (after !== before) writeLabFile(stateDir, after)
+    return after
+  } finally {
+    await lock.release()
+  }
+}
+
+async function lockToWrite(stateDir: string): Promise<FolderLock> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await FolderLock.acquire(stateDir)
+    } catch (cause) {
+      if (!(cause instanceof BoardError)) throw cause
+      if (cause.code !== 'STATE_LOCKED' || tries === LOCK_TRIES) throw new LabError('LAB_IO', cause.message, { cause })
+      await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE))
+    }
+  }
 }

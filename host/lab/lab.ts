@@ -1,31 +1,34 @@
 import { join } from 'node:path'
-import { ADMIN_PARTITION } from '../../assembly/protocol.js'
-import { BoardError, FolderLock } from '../board/index.js'
-import {
-  type PartitionInfo,
-  type Slot,
-  type SlotPlaces,
-  type SlotSource,
-  type TokenClient,
-  TokenError,
-  TransportError,
-} from '../client/index.js'
+import type { Slot, SlotPlaces, SlotSource } from '../client/index.js'
 import { type PedClock, type PedEvent, PedKeyBox, type RemotePedEvent, type SerialEvent } from '../ped/index.js'
 import { type BoardSettings, Chance } from './chance.js'
 import { LabError } from './errors.js'
 import { type Hsm, startHsms } from './hsm.js'
-import { ADMIN_SLOT, type LabFile, type LabHsm, type LabView, readLabFile, writeLabFile } from './lab-file.js'
+import { changeLabFile, type HsmKind, type LabFile, type LabHsm, type LabView, readLabFile } from './lab-file.js'
+import { type NetworkLines, networkLines } from './network-lines.js'
 import { PedDesk } from './ped-desk.js'
 import { type PedSeatOptions, seatedOperator } from './ped-seat.js'
 import type { Recorder } from './recorder.js'
 import { RemotePeds } from './remote-peds.js'
-import { dropPartition, isOpen, putPartition, shownSlots } from './slot-places.js'
+import { runningServers } from './running.js'
+import { dropPartition, isOpen, putPartition } from './slot-places.js'
+import { type Line, partitionsOf, Workstation } from './workstation.js'
 
 export interface LabOptions extends PedSeatOptions {
   /** Name of the workstation's view; the first of the lab file unless given. */
   readonly view?: string | undefined
   /** Start all HSMs of the lab, not only those that the view shows. */
   readonly all?: boolean | undefined
+  /** Switch on the HSMs of this kind, or those named of them, and nothing else, for other processes: no cable of a view is plugged in. */
+  readonly serve?: { readonly kind: HsmKind; readonly names?: readonly string[] | undefined } | undefined
+  /**
+   * Folder of Chrystoki.conf. What its servers show is found over NTLS; Network HSMs are not switched on here then. Unless given,
+   * `ntlsConfig` is looked at where other processes have switched HSMs of the lab on.
+   */
+  readonly ntls?: string | undefined
+  readonly ntlsConfig?: string | undefined
+  /** Hears what there is to say of NTLS links: not reached, lost and there again. */
+  readonly onLink?: ((line: string) => void) | undefined
   /** Name of the HSM whose own connector the PED is plugged into. */
   readonly localPed?: string | undefined
   readonly boards?: BoardSettings | undefined
@@ -38,27 +41,20 @@ export interface LabOptions extends PedSeatOptions {
   readonly pedClock?: PedClock | undefined
 }
 
-/** A workstation's cable to one HSM. */
-interface Line {
-  readonly hsm: Hsm
-  readonly client: TokenClient
-  /** As it was last seen, for the time when the cable is gone. */
-  partitions: readonly PartitionInfo[]
-}
-
 /**
- * A lab that is switched on: the HSMs that a workstation sees, their cables, the PED. Nobody else can use the state
- * folder until `close`.
+ * A lab that is switched on: the HSMs that a workstation sees, their cables, the PED. Nobody else can switch on the same HSMs
+ * until `close`; those that another process has switched on are reached over the network.
  */
 export class Lab implements SlotSource {
   readonly places: SlotPlaces = {
     isFree: async (near, id) =>
       isOpen(this.view, this.hsmOf(near).name, id) && (await this.slots()).every((slot) => slot.id !== id),
-    put: async (near, slot, serial) =>
-      this.#write(putPartition(this.#file, { slot, hsm: this.hsmOf(near).name, partition: String(serial) })),
-    drop: async (near, serial) => this.#write(dropPartition(this.#file, this.hsmOf(near).name, String(serial))),
+    put: (near, slot, serial) =>
+      this.#write((file) => putPartition(file, { slot, hsm: this.hsmOf(near).name, partition: String(serial) })),
+    drop: (near, serial) => this.#write((file) => dropPartition(file, this.hsmOf(near).name, String(serial))),
   }
   #file: LabFile
+  readonly #workstation: Workstation
 
   private constructor(
     readonly stateDir: string,
@@ -66,10 +62,11 @@ export class Lab implements SlotSource {
     private readonly viewName: string,
     readonly desk: PedDesk,
     private readonly hsms: ReadonlyMap<string, Hsm>,
-    private readonly lines: readonly Line[],
-    private readonly lock: FolderLock,
+    lines: readonly Line[],
+    private readonly network: NetworkLines | undefined,
   ) {
     this.#file = file
+    this.#workstation = new Workstation(() => this.view, lines)
   }
 
   get file(): LabFile {
@@ -87,28 +84,44 @@ export class Lab implements SlotSource {
    * Nothing stays open then.
    */
   static async open(stateDir: string, options: LabOptions = {}): Promise<Lab> {
-    const lock = await lockLab(stateDir)
     let hsms: ReadonlyMap<string, Hsm> = new Map()
     let desk: PedDesk | undefined
+    let network: NetworkLines | undefined
     try {
       const file = readLabFile(stateDir)
       const view = chooseView(file, options.view)
       const chance = new Chance(options.seed, `view ${view.name}`)
-      desk = await setDesk(stateDir, file, options, chance)
-      const wanted = file.hsms.filter((hsm) => options.all || isNeeded(hsm, view, options))
+      const peds = await setDesk(stateDir, file, options, chance)
+      desk = peds
+      const far = await elsewhere(stateDir, file, options)
+      const wanted = file.hsms.filter((hsm) => !far.names.has(hsm.name) && isWanted(hsm, view, options))
       hsms = await startHsms(stateDir, wanted, { settings: options.boards, chance, recorder: options.recorder })
       const shown = [...hsms.values()].filter((hsm) => view.slots.some((slot) => slot.hsm === hsm.name))
-      const lines = await Promise.all(shown.map((hsm) => plugIn(hsm, view)))
-      const lab = new Lab(stateDir, file, view.name, desk, hsms, lines, lock)
+      const lines = options.serve ? [] : await Promise.all(shown.map((hsm) => plugIn(hsm, view, peds)))
+      if (far.config !== undefined) {
+        const { recorder, onLink } = options
+        const found = { config: far.config, names: far.serials, chance, recorder, onLink }
+        network = await networkLines(file.hsms, view, found)
+        lines.unshift(...network.lines)
+        for (const name of new Set(far.serials.values())) {
+          if (lines.every(({ hsm }) => hsm.name !== name)) onLink?.(unseen(name))
+        }
+      }
+      const lab = new Lab(stateDir, file, view.name, desk, hsms, lines, network)
       if (options.localPed !== undefined) desk.plugLocal(options.localPed, lab.hsm(options.localPed).token)
       await desk.plugLines(file.ped.serial ?? [], (hsm) => hsms.get(hsm)?.token)
       return lab
     } catch (error) {
       await desk?.close()
+      await network?.close()
       await Promise.allSettled([...hsms.values()].map((hsm) => hsm.close()))
-      await lock.release()
       throw error
     }
+  }
+
+  /** Whether this lab has switched the HSM on. */
+  isOn(name: string): boolean {
+    return this.hsms.has(name)
   }
 
   /** @throws LabError LAB_HSM_UNKNOWN: there is none of that name, or it is not switched on */
@@ -118,69 +131,32 @@ export class Lab implements SlotSource {
     return hsm
   }
 
-  /** The slots of the workstation that show something. Partitions that a PCIe HSM has and the view does not name come in the next free ones. */
-  async slots(): Promise<readonly Slot[]> {
-    const lines = await Promise.all(
-      this.lines.map(async (line) => {
-        line.partitions = await partitionsOf(line.client, line.partitions)
-        const { name, kind } = line.hsm
-        return { name, kind, line, partitions: line.partitions }
-      }),
-    )
-    return shownSlots(this.view, lines).flatMap(({ slot: id, hsm, partition: serial }): Slot[] => {
-      const shown = lines.find(({ name }) => name === hsm)
-      if (!shown) return []
-      const { kind, line, partitions } = shown
-      const partition =
-        serial === ADMIN_SLOT ? ADMIN_PARTITION : partitions.find((one) => String(one.serial) === serial)?.id
-      if (partition === undefined) return []
-      return [{ id, kind, partition, client: line.client, ped: this.desk.connector(hsm, line.hsm.token) }]
-    })
+  slots(): Promise<readonly Slot[]> {
+    return this.#workstation.slots()
   }
 
   /** @throws LabError LAB_SLOT_UNKNOWN */
-  async slot(id: number): Promise<Slot> {
-    const slots = await this.slots()
-    const slot = slots.find((one) => one.id === id)
-    if (slot) return slot
-    const known = slots.map((one) => one.id).join(', ')
-    throw new LabError('LAB_SLOT_UNKNOWN', `there is no slot ${id}; the view "${this.view.name}" has ${known}`)
+  slot(id: number): Promise<Slot> {
+    return this.#workstation.slot(id)
   }
 
-  /** The name of the HSM that a slot of this lab is on. @throws LabError LAB_SLOT_UNKNOWN */
-  hsmOf(slot: Slot): Hsm {
-    const line = this.lines.find(({ client }) => client === slot.client)
-    if (!line) throw new LabError('LAB_SLOT_UNKNOWN', `slot ${slot.id} is not of this lab`)
-    return line.hsm
+  /** The HSM that a slot of this lab is on. @throws LabError LAB_SLOT_UNKNOWN */
+  hsmOf(slot: Slot): Line['hsm'] {
+    return this.#workstation.hsmOf(slot)
   }
 
-  /** Pulls all cables, switches the boards off, frees the folder. Rejects with STATE_IO where a board could not be saved. */
+  /** Pulls all cables, switches the boards off. Rejects with STATE_IO where a board could not be saved. */
   async close(): Promise<void> {
-    try {
-      await this.desk.close()
-      await Promise.allSettled(this.lines.map(({ client }) => client.close()))
-      const closed = await Promise.allSettled([...this.hsms.values()].map((hsm) => hsm.close()))
-      for (const result of closed) if (result.status === 'rejected') throw result.reason
-    } finally {
-      await this.lock.release()
-    }
+    await this.desk.close()
+    await this.#workstation.close()
+    await this.network?.close()
+    const closed = await Promise.allSettled([...this.hsms.values()].map((hsm) => hsm.close()))
+    for (const result of closed) if (result.status === 'rejected') throw result.reason
   }
 
   /** @throws LabError LAB_IO; the lab is as it was then */
-  #write(file: LabFile): void {
-    if (file === this.#file) return
-    writeLabFile(this.stateDir, file)
-    this.#file = file
-  }
-}
-
-/** @throws LabError LAB_MISSING; BoardError STATE_LOCKED */
-export async function lockLab(stateDir: string): Promise<FolderLock> {
-  try {
-    return await FolderLock.acquire(stateDir)
-  } catch (cause) {
-    if (!(cause instanceof BoardError && cause.code === 'STATE_MISSING')) throw cause
-    throw new LabError('LAB_MISSING', `there is no lab in ${stateDir}: run \`moonlet init\``, { cause })
+  async #write(change: (file: LabFile) => LabFile): Promise<void> {
+    this.#file = await changeLabFile(this.stateDir, change)
   }
 }
 
@@ -191,8 +167,32 @@ function chooseView({ views }: LabFile, name: string | undefined): LabView {
   throw new LabError('LAB_VIEW_UNKNOWN', `this lab has no view "${name}", only ${known}`)
 }
 
-function isNeeded(hsm: LabHsm, view: LabView, { localPed }: LabOptions): boolean {
-  return hsm.name === localPed || view.slots.some((slot) => slot.hsm === hsm.name)
+function isWanted(hsm: LabHsm, view: LabView, { all, serve, localPed }: LabOptions): boolean {
+  if (serve) return hsm.kind === serve.kind && serve.names?.includes(hsm.name) !== false
+  return all === true || hsm.name === localPed || view.slots.some((slot) => slot.hsm === hsm.name)
+}
+
+/** What a client of a running lab is told that sees nothing of an HSM. */
+function unseen(name: string): string {
+  return `NTLS: the HSM "${name}" is switched on by another process, which shows this client nothing of it: see 'vtl --help', 'moonlet lunash' and 'moonlet rbs --help'`
+}
+
+interface Elsewhere {
+  /** HSMs that are not switched on here. */
+  readonly names: ReadonlySet<string>
+  readonly serials: ReadonlyMap<bigint, string>
+  /** Folder of the client configuration by which they are reached; undefined = they are not. */
+  readonly config: string | undefined
+}
+
+/** What of the lab is reached over the network: what the options say, and what other processes have switched on. */
+async function elsewhere(stateDir: string, file: LabFile, options: LabOptions): Promise<Elsewhere> {
+  if (options.serve) return { names: new Set(), serials: new Map(), config: undefined }
+  const running = await runningServers(stateDir)
+  const serials = new Map(running.flatMap(({ hsms }) => [...hsms]))
+  const networks = options.ntls === undefined ? [] : file.hsms.filter(({ kind }) => kind === 'network')
+  const names = new Set([...serials.values(), ...networks.map(({ name }) => name)])
+  return { names, serials, config: options.ntls ?? (running.length > 0 ? options.ntlsConfig : undefined) }
 }
 
 /** @throws LabError LAB_HSM_UNKNOWN */
@@ -222,20 +222,10 @@ export async function setDesk(
   return new PedDesk({ box, operator, ...settings })
 }
 
-async function plugIn(hsm: Hsm, view: LabView): Promise<Line> {
+async function plugIn(hsm: Hsm, view: LabView, desk: PedDesk): Promise<Line> {
   const serials = new Set(view.slots.filter((slot) => slot.hsm === hsm.name).map(({ partition }) => partition))
-  const all = await partitionsOf(hsm.console, [])
-  const assigned = new Set(all.filter(({ serial }) => serials.has(String(serial))).map(({ id }) => id))
+  const partitions = await partitionsOf(hsm.console, [])
+  const assigned = new Set(partitions.filter(({ serial }) => serials.has(String(serial))).map(({ id }) => id))
   const client = await hsm.connect(view.name, (partition) => assigned.has(partition))
-  return { hsm, client, partitions: all }
-}
-
-/** The HSM's partitions; where it cannot say, as it was. */
-async function partitionsOf(client: TokenClient, known: readonly PartitionInfo[]): Promise<readonly PartitionInfo[]> {
-  try {
-    return await client.partitions.list()
-  } catch (error) {
-    if (error instanceof TransportError || error instanceof TokenError) return known
-    throw error
-  }
+  return { hsm, client, ped: desk.connector(hsm.name, hsm.token), partitions }
 }

@@ -15,12 +15,17 @@ export interface NetworkSlot {
 }
 
 /** Connects to one appliance as its client is configured. @throws NtlsError, as NtlsClient.connect */
-export function connectServer(config: ClientConfig, server: ConfiguredServer): Promise<NtlsClient> {
+export function connectServer(
+  config: ClientConfig,
+  server: ConfiguredServer,
+  onReconnect?: () => void,
+): Promise<NtlsClient> {
   return NtlsClient.connect({
     host: server.host,
     port: server.port,
     identity: clientIdentity(config),
     server: serverCertificate(config, server).pem,
+    ...(onReconnect ? { onReconnect } : {}),
   })
 }
 

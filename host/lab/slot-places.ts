@@ -10,20 +10,27 @@ export interface ShownHsm {
   readonly name: string
   readonly kind: HsmKind
   readonly partitions: readonly { readonly serial: bigint }[]
+  /** All of it is this workstation's, also what the view does not name: it was found on the network. */
+  readonly everything?: boolean | undefined
 }
 
+/** Where the slots of each client generation begin, where a view says nothing. */
+const FIRST_SLOT = { A: 1, B: 0 } as const
+
 /**
- * The slots of a view: those that it names, and for the partitions of a PCIe HSM in this computer that it does not name
- * the next free ones. Named slots are in the list whether or not their partition is (still) there.
+ * The slots of a view: those that it names, and the next free ones for the partitions of a PCIe HSM in this computer, and
+ * for all that was found on the network, that it does not name. Named slots are in the list whether or not their partition is (still) there.
  */
-export function shownSlots({ slots }: LabView, hsms: readonly ShownHsm[]): LabSlot[] {
+export function shownSlots({ slots, persona }: LabView, hsms: readonly ShownHsm[]): LabSlot[] {
   const shown = [...slots]
   const used = new Set(slots.map(({ slot }) => slot))
-  for (const { name: hsm, kind, partitions } of hsms) {
-    if (kind !== 'pcie' || slots.every((slot) => slot.hsm !== hsm)) continue
-    for (const partition of partitions.map(({ serial }) => String(serial))) {
+  const first = slots.length === 0 ? FIRST_SLOT[persona] : Math.min(...used) + 1
+  for (const { name: hsm, kind, partitions, everything } of hsms) {
+    if (!everything && (kind !== 'pcie' || slots.every((slot) => slot.hsm !== hsm))) continue
+    const parts = kind === 'backup' ? [ADMIN_SLOT] : partitions.map(({ serial }) => String(serial))
+    for (const partition of parts) {
       if (slots.some((slot) => slot.hsm === hsm && slot.partition === partition)) continue
-      let slot = Math.min(...used) + 1
+      let slot = first
       while (used.has(slot)) slot++
       used.add(slot)
       shown.push({ slot, hsm, partition })

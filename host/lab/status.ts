@@ -17,8 +17,10 @@ import {
   type TokenStatus,
 } from '../client/index.js'
 import { type BoxEntry, PED_COLOURS } from '../ped/index.js'
+import { LabError } from './errors.js'
 import type { Lab } from './lab.js'
 import type { HsmKind, LabHsm } from './lab-file.js'
+import { atServer, type RunningServer, runningServers } from './running.js'
 
 export interface PartitionStatus {
   readonly label: string
@@ -39,7 +41,9 @@ export interface HsmStatus {
   readonly profile: string
   /** `OK`, or what is wrong. */
   readonly state: string
-  /** Watchdog resets of the board, those of earlier processes included. */
+  /** The server that has switched it on; undefined = it was switched on to be asked. */
+  readonly server: RunningServer | undefined
+  /** Watchdog resets of the board, those of earlier processes included; not known of one that a server has. */
   readonly crashes: { readonly count: number; readonly last: CrashRecord | undefined }
   /** How full and how worn the flash is; undefined where the HSM has no keys to read it with. */
   readonly flash: FlashInfo | undefined
@@ -58,12 +62,13 @@ export interface LabStatus {
   readonly keys: readonly KeyStatus[]
 }
 
-/** Asks all HSMs of a lab that was opened with all of them. Nobody logs in, nothing changes. */
+/** Asks all HSMs of a lab that was opened with all of them; those that a server has, through it. Nobody logs in, nothing changes. */
 export async function labStatus(lab: Lab): Promise<LabStatus> {
   const entries = await lab.desk.box.list()
+  const servers = await runningServers(lab.stateDir)
   const order = (entry: BoxEntry): number => PED_COLOURS.indexOf(entry.colour)
   // All have answered before one failure is reported: whoever hears of it switches the others off.
-  const answers = await Promise.allSettled(lab.file.hsms.map((hsm) => hsmStatus(lab, hsm)))
+  const answers = await Promise.allSettled(lab.file.hsms.map((hsm) => hsmStatus(lab, hsm, servers)))
   const hsms = answers.map((answer) => {
     if (answer.status === 'rejected') throw answer.reason
     return answer.value
@@ -71,9 +76,23 @@ export async function labStatus(lab: Lab): Promise<LabStatus> {
   return { hsms, keys: entries.sort((one, other) => order(one) - order(other)).map(keyStatus) }
 }
 
-async function hsmStatus(lab: Lab, { name, kind, profile }: LabHsm): Promise<HsmStatus> {
-  const { console: client, token } = lab.hsm(name)
-  const { count, records } = await token.crashes()
+async function hsmStatus(lab: Lab, hsm: LabHsm, servers: readonly RunningServer[]): Promise<HsmStatus> {
+  const { name } = hsm
+  if (lab.isOn(name)) {
+    const { console: client, token } = lab.hsm(name)
+    const { count, records } = await token.crashes()
+    return { ...(await facts(hsm, client)), server: undefined, crashes: { count, last: records.at(-1) } }
+  }
+  const server = servers.find(({ hsms }) => [...hsms.values()].includes(name))
+  if (!server) throw new LabError('LAB_HSM_UNKNOWN', `the HSM "${name}" was switched off at this moment: try again`)
+  const known = await atServer(server, name, (client) => facts(hsm, client))
+  return { ...known, server, crashes: { count: 0, last: undefined } }
+}
+
+async function facts(
+  { name, kind, profile }: LabHsm,
+  client: TokenClient,
+): Promise<Omit<HsmStatus, 'server' | 'crashes'>> {
   const status = await client.status()
   const { label, serial } = status
   return {
@@ -83,7 +102,6 @@ async function hsmStatus(lab: Lab, { name, kind, profile }: LabHsm): Promise<Hsm
     serial,
     profile,
     state: stateOf(status),
-    crashes: { count, last: records.at(-1) },
     flash: status.state === STATE_FUNCTIONAL ? await client.hsm.flash() : undefined,
     partitions: await partitionsOf(client, status),
   }

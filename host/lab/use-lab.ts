@@ -24,7 +24,8 @@ export async function useLab<Result>(
   }
 }
 
-async function unlessAborted<Result>(signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
+/** @throws LabError LAB_CANCELLED once the signal is aborted */
+export async function unlessAborted<Result>(signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
   const cancelled = new LabError('LAB_CANCELLED', 'given up')
   if (signal.aborted) throw cancelled
   let giveUp = (): void => undefined

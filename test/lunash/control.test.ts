@@ -24,7 +24,8 @@ async function running(work: (service: Running) => Promise<void>): Promise<void>
   const dir = await newLab()
   const lab = await Lab.open(dir, { all: true })
   let restarts = 0
-  const control = await openControl(lab, {
+  const control = await openControl(lab, dir, {
+    cards: new Map([['network', lab.hsm('network').token]]),
     state: () => ({ host: '127.0.0.1', port: 41792, connections: 3 }),
     restart: async () => {
       restarts++
@@ -139,7 +140,8 @@ test('a socket that a killed service left behind is no obstacle', async () => {
   const dir = await newLab()
   writeFileSync(join(dir, 'control'), '')
   const lab = await Lab.open(dir)
-  const control = await openControl(lab, {
+  const control = await openControl(lab, dir, {
+    cards: new Map([['network', lab.hsm('network').token]]),
     state: () => ({ host: '127.0.0.1', port: 1, connections: 0 }),
     restart: async () => undefined,
   })

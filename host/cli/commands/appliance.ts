@@ -1,20 +1,8 @@
-import { appendFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { ApplianceService, useLab } from '../../lab/index.js'
-import { COMMON_OPTIONS, readArguments, stateFolder, UsageError } from '../command-line.js'
+import { COMMON_OPTIONS, readArguments, readListen, refusePositionals, stateFolder } from '../command-line.js'
 import type { CliCommand } from '../program.js'
-
-const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([^:]+)):(\d{1,5})$/
-
-/** @throws UsageError */
-function readListen(text: string): { host: string; port: number } {
-  const [, six, other, digits] = ADDRESS.exec(text) ?? []
-  const [host, port] = [six ?? other, Number(digits)]
-  if (host === undefined || !(port <= 0xffff)) {
-    throw new UsageError(`'--listen' takes HOST:PORT, such as 127.0.0.1:1792, not '${text}'`)
-  }
-  return { host, port }
-}
+import { serveNtls } from '../serve-ntls.js'
 
 export const appliance: CliCommand = {
   name: 'appliance',
@@ -55,28 +43,12 @@ Options:
       io.stdout.write(this.help)
       return 0
     }
-    if (positionals[0] !== undefined) throw new UsageError(`Unexpected argument '${positionals[0]}'`)
+    refusePositionals(positionals)
     const listen = values.listen === undefined ? undefined : readListen(values.listen)
-    const keyLog = values['key-log']
-    const tell = (event: object): void => {
-      io.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level: 'info', ...event })}\n`)
-    }
-    return await useLab(stateFolder(values.state, io.env), { all: true, rules: values.rules }, async (lab) => {
-      const service = await ApplianceService.start(lab, {
-        listen,
-        onEvent: tell,
-        ...(keyLog === undefined ? {} : { onKeys: (line) => appendFileSync(keyLog, line, { mode: 0o600 }) }),
-      })
-      const { host, port } = service.state
-      tell({ event: 'listening', host, port, certificate: service.fingerprint })
-      io.expectSignal()
-      await new Promise<void>((resolve) => {
-        if (io.signal.aborted) resolve()
-        io.signal.addEventListener('abort', () => resolve(), { once: true })
-      })
-      await service.close()
-      tell({ event: 'stopped' })
-      return 0
-    })
+    const served = { serve: { kind: 'network' }, rules: values.rules } as const
+    await useLab(stateFolder(values.state, io.env), served, (lab) =>
+      serveNtls(io, { listen, keyLog: values['key-log'] }, (options) => ApplianceService.start(lab, options)),
+    )
+    return 0
   },
 }

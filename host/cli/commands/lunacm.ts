@@ -1,7 +1,14 @@
 import { parseArgs } from 'node:util'
-import { type UseLabOptions, useLab } from '../../lab/index.js'
+import { atWorkstation, type UseLabOptions } from '../../lab/index.js'
 import { mayRemember, Shell } from '../../lunacm/index.js'
-import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder, UsageError } from '../command-line.js'
+import {
+  COMMON_OPTIONS,
+  clientFolder,
+  readArguments,
+  refusePositionals,
+  stateFolder,
+  UsageError,
+} from '../command-line.js'
 import { openLog } from '../frame-log.js'
 import type { CliCommand } from '../program.js'
 import { readCommands, type Seat, takeSeat } from '../seat.js'
@@ -25,6 +32,9 @@ Options:
                       (without a terminal nobody is there: what the PED shows,
                       such as a challenge, then goes to standard error)
   --local-ped HSM     plug the PED into this HSM's own connector
+  --ntls DIR          reach Network HSMs, and Backup HSMs that are lent out, over
+                      NTLS as Chrystoki.conf in DIR says ('vtl' makes it); no
+                      Network HSM is switched on here then
   --log FILE          append every frame on every cable, in hexadecimal
   --state DIR         state folder of the lab
   --debug             show the stack of an error
@@ -34,6 +44,10 @@ The exit code is 0, or 1 where a command failed.
 
 Example:
   printf 'slot list\\nexit\\n' | lunacm
+
+HSMs that other processes have switched on ('moonlet up', 'moonlet appliance',
+'moonlet rbs') are reached over NTLS as $ChrystokiConfigurationPath or the client
+of 'moonlet up' says; the others are switched on here.
 `,
   async run(args, io) {
     const { values, positionals } = readArguments(() =>
@@ -47,6 +61,7 @@ Example:
           'by-hand': { type: 'boolean' },
           'local-ped': { type: 'string' },
           log: { type: 'string' },
+          ntls: { type: 'string' },
         },
         allowPositionals: true,
       }),
@@ -71,6 +86,9 @@ Example:
           if (event.event === 'fault') io.stderr.write(`PED: ${event.reason}\n`)
         },
         recorder: log.recorder,
+        ntls: values.ntls === undefined ? undefined : clientFolder(values.ntls, values.state, io.env),
+        ntlsConfig: clientFolder(undefined, values.state, io.env),
+        onLink: (line) => io.stderr.write(`${line}\n`),
         signal: io.signal,
       })
     } finally {
@@ -81,11 +99,10 @@ Example:
 
 async function work(stateDir: string, { io, person }: Seat, options: UseLabOptions): Promise<number> {
   try {
-    return await useLab(stateDir, { ...options, person }, async (lab) => {
-      const { firstSlot, persona } = lab.view
+    return await atWorkstation(stateDir, { ...options, person }, async (slots, { firstSlot, persona }) => {
       const { signal } = options
       const settings = { ...(firstSlot === undefined ? {} : { firstSlot }), ...(signal ? { signal } : {}) }
-      return new Shell({ slots: lab, persona, io, ...settings }).run()
+      return new Shell({ slots, persona, io, ...settings }).run()
     })
   } finally {
     io.close()

@@ -58,10 +58,22 @@ const CLIENTS = { A: '6.3', B: '7.0' } as const
 
 const KINDS = { network: 'Network HSM', pcie: 'PCIe HSM', backup: 'Backup HSM' } as const
 
-function hsmLines({ name, kind, label, serial, profile, state, crashes, flash, partitions }: HsmStatus): string[] {
+function hsmLines({
+  name,
+  kind,
+  label,
+  serial,
+  profile,
+  state,
+  server,
+  crashes,
+  flash,
+  partitions,
+}: HsmStatus): string[] {
   return [
     '',
     `${KINDS[kind]} "${name}": serial number ${serial}, label ${label || '-'}, firmware ${profile}, ${state}`,
+    ...(server ? [`  on, process ${server.process}, NTLS at ${server.host} port ${server.port}`] : []),
     ...crashLines(crashes),
     ...flashLines(flash),
     ...partitions.map(

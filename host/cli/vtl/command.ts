@@ -1,5 +1,3 @@
-import { homedir } from 'node:os'
-import { isAbsolute, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import {
   addServer,
@@ -10,7 +8,7 @@ import {
   networkSlots,
 } from '../../lab/index.js'
 import { rendered } from '../../lunacm/index.js'
-import { readArguments, refusePositionals, UsageError } from '../command-line.js'
+import { clientFolder, readArguments, refusePositionals, UsageError } from '../command-line.js'
 import type { CliCommand } from '../program.js'
 import type { Action, Say } from './action.js'
 import { literals } from './literals.js'
@@ -35,7 +33,9 @@ Options:
   -p PORT         its port (default: ${NTLS_PORT})
   -f              createCert: replace what is there
   --config DIR    folder of Chrystoki.conf (default: $ChrystokiConfigurationPath,
+                  else that of the lab's client if 'moonlet up' has made it one,
                   else $XDG_CONFIG_HOME/moonlet or ~/.config/moonlet)
+  --state DIR     state folder of the lab
   --debug         show the stack of an error
   -h, --help      show this help
 
@@ -96,6 +96,7 @@ export const vtl: CliCommand = {
           port: { type: 'string', short: 'p' },
           force: { type: 'boolean', short: 'f' },
           config: { type: 'string' },
+          state: { type: 'string' },
           help: { type: 'boolean', short: 'h' },
           debug: { type: 'boolean' },
         },
@@ -110,7 +111,7 @@ export const vtl: CliCommand = {
     const say: Say = (literal, ...filling) => {
       for (const { text } of rendered(literal, ...filling)) io.stdout.write(`${text}\n`)
     }
-    const config = ClientConfig.load(configFolder(values.config, io.env))
+    const config = ClientConfig.load(clientFolder(values.config, values.state, io.env))
     say(literals.banner)
     const { name, cert: certificate, port, force = false } = values
     return action({ config, name, certificate, port, force }, say)
@@ -141,13 +142,4 @@ function portOf(text: string | undefined): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
   if (port < 1 || port > 0xffff) throw new UsageError(`'${text}' is no port`)
   return port
-}
-
-/** @throws UsageError */
-function configFolder(option: string | undefined, env: NodeJS.ProcessEnv): string {
-  if (option === '') throw new UsageError("Option '--config' needs a folder")
-  const given = option ?? env.ChrystokiConfigurationPath
-  if (given !== undefined && given !== '') return resolve(given)
-  const base = env.XDG_CONFIG_HOME
-  return join(base !== undefined && isAbsolute(base) ? base : join(homedir(), '.config'), 'moonlet')
 }

@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs'
+import { FolderLock } from '../board/index.js'
+import { type Client, Registry } from '../ntls/index.js'
+import { LabError, messageOf } from './errors.js'
+import { makeFolders } from './folders.js'
+import { readLabFile } from './lab-file.js'
+import { lentFolder } from './running.js'
+
+/** Who may have the Backup HSMs that a lab lends out. */
+export class Borrowers {
+  readonly #registry: Registry
+
+  private constructor(dir: string) {
+    this.#registry = new Registry(dir)
+  }
+
+  /** @throws LabError LAB_MISSING, LAB_STATE_NEWER, LAB_FILE_INVALID, LAB_IO */
+  static async open(stateDir: string): Promise<Borrowers> {
+    readLabFile(stateDir)
+    const dir = lentFolder(stateDir)
+    await makeFolders(dir, { mode: 0o700 })
+    return new Borrowers(dir)
+  }
+
+  list(): readonly Client[] {
+    return this.#registry.list()
+  }
+
+  /** @param file its certificate, PEM. @param address it has to come from there. @throws LabError LAB_IO; NtlsError */
+  register(name: string, file: string, address?: string): Client {
+    let pem: string
+    try {
+      pem = readFileSync(file, 'utf8')
+    } catch (cause) {
+      throw new LabError('LAB_IO', `the certificate ${file} cannot be read: ${messageOf(cause)}`, { cause })
+    }
+    return this.#registry.register(name, pem, address)
+  }
+
+  /** @throws NtlsError CLIENT_UNKNOWN */
+  delete(name: string): void {
+    this.#registry.delete(name)
+  }
+}
+
+/** Works while no other process lends Backup HSMs of this lab out. @throws BoardError STATE_LOCKED; what `Borrowers.open` throws */
+export async function whileLending<Result>(stateDir: string, work: () => Promise<Result>): Promise<Result> {
+  await Borrowers.open(stateDir)
+  const lock = await FolderLock.acquire(lentFolder(stateDir))
+  try {
+    return await work()
+  } finally {
+    await lock.release()
+  }
+}
