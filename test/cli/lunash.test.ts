@@ -60,7 +60,7 @@ test('a shell that has the HSM is told apart from an appliance, and gives it bac
   assert.is(second.code, 1)
   assert.match(
     second.stdout,
-    `APPLIANCE_BUSY : state folder ${state} is in use by process ${first.child.pid}; it is no appliance`,
+    `APPLIANCE_BUSY : state folder ${join(state, 'hsm-network')} is in use by process ${first.child.pid}; it is no appliance`,
   )
   first.child.kill('SIGTERM')
   assert.is((await first.result).code, 143)

@@ -32,9 +32,9 @@ Options:
                       (without a terminal nobody is there: what the PED shows,
                       such as a challenge, then goes to standard error)
   --local-ped HSM     plug the PED into this HSM's own connector
-  --ntls DIR          reach Network HSMs, and Backup HSMs that are lent out, over
-                      NTLS as Chrystoki.conf in DIR says ('vtl' makes it); no
-                      Network HSM is switched on here then
+  --ntls DIR          reach Network HSMs and lent-out Backup HSMs over NTLS, as
+                      Chrystoki.conf in DIR says ('vtl' makes it); no Network
+                      HSM is switched on here then
   --log FILE          append every frame on every cable, in hexadecimal
   --state DIR         state folder of the lab
   --debug             show the stack of an error
@@ -45,9 +45,9 @@ The exit code is 0, or 1 where a command failed.
 Example:
   printf 'slot list\\nexit\\n' | lunacm
 
-HSMs that other processes have switched on ('moonlet up', 'moonlet appliance',
-'moonlet rbs') are reached over NTLS as $ChrystokiConfigurationPath or the client
-of 'moonlet up' says; the others are switched on here.
+HSMs that other processes have switched on (moonlet up, appliance, rbs) are
+reached over NTLS, as $ChrystokiConfigurationPath or the client of 'moonlet up'
+says; the others are switched on here.
 `,
   async run(args, io) {
     const { values, positionals } = readArguments(() =>
