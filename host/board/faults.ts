@@ -21,6 +21,17 @@ export interface CutPlan {
   readonly torn?: (index: number) => number
 }
 
+/** A cut that leaves half of the bits of a program or erase undone, other ones each time. */
+export function tornAt(at: number): CutPlan {
+  const torn = (index: number): number => {
+    // Mixed as in MurmurHash3's finalizer: neighbours differ.
+    let bits = Math.imul(index + 1, 0x85ebca6b) ^ Math.imul(at, 0xc2b2ae35)
+    bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b)
+    return (bits >>> 13) & ERASED
+  }
+  return { at, torn }
+}
+
 /** Counts what changes the state and cuts the power where the plan says so. */
 export class FaultyMemory implements NonVolatile {
   #operations = 0

@@ -35,6 +35,8 @@ export interface BoardOptions {
   readonly clock?: VirtualClockOptions
   /** Path of another firmware module than the one of this build, its .json beside it. */
   readonly firmware?: string
+  /** The power goes in the middle of this operation, counted from 1 as `CutPlan.at`; the board is off then, until it is opened again. */
+  readonly powerCut?: number
 }
 
 export interface RestoreOptions {

@@ -1,10 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { VirtualClock } from './clock.js'
 import { BoardError, messageOf } from './errors.js'
+import { FaultyMemory, tornAt } from './faults.js'
 import type { FrameLink } from './frame-link.js'
 import type { BoardMoment, Call, FromWorker, PlainError, ToWorker, WorkerStart } from './messages.js'
 import { Monitor } from './monitor.js'
-import { type OpenBoard, openBoard, restoreBoard } from './open-board.js'
+import { type OpenBoard, openBoard, restoreBoard, type Wrap } from './open-board.js'
 import type { PedConnectorName } from './ped-connectors.js'
 import { SeededTrng } from './trng.js'
 
@@ -12,6 +13,15 @@ import { SeededTrng } from './trng.js'
 
 /** Milliseconds between looks at the time-outs of a board with a real clock. */
 const TICK = 250
+
+function wrapped(powerCut: number | undefined): Wrap | undefined {
+  if (powerCut === undefined) return undefined
+  return (memory) => {
+    const faulty = new FaultyMemory(memory)
+    faulty.cut(tornAt(powerCut))
+    return faulty
+  }
+}
 
 const port = parentPort
 if (!port) throw new BoardError('OPTION_INVALID', 'a board worker runs as a worker thread only')
@@ -116,7 +126,7 @@ function serve(opened: OpenBoard, ticking: NodeJS.Timeout | undefined): void {
 
 function start({ open, restore, monitor, tamperLine }: WorkerStart): Promise<OpenBoard> {
   const outside = { monitor: new Monitor(monitor), ...(tamperLine === undefined ? {} : { tamperLine }) }
-  if (open) return openBoard(open, undefined, outside)
+  if (open) return openBoard(open, wrapped(open.powerCut), outside)
   if (restore) return restoreBoard(restore, undefined, outside)
   throw new BoardError('OPTION_INVALID', 'a board worker needs a board')
 }

@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { ParseArgsConfig } from 'node:util'
-import { labClientFolder } from '../lab/index.js'
+import { ownClientFolder } from '../lab/index.js'
 
 /** The line was typed wrong: exit code 2. */
 export class UsageError extends Error {
@@ -47,12 +46,16 @@ export function stateFolder(option: string | undefined, env: NodeJS.ProcessEnv):
  * Folder of an NTLS client's Chrystoki.conf: `--config DIR`, $ChrystokiConfigurationPath, that of the lab's own client, or
  * the folder of the XDG base directory specification.
  */
-export function clientFolder(option: string | undefined, state: string | undefined, env: NodeJS.ProcessEnv): string {
+export function clientFolder(
+  option: string | undefined,
+  { state, view }: { readonly state?: string | undefined; readonly view?: string | undefined },
+  env: NodeJS.ProcessEnv,
+): string {
   if (option === '') throw new UsageError("Option '--config' needs a folder")
   const given = option ?? env.ChrystokiConfigurationPath
   if (given !== undefined && given !== '') return resolve(given)
-  const own = labClientFolder(stateFolder(state, env))
-  if (existsSync(own)) return own
+  const own = ownClientFolder(stateFolder(state, env), view)
+  if (own !== undefined) return own
   const base = env.XDG_CONFIG_HOME
   return join(base !== undefined && isAbsolute(base) ? base : join(homedir(), '.config'), 'moonlet')
 }

@@ -2,6 +2,7 @@
 import { UsageError } from './command-line.js'
 import { appliance } from './commands/appliance.js'
 import { demo } from './commands/demo.js'
+import { down } from './commands/down.js'
 import { importKeys } from './commands/import.js'
 import { init } from './commands/init.js'
 import { lunacm } from './commands/lunacm.js'
@@ -11,6 +12,7 @@ import { rbs } from './commands/rbs.js'
 import { snapshot } from './commands/snapshot.js'
 import { status } from './commands/status.js'
 import { tamper } from './commands/tamper.js'
+import { up } from './commands/up.js'
 import { version } from './commands/version.js'
 import { type CliCommand, runProgram } from './program.js'
 
@@ -18,6 +20,8 @@ const COMMANDS: readonly CliCommand[] = [
   init,
   demo,
   importKeys,
+  up,
+  down,
   lunacm,
   appliance,
   lunash,

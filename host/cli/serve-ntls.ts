@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { appendFileSync } from 'node:fs'
 import type { ApplianceService, ServiceOptions } from '../lab/index.js'
+import { tellStarter } from './background.js'
 import type { CliIo } from './program.js'
 
 export interface ServeOptions {
@@ -25,10 +27,8 @@ export async function serveNtls(
   const { host, port } = service.state
   tell({ event: 'listening', host, port, certificate: service.fingerprint })
   expectSignal()
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
+  tellStarter()
+  await Promise.race([service.ordered, ...(signal.aborted ? [] : [once(signal, 'abort')])])
   await service.close()
   tell({ event: 'stopped' })
 }

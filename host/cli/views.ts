@@ -1,4 +1,11 @@
-import { ADMIN_SLOT, type LabSlot } from '../lab/index.js'
+import {
+  ADMIN_SLOT,
+  type LabFile,
+  type LabSlot,
+  ownClientFolder,
+  runningPedServer,
+  runningServers,
+} from '../lab/index.js'
 
 /** One line for each slot of a workstation, by slot number. `isGone`: whether its HSM has no such partition any more. */
 export function slotLines(slots: readonly LabSlot[], isGone: (slot: LabSlot) => boolean = () => false): string[] {
@@ -8,4 +15,29 @@ export function slotLines(slots: readonly LabSlot[], isGone: (slot: LabSlot) => 
       const what = slot.partition === ADMIN_SLOT ? 'the HSM itself' : `partition ${slot.partition}`
       return `  slot ${String(slot.slot).padEnd(4)} ${slot.hsm.padEnd(10)} ${what}${isGone(slot) ? ', not there' : ''}`
     })
+}
+
+/** What of a lab runs, and where: a line for each of its processes, for what none has switched on, and for each workstation. */
+export async function runningLines(stateDir: string, { hsms, views, ped }: LabFile): Promise<string[]> {
+  const servers = await runningServers(stateDir)
+  const pedServer = await runningPedServer(stateDir)
+  const where = (name: string): string => {
+    const server = servers.find((one) => [...one.hsms.values()].includes(name))
+    if (!server) return 'switched on by whoever works with it'
+    return `NTLS at ${server.host} port ${server.port}, process ${server.process}`
+  }
+  return [
+    ...hsms.map(({ name, kind }) => `  ${name.padEnd(12)} ${kind.padEnd(8)} ${where(name)}`),
+    pedServer
+      ? `  PED          remote   pedserver at ${pedServer.host} port ${pedServer.port}, process ${pedServer.pid}`
+      : `  PED          at hand  answers at ${ped.addresses.join(', ')}, port ${ped.port}`,
+    ...views.flatMap((view) => {
+      const client = ownClientFolder(stateDir, view.name)
+      return [
+        '',
+        `Workstation "${view.name}"${client === undefined ? '' : `, NTLS client ${client}`}`,
+        ...slotLines(view.slots),
+      ]
+    }),
+  ]
 }

@@ -3,9 +3,9 @@ import { type ControlHandlers, ControlServer } from '../ntls/index.js'
 import type { Lab } from './lab.js'
 
 /** What only the service itself knows and does. */
-export type ServiceHandlers = Pick<ControlHandlers, 'restart'> & {
-  /** Command ports of the HSMs that it serves, by name. */
-  readonly cards: ReadonlyMap<string, CommandDoor>
+export type ServiceHandlers = Pick<ControlHandlers, 'restart' | 'stop'> & {
+  /** The HSMs that it serves, by name. */
+  readonly cards: ReadonlyMap<string, CommandDoor & { readonly serial: bigint }>
   state(): { readonly host: string; readonly port: number; readonly connections: number }
 }
 
@@ -14,13 +14,18 @@ export type ServiceHandlers = Pick<ControlHandlers, 'restart'> & {
  * @param dir folder of the socket
  * @throws ControlError CONTROL_IO
  */
-export function openControl(lab: Lab, dir: string, { cards, state, restart }: ServiceHandlers): Promise<ControlServer> {
+export function openControl(
+  lab: Lab,
+  dir: string,
+  { cards, state, restart, stop }: ServiceHandlers,
+): Promise<ControlServer> {
   const connector = (name: string) => lab.desk.connector(name, lab.hsm(name).token)
   return ControlServer.open(dir, {
-    state: () => ({ ...state(), hsms: [...cards.keys()] }),
+    state: () => ({ ...state(), hsms: [...cards].map(([name, { serial }]) => ({ name, serial: String(serial) })) }),
     card: (name) => cards.get(name),
     connectPed: (name, host, port) => connector(name).connect(host, port),
     disconnectPed: (name) => connector(name).disconnect(),
     restart,
+    stop,
   })
 }

@@ -37,10 +37,17 @@ const CHANGES: ReadonlySet<number> = new Set([
 /** The partitions of one Network HSM by their serial numbers, and its command port, which keeps them up to date. */
 class Served implements CommandDoor {
   #serials: ReadonlyMap<number, string> = new Map()
+  #serial = 0n
 
   constructor(readonly hsm: Hsm) {}
 
+  /** The HSM's own serial number, once `refresh` was there. */
+  get serial(): bigint {
+    return this.#serial
+  }
+
   async refresh(): Promise<void> {
+    if (this.#serial === 0n) this.#serial = (await this.hsm.console.status()).serial
     const list = await this.hsm.console.partitions.list()
     this.#serials = new Map(list.map(({ id, serial }) => [id, String(serial)]))
   }
@@ -50,7 +57,7 @@ class Served implements CommandDoor {
   }
 
   async exchange(frame: Uint8Array): Promise<Uint8Array> {
-    const answer = await this.hsm.token.exchange(frame)
+    const answer = await this.hsm.card.exchange(frame)
     // Where the HSM is in no state to say, nothing can be opened either.
     if (CHANGES.has(commandOf(frame))) await this.refresh().catch(() => undefined)
     return answer
@@ -71,6 +78,9 @@ interface Premises {
 export class ApplianceService {
   #appliance: Appliance
   #control: ControlServer | undefined
+  #stop: () => void = () => undefined
+  /** Resolves once somebody has ordered the service to end; to close it is its owner's matter. */
+  readonly ordered: Promise<void>
 
   private constructor(
     private readonly lab: Lab,
@@ -79,6 +89,9 @@ export class ApplianceService {
     appliance: Appliance,
   ) {
     this.#appliance = appliance
+    this.ordered = new Promise((resolve) => {
+      this.#stop = resolve
+    })
   }
 
   /**
@@ -117,6 +130,7 @@ export class ApplianceService {
       service.#control = await openControl(lab, premises.dir, {
         state: () => service.state,
         restart: () => service.restart(),
+        stop: () => service.#stop(),
         cards: new Map(premises.served.map((one) => [one.hsm.name, one])),
       })
     } catch (error) {
@@ -161,7 +175,7 @@ async function listen(
   const hsms = await Promise.all(
     served.map(async (one) => {
       await one.refresh()
-      const { serial } = await one.hsm.console.status()
+      const { serial } = one
       const { name, token } = one.hsm
       const serialOf = (partition: number): string | undefined => one.serialOf(partition)
       return { serial, card: one, serialOf, whole, ped: lab.desk.connector(name, token) }

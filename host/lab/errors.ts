@@ -9,6 +9,10 @@ export type LabErrorCode =
   | 'LAB_FILE_INVALID'
   | 'LAB_IO'
   | 'LAB_VIEW_UNKNOWN'
+  /** A process of the lab does not do what it is told. */
+  | 'LAB_BUSY'
+  /** A process of the lab did not start. */
+  | 'LAB_START'
   | 'LAB_HSM_UNKNOWN'
   | 'LAB_SLOT_UNKNOWN'
   /** The slot shows an HSM itself, which holds no keys of users. */

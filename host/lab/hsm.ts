@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import { BoardError, type BoardOptions, CRASH_FILE, Token } from '../board/index.js'
 import { TokenClient, type Transport } from '../client/index.js'
-import { InProcessAppliance } from '../ntls/index.js'
+import { type Card, InProcessAppliance } from '../ntls/index.js'
 import { UsbTransport, usbIdentity, VirtualUsbDevice } from '../usb/index.js'
 import { type BoardSettings, Chance } from './chance.js'
-import type { HsmKind } from './lab-file.js'
+import { withLatency } from './impairment.js'
+import type { HsmKind, LabHsm, LabLatency } from './lab-file.js'
 import { PcieTransport } from './pcie.js'
 import { type Recorder, recordTransport } from './recorder.js'
 
@@ -14,6 +15,9 @@ export interface HsmOptions {
   /** Folder of the board. */
   readonly dir: string
   readonly settings?: BoardSettings | undefined
+  readonly latency?: LabLatency | undefined
+  /** As in BoardOptions. */
+  readonly powerCut?: number | undefined
   /** Where the board and its clients get their random bytes; from the system unless given. */
   readonly chance?: Chance | undefined
   readonly recorder?: Recorder | undefined
@@ -27,6 +31,8 @@ export class Hsm {
   readonly console: TokenClient
   readonly name: string
   readonly kind: HsmKind
+  /** Its command port for everybody else, as slow as the lab wants it. */
+  readonly card: Card
   readonly #recorder: Recorder | undefined
   readonly #chance: Chance
   /** The time that a client's clock would have to be set to is the board's own. */
@@ -34,12 +40,13 @@ export class Hsm {
   #clients = 0
 
   private constructor(
-    { name, kind, recorder, chance }: HsmOptions,
+    { name, kind, recorder, chance, latency }: HsmOptions,
     readonly token: Token,
     virtual: boolean,
   ) {
     this.name = name
     this.kind = kind
+    this.card = latency ? withLatency(token, latency) : token
     this.#recorder = recorder
     this.#chance = chance ?? new Chance(undefined, '')
     this.#virtual = virtual
@@ -48,9 +55,13 @@ export class Hsm {
 
   /** Rejects with what `Token.open` rejects with: the folder is in use, damaged, missing, newer. */
   static async start(options: HsmOptions): Promise<Hsm> {
-    const { name, dir, chance = new Chance(undefined, '') } = options
+    const { name, dir, powerCut, chance = new Chance(undefined, '') } = options
     const settings = chance.board(name, options.settings)
-    return new Hsm(options, await openToken(name, { dir, ...settings }), settings.clock !== undefined)
+    return new Hsm(
+      options,
+      await openToken(name, { dir, ...settings, ...(powerCut === undefined ? {} : { powerCut }) }),
+      settings.clock !== undefined,
+    )
   }
 
   /**
@@ -68,10 +79,10 @@ export class Hsm {
   }
 
   async #cable(client: string, assigned: (partition: number) => boolean): Promise<Transport> {
-    if (this.kind === 'network') return new InProcessAppliance(this.token).connect({ name: client, assigned })
-    if (this.kind === 'pcie') return new PcieTransport(this.token)
+    if (this.kind === 'network') return new InProcessAppliance(this.card).connect({ name: client, assigned })
+    if (this.kind === 'pcie') return new PcieTransport(this.card)
     const { serial } = await this.console.status()
-    return UsbTransport.open(new VirtualUsbDevice(this.token, usbIdentity(String(serial))))
+    return UsbTransport.open(new VirtualUsbDevice(this.card, usbIdentity(String(serial))))
   }
 
   /** @param name whose client it is */
@@ -96,11 +107,11 @@ async function openToken(name: string, options: BoardOptions): Promise<Token> {
 /** Starts several HSMs at once, or none: where one does not start the others are switched off again. */
 export async function startHsms(
   stateDir: string,
-  hsms: readonly { readonly name: string; readonly kind: HsmKind; readonly folder: string }[],
+  hsms: readonly Pick<LabHsm, 'name' | 'kind' | 'folder' | 'latency' | 'powerCut'>[],
   options: Pick<HsmOptions, 'settings' | 'chance' | 'recorder'>,
 ): Promise<Map<string, Hsm>> {
   const results = await Promise.allSettled(
-    hsms.map(({ name, kind, folder }) => Hsm.start({ name, kind, dir: join(stateDir, folder), ...options })),
+    hsms.map(({ folder, ...hsm }) => Hsm.start({ ...hsm, dir: join(stateDir, folder), ...options })),
   )
   const started = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   const failed = results.find((result) => result.status === 'rejected')

@@ -11,8 +11,17 @@ export { StreamTerminal } from '../ped/index.js'
 export { openControl, type ServiceHandlers } from './appliance-control.js'
 export { type ApplianceDoorOptions, FolderAppliance } from './appliance-door.js'
 export { ApplianceService, RBS_PORT, type ServiceOptions } from './appliance-service.js'
+export { type BringUpOptions, bringUp, madeFrom, planOf } from './bring-up.js'
 export type { BoardSettings } from './chance.js'
 export { type DemoDigests, type DemoOptions, runDemo } from './demo.js'
+export {
+  type DescribedService,
+  type LabDescription,
+  parseDescription,
+  readDescription,
+  STANDARD_LAB,
+} from './description.js'
+export { enrol } from './enrol.js'
 export { LabError, type LabErrorCode } from './errors.js'
 export { makeFolders, removeEmpty } from './folders.js'
 export { Hsm } from './hsm.js'
@@ -51,7 +60,14 @@ export { type PedServerConfig, readPedServerConfig, writePedServerConfig } from 
 export { demoPlan, type LabPlan, PROFILES, standardPlan } from './plan.js'
 export { type ObjectProof, proveRestored, writeProof } from './proof.js'
 export type { RecordedFrame, Recorder } from './recorder.js'
-export { labClientFolder, lentFolder, type RunningServer, runningServers } from './running.js'
+export {
+  labClientFolder,
+  lentFolder,
+  ownClientFolder,
+  type RunningServer,
+  runningServers,
+  stopServer,
+} from './running.js'
 export { DEFAULT_CHALLENGE, initLab, type SetupOptions } from './setup.js'
 export { SharedTerminal } from './shared-terminal.js'
 export { shownSlots } from './slot-places.js'

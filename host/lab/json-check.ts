@@ -1,5 +1,16 @@
 import { LabError } from './errors.js'
 
+/** A value is not what it has to be. */
+export class FieldError extends LabError {
+  constructor(
+    /** Of the value: `views[0].slots[1].slot`; empty = the document. */
+    readonly path: string,
+    what: string,
+  ) {
+    super('LAB_FILE_INVALID', path === '' ? `the document ${what}` : `${path} ${what}`)
+  }
+}
+
 /** Reads one value of a JSON document; `path` such as `views[0].slots[1].slot` names it in the error. */
 export type Check<Value> = (value: unknown, path: string) => Value
 
@@ -7,7 +18,7 @@ type Checks = Readonly<Record<string, Check<unknown>>>
 type Checked<Fields extends Checks> = { readonly [Name in keyof Fields]: ReturnType<Fields[Name]> }
 
 export function fail(path: string, what: string): never {
-  throw new LabError('LAB_FILE_INVALID', path === '' ? `the document ${what}` : `${path} ${what}`)
+  throw new FieldError(path, what)
 }
 
 const field = (path: string, name: string): string => (path === '' ? name : `${path}.${name}`)
@@ -25,6 +36,16 @@ export function wholeNumber(least: number, most: number): Check<number> {
       ? value
       : fail(path, `must be a whole number from ${least} to ${most}`)
 }
+
+export function decimal(least: number, most: number): Check<number> {
+  return (value, path) =>
+    typeof value === 'number' && value >= least && value <= most
+      ? value
+      : fail(path, `must be a number from ${least} to ${most}`)
+}
+
+export const yesOrNo: Check<boolean> = (value, path) =>
+  typeof value === 'boolean' ? value : fail(path, 'must be true or false')
 
 export function oneOf<Value extends string>(...values: readonly Value[]): Check<Value> {
   return (value, path) => values.find((known) => known === value) ?? fail(path, `must be one of ${values.join(', ')}`)

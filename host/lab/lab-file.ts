@@ -2,7 +2,18 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BoardError, FolderLock } from '../board/index.js'
 import { codeOf, LabError, messageOf } from './errors.js'
-import { type Check, fail, listOf, object, oneOf, optional, text, textLike, wholeNumber } from './json-check.js'
+import {
+  type Check,
+  decimal,
+  fail,
+  listOf,
+  object,
+  oneOf,
+  optional,
+  text,
+  textLike,
+  wholeNumber,
+} from './json-check.js'
 import { writeWholeFile } from './whole-file.js'
 
 /** Version of lab.json. */
@@ -23,6 +34,17 @@ export interface LabHsm {
   /** Firmware version that the HSM was manufactured as, such as 6.27.0. */
   readonly profile: string
   readonly auth: 'ped' | 'password'
+  readonly latency?: LabLatency | undefined
+  /** The power goes at this operation on flash, counter or battery, counted from 1 each time the HSM is switched on. */
+  readonly powerCut?: number | undefined
+}
+
+/** Milliseconds that a command takes longer than the firmware needs for it. */
+export interface LabLatency {
+  /** Each command. */
+  readonly command?: number | undefined
+  /** Each 1024 bytes of request and answer. */
+  readonly kilobyte?: number | undefined
 }
 
 /** What one slot of a workstation shows. */
@@ -80,11 +102,17 @@ export interface LabFile {
   readonly challenge?: LabChallenge | undefined
 }
 
-const name = textLike(/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/, 'a name: letters, digits, dot, dash and underscore')
+export const name = textLike(/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/, 'a name: letters, digits, dot, dash and underscore')
 /** A name in a folder of ours: no path leads out of the state folder. */
 const inside = textLike(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'the name of a file or folder inside the state folder')
 const partition = textLike(/^(admin|[1-9][0-9]{0,19})$/, `a partition's serial number, or "${ADMIN_SLOT}"`)
-const slotNumber = wholeNumber(0, 0xffff)
+export const slotNumber = wholeNumber(0, 0xffff)
+
+const MINUTE = 60_000
+export const checkLatency: Check<LabLatency> = object({
+  command: optional(decimal(0, MINUTE)),
+  kilobyte: optional(decimal(0, MINUTE)),
+})
 
 const checkLab: Check<LabFile> = object({
   format: wholeNumber(1, LAB_FORMAT),
@@ -96,6 +124,8 @@ const checkLab: Check<LabFile> = object({
       folder: inside,
       profile: textLike(/^\d+\.\d+\.\d+$/, 'a firmware version such as 6.27.0'),
       auth: oneOf('ped', 'password'),
+      latency: optional(checkLatency),
+      powerCut: optional(wholeNumber(1, Number.MAX_SAFE_INTEGER)),
     }),
   ),
   views: listOf(

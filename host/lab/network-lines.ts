@@ -1,5 +1,5 @@
 import { MODEL_BACKUP } from '../../assembly/protocol.js'
-import { type PartitionInfo, TokenClient } from '../client/index.js'
+import { type PartitionInfo, TokenClient, TokenError, TransportError } from '../client/index.js'
 import { ClientConfig, type ConfiguredServer, type NtlsClient } from '../ntls/index.js'
 import type { Chance } from './chance.js'
 import { messageOf } from './errors.js'
@@ -46,7 +46,12 @@ export async function networkLines(
     links.push(...reached.flatMap((link) => (link ? [link] : [])))
     for (const link of links) {
       for (const [number, serial] of link.serials.entries()) {
-        lines.push(await plugIn(link, { number, serial }, { hsms, view }, options))
+        try {
+          lines.push(await plugIn(link, { number, serial }, { hsms, view }, options))
+        } catch (error) {
+          if (!(error instanceof TokenError || error instanceof TransportError)) throw error
+          options.onLink?.(`NTLS: HSM ${serial} does not answer: ${messageOf(error)}`)
+        }
       }
     }
     return { lines, close }

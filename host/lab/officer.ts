@@ -1,5 +1,5 @@
 import { ADMIN_PARTITION, AUTH_PED, ROLE_CRYPTO_OFFICER } from '../../assembly/protocol.js'
-import type { CloneEnd } from '../client/index.js'
+import type { CloneEnd, TokenClient } from '../client/index.js'
 import { LabError } from './errors.js'
 import type { Lab } from './lab.js'
 
@@ -25,12 +25,22 @@ export async function asOfficer<Result>(
       `slot ${slotId} is ${what}: keys go to a partition, here in slot ${known.join(' or ')}`,
     )
   }
+  return officerAt(lab, { client, partition, hsm: lab.hsmOf(slot).name }, secret, work)
+}
+
+/** The same at a partition, whatever shows it. @throws LabError PED_IN_USE; TokenError */
+export async function officerAt<Result>(
+  lab: Lab,
+  { client, partition, hsm }: { readonly client: TokenClient; readonly partition: number; readonly hsm: string },
+  secret: string,
+  work: (end: CloneEnd) => Promise<Result>,
+): Promise<Result> {
   const session = await client.openSession(partition)
   try {
     const { auth } = await client.status()
     const { activated } = await client.roles.info(session, ROLE_CRYPTO_OFFICER)
     const login = () => client.roles.login(session, ROLE_CRYPTO_OFFICER, secret)
-    if (auth === AUTH_PED && !activated) await withPed(lab, lab.hsmOf(slot).name, login)
+    if (auth === AUTH_PED && !activated) await withPed(lab, hsm, login)
     else await login()
     return await work({ client, session })
   } finally {

@@ -1,6 +1,7 @@
 import { RC_DEVICE_ERROR } from '../../assembly/protocol.js'
-import { BoardError, isCommandFrame, refusal, type Token } from '../board/index.js'
+import { BoardError, isCommandFrame, refusal } from '../board/index.js'
 import { type Transport, TransportError } from '../client/index.js'
+import type { Card } from '../ntls/index.js'
 
 /** A card in this computer's own bus. Also how an appliance reaches the card in it: nothing is filtered. */
 export class PcieTransport implements Transport {
@@ -8,13 +9,13 @@ export class PcieTransport implements Transport {
   readonly #end: () => void
   #open = true
 
-  constructor(private readonly token: Token) {
+  constructor(private readonly card: Card) {
     let end = (): void => undefined
     const ended = new Promise<void>((resolve) => {
       end = resolve
     })
     this.#end = end
-    this.closed = Promise.race([token.closed, ended])
+    this.closed = Promise.race([...(card.closed ? [card.closed] : []), ended])
   }
 
   /** Rejects with TRANSPORT_FRAME, TRANSPORT_CLOSED after `close`, TRANSPORT_REMOVED where the board is gone. */
@@ -24,7 +25,7 @@ export class PcieTransport implements Transport {
       throw new TransportError('TRANSPORT_FRAME', `${frame.length} bytes are not one command frame`)
     }
     try {
-      return await this.token.exchange(frame)
+      return await this.card.exchange(frame)
     } catch (cause) {
       if (!(cause instanceof BoardError)) throw cause
       if (cause.code === 'BOARD_CLOSED') throw new TransportError('TRANSPORT_REMOVED', 'the board is gone', { cause })

@@ -24,8 +24,8 @@ export interface PlannedHsm {
   readonly record: ManufacturingRecord
   /** Bytes of flash on its board. */
   readonly flashSize: number
-  /** Label of its one application partition; a Backup HSM has none. */
-  readonly partition?: string
+  /** Labels of its application partitions; a Backup HSM has none yet. */
+  readonly partitions: readonly string[]
 }
 
 /** A slot of a workstation to be made: an HSM's application partition, or the HSM itself. */
@@ -33,6 +33,8 @@ export interface PlannedSlot {
   readonly slot: number
   readonly hsm: string
   readonly shows: 'partition' | typeof ADMIN_SLOT
+  /** Label of the partition: the HSM's first unless given. */
+  readonly partition?: string
 }
 
 export interface PlannedView {
@@ -67,6 +69,8 @@ const BACKUP_PARTITIONS = 20
 
 /** Bytes of the partition that a lab begins with: more than a K6's tenth, so that a user's own keys fit as well. */
 export const PARTITION_SIZE = 1024n * 1024n
+/** Bytes that several of them share. */
+export const PARTITIONS_SIZE = (CARD_STORAGE * 9n) / 10n
 
 /** The seed page's HSMs: partition serial numbers are 500409014 and, on the other Network HSM, 154438865288. */
 const SERIALS = {
@@ -79,45 +83,59 @@ const SERIALS = {
 /** Slot of a PCIe HSM's SO, as in a vendor transcript (DESIGN.md "Behaviour"). */
 const PCIE_ADMIN_SLOT = 103
 
-interface Hardware {
-  readonly model: number
+/** What one has to say of an HSM to be made. */
+export interface HsmWish {
+  readonly name: string
+  readonly kind: HsmKind
+  readonly label: string
+  /** One of PROFILES. */
+  readonly profile: number
   readonly serials: Pick<ManufacturingRecord, 'serial' | 'partitionBase' | 'partitionMultiplier'>
+  readonly partitions: readonly string[]
 }
 
-function card(profile: number, { model, serials }: Hardware): ManufacturingRecord {
-  return { ...serials, model, profile, auth: AUTH_PED, maxPartitions: CARD_PARTITIONS, storage: CARD_STORAGE }
+const HARDWARE = {
+  network: { model: MODEL_NETWORK, maxPartitions: CARD_PARTITIONS, storage: CARD_STORAGE, flashSize: CARD_FLASH },
+  pcie: { model: MODEL_PCIE, maxPartitions: CARD_PARTITIONS, storage: CARD_STORAGE, flashSize: CARD_FLASH },
+  backup: { model: MODEL_BACKUP, maxPartitions: BACKUP_PARTITIONS, storage: BACKUP_STORAGE, flashSize: FLASH_SIZE },
+} as const
+
+export function plannedHsm({ name, kind, label, profile, serials, partitions }: HsmWish): PlannedHsm {
+  const { model, maxPartitions, storage, flashSize } = HARDWARE[kind]
+  const record = { ...serials, model, profile, auth: AUTH_PED, maxPartitions, storage }
+  return { name, kind, label, record, flashSize, partitions }
+}
+
+/** Serial numbers of the seed page's HSM of a kind; with a serial number of one's own its partitions are counted from 1. */
+export function serialsOf(kind: HsmKind, serial?: number): HsmWish['serials'] {
+  const usual = SERIALS[kind]
+  if (serial === undefined || BigInt(serial) === usual.serial) return usual
+  return { serial: BigInt(serial), partitionBase: 1, partitionMultiplier: SERIAL_OWN_MULTIPLIER }
 }
 
 function networkHsm(profile: number): PlannedHsm {
-  const record = card(profile, { model: MODEL_NETWORK, serials: SERIALS.network })
-  return { name: 'network', kind: 'network', label: 'Network', record, flashSize: CARD_FLASH, partition: 'SA52_P1' }
+  const serials = SERIALS.network
+  return plannedHsm({ name: 'network', kind: 'network', label: 'Network', profile, serials, partitions: ['SA52_P1'] })
 }
 
 /** The Network HSM that a backup is restored to. */
 function restoreHsm(profile: number): PlannedHsm {
-  const record = card(profile, { model: MODEL_NETWORK, serials: SERIALS.restore })
-  return { name: 'restore', kind: 'network', label: 'Restore', record, flashSize: CARD_FLASH, partition: 'par1' }
+  const serials = SERIALS.restore
+  return plannedHsm({ name: 'restore', kind: 'network', label: 'Restore', profile, serials, partitions: ['par1'] })
 }
 
 function pcieHsm(profile: number): PlannedHsm {
-  const record = card(profile, { model: MODEL_PCIE, serials: SERIALS.pcie })
-  return { name: 'pcie', kind: 'pcie', label: 'PCIe', record, flashSize: CARD_FLASH, partition: 'PCI_P1' }
+  const serials = SERIALS.pcie
+  return plannedHsm({ name: 'pcie', kind: 'pcie', label: 'PCIe', profile, serials, partitions: ['PCI_P1'] })
 }
 
 function backupHsm(profile: number): PlannedHsm {
-  const record: ManufacturingRecord = {
-    ...SERIALS.backup,
-    model: MODEL_BACKUP,
-    profile,
-    auth: AUTH_PED,
-    maxPartitions: BACKUP_PARTITIONS,
-    storage: BACKUP_STORAGE,
-  }
-  return { name: 'backup', kind: 'backup', label: 'Backup', record, flashSize: FLASH_SIZE }
+  const serials = SERIALS.backup
+  return plannedHsm({ name: 'backup', kind: 'backup', label: 'Backup', profile, serials, partitions: [] })
 }
 
 /** @throws LabError LAB_OPTION_INVALID */
-function profileNamed(name: string): number {
+export function profileNamed(name: string): number {
   const profile = Object.hasOwn(PROFILES, name) ? PROFILES[name] : undefined
   if (profile !== undefined) return profile
   const known = Object.keys(PROFILES).join(', ')

@@ -1,8 +1,11 @@
 // What other processes have switched on: the Network HSMs of an appliance, a Backup HSM that is lent out.
 
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { TokenClient } from '../client/index.js'
-import { ControlClient, ControlError } from '../ntls/index.js'
+import { CONFIG_FILE, ControlClient, ControlError } from '../ntls/index.js'
+import { LabError } from './errors.js'
+import { readLabFile } from './lab-file.js'
 
 /** A server of other processes on this state folder. */
 export interface RunningServer {
@@ -19,8 +22,21 @@ export interface RunningServer {
 /** Folder of what lends Backup HSMs out: certificate, registry of clients, control socket. */
 export const lentFolder = (stateDir: string): string => join(stateDir, 'rbs')
 
-/** Folder of the Chrystoki.conf of the lab's own NTLS client, where it has one. */
-export const labClientFolder = (stateDir: string): string => join(stateDir, 'client')
+/** Folder of the Chrystoki.conf of a workstation of the lab, where `moonlet up` makes it one. */
+export const labClientFolder = (stateDir: string, view: string): string => join(stateDir, 'clients', view)
+
+/** The same of a workstation by its name, or of the lab's first; undefined = the lab has not made it a client. */
+export function ownClientFolder(stateDir: string, view: string | undefined): string | undefined {
+  let name = view
+  try {
+    name ??= readLabFile(stateDir).views[0]?.name
+  } catch (error) {
+    if (error instanceof LabError && error.code === 'LAB_MISSING') return undefined
+    throw error
+  }
+  if (name === undefined || !existsSync(join(labClientFolder(stateDir, name), CONFIG_FILE))) return undefined
+  return labClientFolder(stateDir, name)
+}
 
 /** The servers that run on a lab's state folder: an appliance, and what lends Backup HSMs out. */
 export async function runningServers(stateDir: string): Promise<readonly RunningServer[]> {
@@ -34,9 +50,7 @@ async function ask(folder: string): Promise<RunningServer | undefined> {
   try {
     control = await ControlClient.connect(folder)
     const { hsms, ...place } = await control.state()
-    const named: [bigint, string][] = []
-    for (const name of hsms) named.push([(await new TokenClient(control.transport(name)).status()).serial, name])
-    return { ...place, folder, hsms: new Map(named) }
+    return { ...place, folder, hsms: new Map(hsms.map(({ name, serial }) => [BigInt(serial), name])) }
   } catch (error) {
     if (error instanceof ControlError) return undefined
     throw error
@@ -59,5 +73,30 @@ export async function atServer<Result>(
     return await work(new TokenClient(control.transport(hsm)))
   } finally {
     await control.close()
+  }
+}
+
+/** Milliseconds that a server has to end in, and between looks at whether it has. */
+const ENDING = 20_000
+const LOOK = 20
+
+/** Orders a running server to end and waits until its process has. @throws LabError LAB_BUSY: it does not end */
+export async function stopServer({ folder, process: pid }: RunningServer): Promise<void> {
+  const control = await ControlClient.connect(folder)
+  await control.stop()
+  await control.closed
+  const until = Date.now() + ENDING
+  while (isAlive(pid)) {
+    if (Date.now() > until) throw new LabError('LAB_BUSY', `process ${pid} was ordered to end and does not`)
+    await new Promise((resolve) => setTimeout(resolve, LOOK))
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
   }
 }

@@ -22,7 +22,7 @@ import { Hsm } from './hsm.js'
 import { ADMIN_SLOT, LAB_FILE, LAB_FORMAT, type LabFile, type LabPed, writeLabFile } from './lab-file.js'
 import { PedDesk } from './ped-desk.js'
 import { fillKeyBox, labRules } from './ped-keys.js'
-import { type LabPlan, PARTITION_SIZE, type PlannedHsm, PROFILES } from './plan.js'
+import { type LabPlan, PARTITION_SIZE, PARTITIONS_SIZE, type PlannedHsm, PROFILES } from './plan.js'
 import type { Recorder } from './recorder.js'
 import { syncFolder } from './whole-file.js'
 
@@ -123,10 +123,9 @@ async function build(dir: string, plan: LabPlan, options: SetupOptions): Promise
   const chance = new Chance(options.seed, 'init')
   const operator = new RuleOperator({ rules, box })
   const desk = new PedDesk({ ...PED, box, operator, random: chance.source('ped'), recorder: options.recorder })
-  const serials = new Map<string, string>()
+  const serials = new Map<string, ReadonlyMap<string, bigint>>()
   for (const planned of plan.hsms) {
-    const partition = await makeHsm(dir, planned, { desk, challenge: secret, chance }, options)
-    if (partition !== undefined) serials.set(planned.name, String(partition))
+    serials.set(planned.name, await makeHsm(dir, planned, { desk, challenge: secret, chance }, options))
   }
   const file: LabFile = {
     format: LAB_FORMAT,
@@ -141,11 +140,10 @@ async function build(dir: string, plan: LabPlan, options: SetupOptions): Promise
     views: plan.views.map(({ name, persona, slots }) => ({
       name,
       persona,
-      slots: slots.map(({ slot, hsm, shows }) => ({
+      slots: slots.map(({ slot, hsm, shows, partition }) => ({
         slot,
         hsm,
-        // Of an HSM without a partition only the HSM itself can be shown.
-        partition: (shows === ADMIN_SLOT ? undefined : serials.get(hsm)) ?? ADMIN_SLOT,
+        partition: shows === ADMIN_SLOT ? ADMIN_SLOT : serialOf(serials.get(hsm), partition),
       })),
     })),
     ped: PED,
@@ -161,7 +159,7 @@ const folderOf = (hsm: string): string => `hsm-${hsm}`
 function keyHolders({ hsms }: LabPlan): { hsms: string[]; backups: string[]; partitions: string[] } {
   const labels = (backup: boolean) =>
     hsms.filter(({ kind }) => (kind === 'backup') === backup).map(({ label }) => label)
-  const partitions = hsms.flatMap(({ partition }) => (partition === undefined ? [] : [partition]))
+  const partitions = hsms.flatMap((hsm) => hsm.partitions)
   return { hsms: labels(false), backups: labels(true), partitions }
 }
 
@@ -169,14 +167,21 @@ function stopIfAborted({ signal }: SetupOptions): void {
   if (signal?.aborted) throw new LabError('LAB_CANCELLED', 'given up: no lab was made')
 }
 
-/** Makes one HSM and answers the serial number of its partition, if it has one. */
+/** The serial number of a partition, by its label or the first one. Of an HSM without partitions only the HSM itself can be shown. */
+function serialOf(made: ReadonlyMap<string, bigint> | undefined, label: string | undefined): string {
+  const [first] = made?.values() ?? []
+  const serial = label === undefined ? first : made?.get(label)
+  return serial === undefined ? ADMIN_SLOT : String(serial)
+}
+
+/** Makes one HSM and answers the serial numbers of its partitions by their labels. */
 async function makeHsm(
   dir: string,
   planned: PlannedHsm,
   { desk, challenge, chance }: { readonly desk: PedDesk; readonly challenge: string; readonly chance: Chance },
   options: SetupOptions,
-): Promise<bigint | undefined> {
-  const { name, kind, label, record, flashSize, partition } = planned
+): Promise<ReadonlyMap<string, bigint>> {
+  const { name, kind, label, record, flashSize, partitions } = planned
   const say = (text: string) => {
     stopIfAborted(options)
     options.onProgress?.(`${name}: ${text}`)
@@ -197,11 +202,15 @@ async function makeHsm(
     await client.roles.login(admin, ROLE_SO)
     say('ped vector init')
     await client.ped.initVector(admin)
-    if (partition === undefined) return undefined
-    say(`partition ${partition}: init, activation, Crypto Officer`)
-    const { id, serial } = await client.partitions.create(admin, { legacy: false, label: '', size: PARTITION_SIZE })
-    await makePartition(client, id, partition, challenge)
-    return serial
+    const made = new Map<string, bigint>()
+    for (const partition of partitions) {
+      say(`partition ${partition}: init, activation, Crypto Officer`)
+      const size = partitions.length === 1 ? PARTITION_SIZE : PARTITIONS_SIZE / BigInt(partitions.length)
+      const { id, serial } = await client.partitions.create(admin, { legacy: false, label: '', size })
+      made.set(partition, serial)
+      await makePartition(client, id, partition, challenge)
+    }
+    return made
   } finally {
     desk.unplug(name, hsm.token, 'local')
     await hsm.close()

@@ -85,8 +85,16 @@ async function hsmStatus(lab: Lab, hsm: LabHsm, servers: readonly RunningServer[
   }
   const server = servers.find(({ hsms }) => [...hsms.values()].includes(name))
   if (!server) throw new LabError('LAB_HSM_UNKNOWN', `the HSM "${name}" was switched off at this moment: try again`)
-  const known = await atServer(server, name, (client) => facts(hsm, client))
-  return { ...known, server, crashes: { count: 0, last: undefined } }
+  const crashes = { count: 0, last: undefined }
+  try {
+    return { ...(await atServer(server, name, (client) => facts(hsm, client))), server, crashes }
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error
+    const { kind, profile } = hsm
+    const serial = [...server.hsms].find(([, one]) => one === name)?.[0] ?? 0n
+    const state = `does not answer: ${error.code}`
+    return { name, kind, label: '', serial, profile, state, flash: undefined, partitions: [], server, crashes }
+  }
 }
 
 async function facts(

@@ -76,6 +76,11 @@ export class ControlClient {
     await this.#ask({ ask: 'restart' })
   }
 
+  /** Orders the service to end; `closed` resolves when it does. */
+  async stop(): Promise<void> {
+    await this.#ask({ ask: 'stop' })
+  }
+
   async connectPed(hsm: string, host: string, port: number | undefined): Promise<void> {
     await this.#ask({ ask: 'connect-ped', hsm, host, port })
   }

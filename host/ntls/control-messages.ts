@@ -12,7 +12,7 @@ export const PENDING_MAX = 64
 
 export interface ControlRequest {
   readonly id: number
-  readonly ask: 'state' | 'exchange' | 'connect-ped' | 'disconnect-ped' | 'restart'
+  readonly ask: 'state' | 'exchange' | 'connect-ped' | 'disconnect-ped' | 'restart' | 'stop'
   /** Name of the HSM; left out where the request is not about one. */
   readonly hsm?: string | undefined
   /** A command frame in base64. */
@@ -27,7 +27,14 @@ export interface ControlState {
   readonly host: string
   readonly port: number
   readonly connections: number
-  readonly hsms: readonly string[]
+  readonly hsms: readonly ControlHsm[]
+}
+
+/** An HSM that the service has switched on. */
+export interface ControlHsm {
+  readonly name: string
+  /** Decimal. */
+  readonly serial: string
 }
 
 export interface ControlAnswer {
@@ -55,7 +62,7 @@ export function readRequest(line: string): ControlRequest {
   }
 }
 
-const ASKS = ['state', 'exchange', 'connect-ped', 'disconnect-ped', 'restart'] as const
+const ASKS = ['state', 'exchange', 'connect-ped', 'disconnect-ped', 'restart', 'stop'] as const
 
 /** @throws Error where the line is no such document */
 export function readAnswer(line: string): ControlAnswer {
@@ -72,10 +79,16 @@ export function readAnswer(line: string): ControlAnswer {
       host: textIn(state, 'host') ?? '',
       port: numberIn(state, 'port') ?? 0,
       connections: numberIn(state, 'connections') ?? 0,
-      hsms: Array.isArray(hsms) ? hsms.filter((one) => typeof one === 'string') : [],
+      hsms: Array.isArray(hsms) ? hsms.flatMap(hsmIn) : [],
     },
     error: error && { code: textIn(error, 'code') ?? 'CONTROL_FAILED', message: textIn(error, 'message') ?? '' },
   }
+}
+
+function hsmIn(value: unknown): ControlHsm[] {
+  const fields = asFields(value)
+  const [name, serial] = [fields && textIn(fields, 'name'), fields && textIn(fields, 'serial')]
+  return name === undefined || serial === undefined || !/^\d{1,20}$/.test(serial) ? [] : [{ name, serial }]
 }
 
 function fieldsOf(line: string): Fields {

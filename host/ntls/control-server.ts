@@ -24,6 +24,8 @@ export interface ControlHandlers {
   disconnectPed(hsm: string): Promise<void>
   /** Ends all connections of clients and begins anew with what registry, settings and certificate are now. */
   restart(): Promise<void>
+  /** The service is to end, once this was answered. */
+  stop(): void
 }
 
 /** The administrator's door of a running appliance: a socket in its folder that only the folder's owner can open. */
@@ -122,6 +124,10 @@ class Connection {
     if (ask === 'state') return { state: { ...handlers.state(), process: process.pid } }
     if (ask === 'restart') {
       await handlers.restart()
+      return {}
+    }
+    if (ask === 'stop') {
+      setImmediate(() => handlers.stop())
       return {}
     }
     const card = handlers.card(hsm)

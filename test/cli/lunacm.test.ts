@@ -113,7 +113,10 @@ test('a second process is told who has the lab; the first goes on, and ends when
   await first.sees('Current Slot Id')
   for (const second of [await lunacm(inLab()), await moonlet(['status', '--state', state])]) {
     assert.is(second.code, 1)
-    assert.match(second.stderr, `STATE_LOCKED: state folder ${join(state, 'hsm-network')} is in use by process ${first.child.pid}`)
+    assert.match(
+      second.stderr,
+      `STATE_LOCKED: state folder ${join(state, 'hsm-network')} is in use by process ${first.child.pid}`,
+    )
   }
   first.child.stdin.write('slot list\nexit\n')
   // Standard input stays open: the shell ends all the same.

@@ -80,20 +80,29 @@ test('the page, with the Network HSM and the Backup HSM in processes of their ow
   const stranger = await session()
   assert.is(stranger.code, 1)
   assert.match(stranger.stderr, /NTLS: .* refuses this client: NOT_REGISTERED/)
-  assert.match(stranger.stderr, /HSM "network" is switched on by another process, which shows this client nothing of it/)
+  assert.match(
+    stranger.stderr,
+    /HSM "network" is switched on by another process, which shows this client nothing of it/,
+  )
   assert.not.match(stranger.stdout, /500409014/)
   await register(here)
   const { code, stdout, stderr } = await session()
   assert.is(code, 0, stdout + stderr)
-  assert.match(stdout, /Slot Id -> +1\n[^]*HSM Serial Number -> +500409014\n[^]*Slot Id -> +2\n[^]*G5Backup/)
+  assert.match(stdout, /Slot Id -> +1\n[\s\S]*HSM Serial Number -> +500409014\n[\s\S]*Slot Id -> +2\n[\s\S]*G5Backup/)
   assert.match(stdout, /HSM slot 1 listening to remote PED \(PED id=100\)/)
   assert.match(stdout, /HSM slot 2 listening to remote PED \(PED id=100\)/)
   assert.match(stdout, /Backup Complete\.\n\n +\d+ objects have been backed up/)
   assert.match(stdout, /Restore Complete\.\n\n +\d+ objects have been restored/)
   const status = await moonlet(['status', '--state', here.state])
   assert.is(status.code, 0, status.stderr)
-  assert.match(status.stdout, new RegExp(`Network HSM "network".*OK\n  on, process ${running[0]?.child.pid}, NTLS at 127`))
-  assert.match(status.stdout, new RegExp(`Backup HSM "backup".*OK\n  on, process ${running[1]?.child.pid}, NTLS at 127`))
+  assert.match(
+    status.stdout,
+    new RegExp(`Network HSM "network".*OK\n  on, process ${running[0]?.child.pid}, NTLS at 127`),
+  )
+  assert.match(
+    status.stdout,
+    new RegExp(`Backup HSM "backup".*OK\n  on, process ${running[1]?.child.pid}, NTLS at 127`),
+  )
 })
 
 test('a computer without a lab sees what its servers show it', async () => {
@@ -102,9 +111,9 @@ test('a computer without a lab sees what its servers show it', async () => {
   const nowhere = join(temporaryFolder(), 'none')
   const { code, stdout, stderr } = await lunacm(['--state', nowhere], { env: here.env, input: 'slot list\n' })
   assert.is(code, 0, stderr)
-  assert.match(stdout, /Slot Id -> +1\n[^]*500409014[^]*Slot Id -> +2\n[^]*G5Backup/)
+  assert.match(stdout, /Slot Id -> +1\n[\s\S]*500409014[\s\S]*Slot Id -> +2\n[\s\S]*G5Backup/)
   const seven = await lunacm(['--state', nowhere, '--view', 'lunacm-7'], { env: here.env, input: 'slot list\n' })
-  assert.match(seven.stdout, /Slot Id -> +0\n[^]*500409014[^]*Slot Id -> +1\n[^]*G5Backup/)
+  assert.match(seven.stdout, /Slot Id -> +0\n[\s\S]*500409014[\s\S]*Slot Id -> +1\n[\s\S]*G5Backup/)
   const none = await lunacm(['--state', nowhere], { env: { ChrystokiConfigurationPath: temporaryFolder() } })
   assert.match(none.stderr, /LAB_MISSING/)
   assert.ok(readFileSync(join(here.config, 'Chrystoki.conf'), 'utf8').includes('ServerName01'))

@@ -19,17 +19,23 @@ interface Running {
   readonly restarts: () => number
 }
 
+function cardOf(lab: Lab) {
+  const { token } = lab.hsm('network')
+  return { serial: 500409n, exchange: (frame: Uint8Array) => token.exchange(frame) }
+}
+
 /** A lab with its control door open, as the service opens it. */
 async function running(work: (service: Running) => Promise<void>): Promise<void> {
   const dir = await newLab()
   const lab = await Lab.open(dir, { all: true })
   let restarts = 0
   const control = await openControl(lab, dir, {
-    cards: new Map([['network', lab.hsm('network').token]]),
+    cards: new Map([['network', cardOf(lab)]]),
     state: () => ({ host: '127.0.0.1', port: 41792, connections: 3 }),
     restart: async () => {
       restarts++
     },
+    stop: () => undefined,
   })
   try {
     await work({ dir, lab, restarts: () => restarts })
@@ -89,7 +95,7 @@ test('only the owner of the folder can open it, and an unknown HSM is refused', 
   running(async ({ dir }) => {
     assert.is(statSync(join(dir, 'control')).mode & 0o777, 0o600)
     const control = await ControlClient.connect(dir)
-    assert.equal((await control.state()).hsms, ['network'])
+    assert.equal((await control.state()).hsms, [{ name: 'network', serial: '500409' }])
     assert.is((await failure(control.connectPed('backup', 'localhost', undefined))).code, 'CONTROL_HSM')
     const refused = await failure(new TokenClient(control.transport('backup')).status())
     assert.match(refused.message, 'no HSM "backup"')
@@ -141,9 +147,10 @@ test('a socket that a killed service left behind is no obstacle', async () => {
   writeFileSync(join(dir, 'control'), '')
   const lab = await Lab.open(dir)
   const control = await openControl(lab, dir, {
-    cards: new Map([['network', lab.hsm('network').token]]),
+    cards: new Map([['network', cardOf(lab)]]),
     state: () => ({ host: '127.0.0.1', port: 1, connections: 0 }),
     restart: async () => undefined,
+    stop: () => undefined,
   })
   assert.is((await lunash(dir, ['partition list'])).code, 0)
   await control.close()

@@ -86,8 +86,8 @@ says; the others are switched on here.
           if (event.event === 'fault') io.stderr.write(`PED: ${event.reason}\n`)
         },
         recorder: log.recorder,
-        ntls: values.ntls === undefined ? undefined : clientFolder(values.ntls, values.state, io.env),
-        ntlsConfig: clientFolder(undefined, values.state, io.env),
+        ntls: values.ntls === undefined ? undefined : clientFolder(values.ntls, values, io.env),
+        ntlsConfig: clientFolder(undefined, values, io.env),
         onLink: (line) => io.stderr.write(`${line}\n`),
         signal: io.signal,
       })

@@ -7,6 +7,7 @@ import {
   type LabFile,
   type LabSlot,
   labStatus,
+  runningPedServer,
   shownSlots,
   useLab,
 } from '../../lab/index.js'
@@ -45,7 +46,7 @@ Options:
       return [
         `Lab in ${stateDir}, made by ${lab.file.madeBy}`,
         ...hsms.flatMap(hsmLines),
-        ...fileLines(lab.file, hsms, keys),
+        ...fileLines(lab.file, hsms, keys, await runningPedServer(stateDir)),
       ]
     })
     io.stdout.write(`${lines.join('\n')}\n`)
@@ -113,6 +114,7 @@ function fileLines(
   { views, ped, challenge }: LabFile,
   hsms: readonly HsmStatus[],
   keys: readonly KeyStatus[],
+  pedServer: Awaited<ReturnType<typeof runningPedServer>>,
 ): string[] {
   return [
     ...views.flatMap((view) => [
@@ -122,6 +124,7 @@ function fileLines(
     ]),
     '',
     `PED: answers at ${ped.addresses.join(', ')}, port ${ped.port}`,
+    ...(pedServer ? [`  pedserver at ${pedServer.host} port ${pedServer.port}, process ${pedServer.pid}`] : []),
     ...keys.map(({ name, label, state }) => `  ${name.padEnd(18)} ${state.padEnd(13)} ${label}`.trimEnd()),
     ...(challenge ? ['', `Crypto Officers' challenge, as it was made: ${challenge.secret}`] : []),
   ]

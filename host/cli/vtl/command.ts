@@ -35,6 +35,7 @@ Options:
   --config DIR    folder of Chrystoki.conf (default: $ChrystokiConfigurationPath,
                   else that of the lab's client if 'moonlet up' has made it one,
                   else $XDG_CONFIG_HOME/moonlet or ~/.config/moonlet)
+  --view NAME     the workstation of the lab (default: its first)
   --state DIR     state folder of the lab
   --debug         show the stack of an error
   -h, --help      show this help
@@ -97,6 +98,7 @@ export const vtl: CliCommand = {
           force: { type: 'boolean', short: 'f' },
           config: { type: 'string' },
           state: { type: 'string' },
+          view: { type: 'string' },
           help: { type: 'boolean', short: 'h' },
           debug: { type: 'boolean' },
         },
@@ -111,7 +113,7 @@ export const vtl: CliCommand = {
     const say: Say = (literal, ...filling) => {
       for (const { text } of rendered(literal, ...filling)) io.stdout.write(`${text}\n`)
     }
-    const config = ClientConfig.load(clientFolder(values.config, values.state, io.env))
+    const config = ClientConfig.load(clientFolder(values.config, values, io.env))
     say(literals.banner)
     const { name, cert: certificate, port, force = false } = values
     return action({ config, name, certificate, port, force }, say)

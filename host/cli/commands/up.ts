@@ -1,0 +1,214 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import {
+  bringUp,
+  enrol,
+  LAB_FILE,
+  type LabDescription,
+  LabError,
+  type LabFile,
+  madeFrom,
+  makeFolders,
+  parseDescription,
+  planOf,
+  readDescription,
+  readLabFile,
+  runningPedServer,
+  runningServers,
+  STANDARD_LAB,
+} from '../../lab/index.js'
+import { startInBackground } from '../background.js'
+import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder } from '../command-line.js'
+import type { CliCommand, CliIo } from '../program.js'
+import { runningLines } from '../views.js'
+import { stopAll } from './down.js'
+import { readFiles } from './import.js'
+
+const MOONLET = fileURLToPath(new URL('../moonlet.js', import.meta.url))
+const PEDSERVER = fileURLToPath(new URL('../pedserver.js', import.meta.url))
+
+interface Wanted {
+  readonly description: LabDescription
+  /** Undefined = the lab is there, and was made without a lab file. */
+  readonly content: string | undefined
+}
+
+export const up: CliCommand = {
+  name: 'up',
+  summary: 'Make and start a whole lab, each part as a process',
+  help: `Usage: moonlet up [LAB.toml] [options]
+
+Makes the lab that the file describes, if it is not there yet, and starts what the
+file says is to run: the appliance of the Network HSMs, what lends the Backup HSMs
+out, the PED's server. Each is a process in the background; its workstations are
+made NTLS clients of them. Prints what is where. Without a file: the lab in the
+state folder, or the one of 'moonlet up --example'.
+
+Then 'lunacm', 'vtl', 'pedserver' and 'moonlet lunash' find it by the state folder.
+'moonlet status' shows it, 'moonlet down' ends it; what runs already is left alone.
+
+Options:
+  --dry-run      say what would be made and started, and do nothing
+  --example      print a lab file with every field and its meaning
+  --state DIR    state folder (default: what the file says, else
+                 $XDG_STATE_HOME/moonlet or ~/.local/state/moonlet)
+  --debug        show the stack of an error
+  -h, --help     show this help
+`,
+  async run(args, io) {
+    const { values, positionals } = readArguments(() =>
+      parseArgs({
+        args: [...args],
+        options: { ...COMMON_OPTIONS, 'dry-run': { type: 'boolean' }, example: { type: 'boolean' } },
+        allowPositionals: true,
+      }),
+    )
+    if (values.help || values.example) {
+      io.stdout.write(values.help ? this.help : STANDARD_LAB)
+      return 0
+    }
+    const [path, ...more] = positionals
+    refusePositionals(more)
+    const given = path === undefined ? undefined : readDescription(resolve(path))
+    const stateDir = stateFolder(values.state ?? given?.description.state, io.env)
+    const wanted = given ?? usual(stateDir)
+    if (values['dry-run']) {
+      io.stdout.write(planned(stateDir, wanted))
+      return 0
+    }
+    const file = await make(stateDir, wanted, io)
+    await start(stateDir, file, wanted.description, io)
+    io.stdout.write(`Lab in ${stateDir}\n\n${(await runningLines(stateDir, file)).join('\n')}\n\n${hint(values.state)}`)
+    return 0
+  },
+}
+
+function hint(state: string | undefined): string {
+  const where = state === undefined ? '' : ` --state ${state}`
+  return `Work with 'lunacm${where}'; 'moonlet status${where}' shows the lab, 'moonlet down${where}' ends it.\n`
+}
+
+/** Without a file: the one that the lab was made from, or services for a lab that was made without, or the usual lab. */
+function usual(stateDir: string): Wanted {
+  const before = madeFrom(stateDir)
+  if (before) return before
+  const standard = { description: parseDescription(STANDARD_LAB, 'the example'), content: STANDARD_LAB }
+  if (!existsSync(join(stateDir, LAB_FILE))) return standard
+  const kinds = new Set(readLabFile(stateDir).hsms.map(({ kind }) => kind))
+  const { appliance, rbs, ...rest } = standard.description
+  return {
+    description: {
+      ...rest,
+      ...(kinds.has('network') && appliance ? { appliance } : {}),
+      ...(kinds.has('backup') && rbs ? { rbs } : {}),
+    },
+    content: undefined,
+  }
+}
+
+async function make(stateDir: string, { description, content }: Wanted, io: CliIo): Promise<LabFile> {
+  if (content === undefined) return readLabFile(stateDir)
+  return bringUp(
+    stateDir,
+    { description, content },
+    {
+      signal: io.signal,
+      onProgress: (line) => io.stderr.write(`${line}\n`),
+      readKeys: (paths) =>
+        readFiles(paths, undefined, (error) => {
+          throw error
+        }),
+    },
+  )
+}
+
+/** Starts what is to run and does not; where one does not start, those that this has started are ended again. */
+async function start(
+  stateDir: string,
+  file: LabFile,
+  { appliance, rbs, ped, workstation }: LabDescription,
+  io: CliIo,
+): Promise<void> {
+  const logs = join(stateDir, 'logs')
+  await makeFolders(logs, { mode: 0o700 })
+  const before = await runningServers(stateDir)
+  const rules = ped?.rules === undefined ? [] : ['--rules', ped.rules]
+  const run = async (name: string, program: string, args: readonly string[]): Promise<void> => {
+    if (io.signal.aborted) throw new LabError('LAB_CANCELLED', 'given up')
+    io.stderr.write(`starting ${name}\n`)
+    // Both programs write JSON lines; what pedserver says besides is for a terminal.
+    const log = join(logs, program === PEDSERVER ? `${name}.out` : `${name}.jsonl`)
+    await startInBackground(program, [...args, '--state', stateDir, ...rules], log)
+  }
+  const service = async (
+    name: 'appliance' | 'rbs',
+    kind: 'network' | 'backup',
+    wish: LabDescription['rbs'],
+  ): Promise<void> => {
+    const served = new Set(file.hsms.filter((hsm) => hsm.kind === kind).map((hsm) => hsm.name))
+    if (!wish || before.some(({ hsms }) => [...hsms.values()].some((hsm) => served.has(hsm)))) return
+    const { listen, 'key-log': keyLog } = wish
+    const options = [
+      ...(listen === undefined ? [] : ['--listen', listen]),
+      ...(keyLog === undefined ? [] : ['--key-log', keyLog]),
+    ]
+    await run(name, MOONLET, [name, ...options])
+  }
+  try {
+    // The PED first: whoever comes later may ask for it.
+    if (ped?.listen !== undefined && !(await runningPedServer(stateDir))) {
+      const [, host = '', port = ''] = /^(.+):(\d+)$/.exec(ped.listen) ?? []
+      const idle = ped.idle === undefined ? [] : ['-idletimeout', String(ped.idle)]
+      await run('pedserver', PEDSERVER, [
+        '-mode',
+        'start',
+        '--foreground',
+        '-logfilename',
+        join(logs, 'pedserver.jsonl'),
+        '-ip',
+        host.replace(/^\[(.*)\]$/, '$1'),
+        '-port',
+        port,
+        ...idle,
+      ])
+    }
+    await service('appliance', 'network', appliance)
+    await service('rbs', 'backup', rbs)
+    const servers = await runningServers(stateDir)
+    for (const view of file.views) {
+      const left = workstation.find(({ name }) => name === view.name)?.register === false
+      if (!left && servers.length > 0) await enrol(stateDir, view, servers)
+    }
+  } catch (error) {
+    const old = new Set(before.map((one) => one.process))
+    await stopAll(stateDir, ({ process: pid }) => !old.has(pid))
+    throw error
+  }
+}
+
+function planned(stateDir: string, { description, content }: Wanted): string {
+  const isThere = existsSync(join(stateDir, LAB_FILE))
+  const { hsms, views } = planOf(description)
+  const { appliance, rbs, ped, workstation } = description
+  const lines = [
+    `${isThere ? 'Lab that is there' : 'To be made'}: ${stateDir}`,
+    ...(content === undefined
+      ? []
+      : hsms.map(({ name, kind, record, partitions }) =>
+          `  ${name.padEnd(12)} ${kind.padEnd(8)} serial number ${String(record.serial).padEnd(10)} ${partitions.join(', ')}`.trimEnd(),
+        )),
+    ...(content === undefined
+      ? []
+      : views.map(
+          ({ name, slots }) => `  ${name.padEnd(12)} workstation with slot ${slots.map(({ slot }) => slot).join(', ')}`,
+        )),
+    'To be started, unless it runs:',
+    ...(ped?.listen === undefined ? [] : [`  pedserver    at ${ped.listen}`]),
+    ...(appliance ? [`  appliance    at ${appliance.listen ?? 'the address that it has'}`] : []),
+    ...(rbs ? [`  rbs          at ${rbs.listen ?? 'the address that it has'}`] : []),
+    ...workstation.filter(({ register }) => register === false).map(({ name }) => `  ${name}: to be registered by you`),
+  ]
+  return `${lines.join('\n')}\n`
+}

@@ -1,0 +1,166 @@
+// test-timeout: 120
+// A whole lab from one file, each part a process of its own.
+
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { FIXTURES, lunacm, moonlet, temporaryFolder, vtl } from './support.js'
+
+const test = suite('moonlet up')
+
+const states: string[] = []
+test.after.each(async () => {
+  for (const state of states.splice(0)) await moonlet(['down', '--state', state])
+})
+
+/** A lab file whose servers listen wherever there is room. */
+function labFile(change: (text: string) => string = (text) => text): { readonly file: string; readonly state: string } {
+  const dir = temporaryFolder()
+  const text = `state = "state"
+
+[[hsm]]
+name = "network"
+kind = "network"
+label = "Network"
+partitions = ["SA52_P1", "second"]
+import = [${JSON.stringify(join(FIXTURES, 'keys'))}]
+
+[[hsm]]
+name = "backup"
+kind = "backup"
+label = "Backup"
+
+[[workstation]]
+name = "desk"
+slots = [
+  { slot = 1, hsm = "network" },
+  { slot = 2, hsm = "backup" },
+]
+
+[appliance]
+listen = "127.0.0.1:0"
+
+[rbs]
+listen = "127.0.0.1:0"
+
+[ped]
+listen = "127.0.0.1:0"
+`
+  const file = join(dir, 'lab.toml')
+  writeFileSync(file, change(text))
+  states.push(join(dir, 'state'))
+  return { file, state: join(dir, 'state') }
+}
+
+const PAGE = [
+  'ped connect ip 192.20.10.190',
+  'ped get',
+  'role login -name Crypto Officer -password Crypto0fficer',
+  'ped disconnect -force',
+  'ped connect ip 192.20.10.190 -slot 2',
+  'partition archive backup -slot 2 -partition SAbck1',
+  'partition clear -force',
+  'partition archive restore -slot 2 -partition SAbck1 -add',
+]
+
+test('a lab from one file: the page runs over it, status shows it, down ends it, and up brings it back', async () => {
+  const { file, state } = labFile()
+  const plan = await moonlet(['up', file, '--dry-run'])
+  assert.is(plan.code, 0, plan.stderr)
+  assert.match(plan.stdout, /^To be made: .*state\n {2}network +network +serial number 500409 +SA52_P1, second\n/)
+  assert.not.ok(existsSync(state))
+
+  const up = await moonlet(['up', file])
+  assert.is(up.code, 0, up.stderr)
+  assert.match(up.stderr, /network: 20 objects imported|network: \d+ objects imported/)
+  const [appliance] = /(?<=network +network +NTLS at 127\.0\.0\.1 port \d+, process )\d+/.exec(up.stdout) ?? []
+  assert.ok(appliance, up.stdout)
+  assert.match(up.stdout, /PED +remote +pedserver at 127\.0\.0\.1 port \d+, process \d+/)
+
+  const page = await lunacm(['--state', state], { input: `${PAGE.join('\n')}\n` })
+  assert.is(page.code, 0, page.stdout + page.stderr)
+  assert.match(page.stdout, /Backup Complete\./)
+  assert.match(page.stdout, /Restore Complete\./)
+  assert.match((await vtl(['verify', '--state', state])).stdout, /500409014 +SA52_P1/)
+  const assigned = await moonlet(['lunash', '--state', state], { input: 'client show -client desk\n' })
+  assert.match(assigned.stdout, /500409014/)
+  // Who attended to the PED was pedserver.
+  assert.match(
+    readFileSync(join(state, 'logs', 'pedserver.jsonl'), 'utf8'),
+    /"event":"connected"|"event":"linked"|peer/,
+  )
+
+  const again = await moonlet(['up', file])
+  assert.is(again.code, 0, again.stderr)
+  assert.ok(again.stdout.includes(`process ${appliance}`), 'what runs is left alone')
+  const status = await moonlet(['status', '--state', state])
+  assert.match(status.stdout, new RegExp(`on, process ${appliance}, NTLS at`))
+
+  const down = await moonlet(['down', '--state', state])
+  assert.match(down.stdout, /^ended network, process \d+\nended backup, process \d+\nended pedserver, process \d+\n$/)
+  assert.is((await moonlet(['down', '--state', state])).stdout, 'Nothing runs.\n')
+  // Without the file: as it was made.
+  const back = await moonlet(['up', '--state', state])
+  assert.is(back.code, 0, back.stderr)
+  const list = await lunacm(['--state', state], { input: 'slot list\n' })
+  assert.match(list.stdout, /500409014[\s\S]*G5Backup/)
+})
+
+test('with none running lunacm switches the HSMs on itself', async () => {
+  const { file, state } = labFile((text) => text.replace(/\n\[appliance\][\s\S]*/, ''))
+  const up = await moonlet(['up', file])
+  assert.is(up.code, 0, up.stderr)
+  assert.match(up.stdout, /network +network +switched on by whoever works with it/)
+  const page = await lunacm(['--state', state], { input: `${PAGE.slice(2, 3).join('\n')}\nslot list\n` })
+  assert.is(page.code, 0, page.stdout + page.stderr)
+  assert.match(page.stdout, /500409014[\s\S]*G5Backup/)
+})
+
+test('a file that is wrong, a lab of another file, and a port that is taken: nothing stays behind', async () => {
+  const wrong = labFile((text) => text.replace('kind = "backup"', 'kind = "tape"'))
+  const refused = await moonlet(['up', wrong.file])
+  assert.is(refused.code, 1)
+  assert.match(refused.stderr, /^moonlet: LAB_FILE_INVALID: .*lab\.toml, line 12: hsm\[1\]\.kind must be one of/)
+  assert.not.ok(existsSync(wrong.state))
+
+  const { file, state } = labFile((text) => text.replace(/import = .*\n/, ''))
+  assert.is((await moonlet(['up', file])).code, 0)
+  writeFileSync(file, readFileSync(file, 'utf8').replace('label = "Backup"', 'label = "Other"'))
+  const other = await moonlet(['up', file])
+  assert.match(other.stderr, /LAB_EXISTS: the lab in .* was made with another "hsm"/)
+
+  const first = await moonlet(['up', '--state', state])
+  const [, port] = /network +NTLS at 127\.0\.0\.1 port (\d+)/.exec(first.stdout) ?? []
+  const taken = labFile((text) =>
+    text.replace(/import = .*\n/, '').replace('[rbs]\nlisten = "127.0.0.1:0"', `[rbs]\nlisten = "127.0.0.1:${port}"`),
+  )
+  const busy = await moonlet(['up', taken.file])
+  assert.is(busy.code, 1)
+  assert.match(busy.stderr, /LAB_START: .*LISTEN_FAILED/)
+  assert.is((await moonlet(['down', '--state', taken.state])).stdout, 'Nothing runs.\n')
+})
+
+test('faults and latency of the file: the power goes at the operation that it names', async () => {
+  const { file, state } = labFile((text) =>
+    text.replace(/import = .*\n/, 'latency = { command = 1 }\npower-cut = 8\n').replace(/\n\[rbs\][\s\S]*/, ''),
+  )
+  assert.is((await moonlet(['up', file])).code, 0)
+  const cut = await lunacm(['--state', state], {
+    input: 'role login -name Crypto Officer -password Crypto0fficer\npartition clear -force\n',
+  })
+  assert.is(cut.code, 1, cut.stdout)
+  assert.match(cut.stdout, /CKR_DEVICE_ERROR|CKR_TOKEN_NOT_PRESENT/)
+  const status = await moonlet(['status', '--state', state])
+  assert.match(status.stdout, /Network HSM "network": serial number 500409.*does not answer: CKR_DEVICE_ERROR/)
+  // Without it the lab is whole.
+  await moonlet(['down', '--state', state])
+  writeFileSync(file, readFileSync(file, 'utf8').replace('power-cut = 8\n', ''))
+  assert.is((await moonlet(['up', file])).code, 0)
+  const whole = await lunacm(['--state', state], {
+    input: 'role login -name Crypto Officer -password Crypto0fficer\npartition clear -force\n',
+  })
+  assert.is(whole.code, 0, whole.stdout)
+})
+
+test.run()
