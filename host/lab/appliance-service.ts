@@ -186,7 +186,7 @@ async function listen(
     port,
     identity: await serverIdentity(dir),
     clients: {
-      list: () => registry.list(),
+      find: (fingerprint) => registry.find(fingerprint),
       match: async (fingerprint, address) => {
         const client = registry.find(fingerprint)
         return client && (!ipCheck || (await mayComeFrom(client, address))) ? client : undefined

@@ -1,5 +1,6 @@
+import type { X509Certificate } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
-import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import type { SecureContext, TLSSocket } from 'node:tls'
 import { RC_DEVICE_ERROR } from '../../assembly/protocol.js'
 import { refusal } from '../board/frames.js'
 import type { PedConnector } from '../client/slots.js'
@@ -8,8 +9,10 @@ import { type CertificateFacts, checkIdentity, factsOf, type Identity } from './
 import { messageOf, NtlsError } from './errors.js'
 import { FairQueue } from './fair-queue.js'
 import { type Refusal, refusedMessage } from './framing.js'
+import { applianceContext, shakeHands } from './handshake.js'
 import type { Card } from './in-process.js'
 import { DEFAULT_LIMITS, type NtlsLimits } from './limits.js'
+import { PendingPeers } from './pending.js'
 import type { Client } from './registry.js'
 import { type Ending, FAREWELL, type OpenDoor, ServerConnection } from './server-connection.js'
 import { type ClientDoor, Visibility } from './visibility.js'
@@ -26,9 +29,10 @@ export interface ServedHsm {
   readonly ped?: PedConnector
 }
 
-/** Where the appliance finds its clients; asked anew for each connection and each command. */
+/** Where the appliance finds its clients. */
 export interface Clients {
-  list(): readonly Client[]
+  /** The client with this certificate, wherever it comes from; asked with each command, so it has to be quick. */
+  find(fingerprint: string): Client | undefined
   /** The client with this certificate, if it may come from this address. */
   match(fingerprint: string, address: string): Promise<Client | undefined>
 }
@@ -54,6 +58,18 @@ export interface ApplianceOptions {
 
 const HSMS = 255
 
+/** What the appliance makes of a peer's certificate. */
+interface Verdict {
+  readonly client: Client | undefined
+  /** Why it is not let in. */
+  readonly refusal: Refusal | undefined
+  /** The same for the log. */
+  readonly why: string
+}
+
+/** What TCP tells an appliance of a client that has gone without a word, in milliseconds without one. */
+const KEEP_ALIVE = 10_000
+
 /**
  * A Network HSM's appliance on a real network: mutual TLS, a registered certificate for each client, SPEC.md §10 inside. The HSMs stay their
  * owner's: closing the appliance does not switch them off.
@@ -66,6 +82,7 @@ export class Appliance {
   readonly #visibilities: readonly Visibility[]
   readonly #queues: readonly FairQueue[]
   readonly #sockets = new Set<Socket>()
+  readonly #pending: PendingPeers
   readonly #connections = new Map<ServerConnection, string>()
   readonly #server: Server
 
@@ -73,11 +90,12 @@ export class Appliance {
     this.#options = options
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
     this.#facts = checkIdentity(options.identity)
-    const { certificate: cert, privateKey: key } = options.identity
-    this.#context = createSecureContext({ cert, key, minVersion: 'TLSv1.2' })
+    this.#context = applianceContext(options.identity)
+    this.#pending = new PendingPeers(this.#limits.pending, this.#limits.pendingPerAddress)
     this.#visibilities = options.hsms.map(({ card }) => new Visibility(card))
     this.#queues = options.hsms.map(() => new FairQueue())
-    this.#server = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket))
+    const watched = { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE }
+    this.#server = createServer({ pauseOnConnect: true, ...watched }, (socket) => this.#accept(socket))
   }
 
   /** @throws NtlsError LISTEN_FAILED, CERTIFICATE_INVALID */
@@ -122,6 +140,11 @@ export class Appliance {
     return this.#connections.size
   }
 
+  /** Peers that have not shown yet who they are, or were told to go and are not gone. */
+  get pending(): number {
+    return this.#pending.size
+  }
+
   /** Takes no more connections, lets what is under way come to its end for a while, ends all connections and their sessions. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
@@ -146,36 +169,39 @@ export class Appliance {
 
   #accept(socket: Socket): void {
     const address = plainAddress(socket.remoteAddress ?? '')
-    if (this.#sockets.size >= this.#limits.connections) {
+    if (this.#connections.size >= this.#limits.connections) {
       this.#tell({ event: 'refused', address, why: 'TOO_MANY' })
       socket.destroy()
       return
     }
-    this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
-    socket.on('error', () => socket.destroy())
-    const tls = new TLSSocket(socket, {
-      isServer: true,
-      secureContext: this.#context,
-      requestCert: true,
-      // Who is registered is decided below, by the certificate itself: nobody vouches for it.
-      rejectUnauthorized: false,
-    })
-    if (this.#options.onKeys) tls.on('keylog', this.#options.onKeys)
-    const patience = setTimeout(() => refuse('TOO_SLOW'), this.#limits.greeting)
-    const refuse = (why: string): void => {
+    const refused = (why: string): void => {
       clearTimeout(patience)
       this.#tell({ event: 'refused', address, why })
-      socket.destroy()
     }
-    const failed = (error: Error): void => refuse(messageOf(error))
-    tls.once('error', failed)
-    socket.once('close', () => clearTimeout(patience))
-    tls.once('secure', () => {
+    const drop = (why: string): void => {
+      if (socket.destroyed) return
+      socket.destroy()
+      refused(why)
+    }
+    const patience = setTimeout(() => drop('TOO_SLOW'), this.#limits.greeting)
+    this.#sockets.add(socket)
+    this.#pending.add(socket, address, () => drop('TOO_MANY'))
+    socket.once('close', () => {
       clearTimeout(patience)
-      tls.off('error', failed)
-      tls.on('error', () => socket.destroy())
-      this.#admit(tls, address)
+      this.#sockets.delete(socket)
+      this.#pending.delete(socket, address)
+    })
+    socket.on('error', () => socket.destroy())
+    shakeHands<Verdict>(socket, {
+      context: this.#context,
+      judge: (certificate) => this.#judge(certificate, address),
+      accepts: ({ refusal }) => refusal === undefined,
+      done: (tls, verdict) => {
+        clearTimeout(patience)
+        this.#greet(tls, socket, address, verdict)
+      },
+      failed: (why, verdict) => refused(verdict?.why ?? why),
+      onKeys: this.#options.onKeys,
     })
     socket.resume()
   }
@@ -187,38 +213,34 @@ export class Appliance {
     setTimeout(() => tls.destroy(), FAREWELL).unref()
   }
 
-  /** The handshake is done: the client holds the key of its certificate, whatever that is. */
-  #admit(tls: TLSSocket, address: string): void {
-    const certificate = tls.getPeerX509Certificate()
-    if (!certificate) {
-      this.#refuse(tls, address, 'no certificate', 'NOT_REGISTERED')
-      return
-    }
+  async #judge(certificate: X509Certificate, address: string): Promise<Verdict> {
     const facts = factsOf(certificate)
-    this.#options.clients.match(facts.fingerprint, address).then(
-      (client) => this.#greet(tls, address, facts, client),
-      (error: unknown) => this.#refuse(tls, address, messageOf(error), 'NOT_REGISTERED'),
-    )
+    const refuse = (refusal: Refusal, why: string): Verdict => ({ client: undefined, refusal, why })
+    let client: Client | undefined
+    try {
+      client = await this.#options.clients.match(facts.fingerprint, address)
+    } catch (error) {
+      return refuse('NOT_REGISTERED', messageOf(error))
+    }
+    if (!client) return refuse('NOT_REGISTERED', `NOT_REGISTERED: ${facts.commonName}`)
+    const now = new Date()
+    if (now >= facts.from && now < facts.until) return { client, refusal: undefined, why: '' }
+    return refuse('CERTIFICATE_EXPIRED', `CERTIFICATE_EXPIRED: ${client.name}`)
   }
 
-  /** The registry has said who it is. */
-  #greet(tls: TLSSocket, address: string, facts: CertificateFacts, client: Client | undefined): void {
+  #greet(tls: TLSSocket, socket: Socket, address: string, { client, refusal, why }: Verdict): void {
     if (tls.destroyed) return
-    const refuse = (why: string, said: Refusal): void => this.#refuse(tls, address, why, said)
-    if (!client) {
-      refuse(`NOT_REGISTERED: ${facts.commonName}`, 'NOT_REGISTERED')
-      return
-    }
-    const now = new Date()
-    if (now < facts.from || now >= facts.until) {
-      refuse(`CERTIFICATE_EXPIRED: ${client.name}`, 'CERTIFICATE_EXPIRED')
+    if (!client || refusal) {
+      this.#refuse(tls, address, why, refusal ?? 'NOT_REGISTERED')
       return
     }
     const { name, fingerprint } = client
-    if ([...this.#connections.values()].filter((one) => one === name).length >= this.#limits.perClient) {
-      refuse(`TOO_MANY: ${name}`, 'TOO_MANY')
+    const own = [...this.#connections.values()].filter((one) => one === name).length
+    if (own >= this.#limits.perClient || this.#connections.size >= this.#limits.connections) {
+      this.#refuse(tls, address, `TOO_MANY: ${name}`, 'TOO_MANY')
       return
     }
+    this.#pending.delete(socket, address)
     const doors = this.#options.hsms.map((hsm, i) => this.#door(hsm, i, name, fingerprint))
     const connection = new ServerConnection(tls, doors, this.#limits)
     this.#connections.set(connection, name)
@@ -248,7 +270,7 @@ export class Appliance {
 
   #assigned(fingerprint: string): readonly string[] {
     try {
-      return this.#options.clients.list().find((one) => one.fingerprint === fingerprint)?.partitions ?? []
+      return this.#options.clients.find(fingerprint)?.partitions ?? []
     } catch {
       return []
     }

@@ -1,7 +1,11 @@
 /** What an appliance allows its clients. Times in milliseconds. */
 export interface NtlsLimits {
-  /** Connections in all, also of those that have not yet said who they are. */
+  /** Connections of registered clients, in all. */
   readonly connections: number
+  /** Peers that have not shown a registered certificate yet. One more, and the oldest of the address with most of them goes. */
+  readonly pending: number
+  /** Of these from one address: one more, and its oldest goes. */
+  readonly pendingPerAddress: number
   /** Connections of one client. */
   readonly perClient: number
   /** Commands of one connection that its HSMs have not answered; the next one waits in the client's own socket. */
@@ -20,6 +24,8 @@ export interface NtlsLimits {
 
 export const DEFAULT_LIMITS: NtlsLimits = {
   connections: 800,
+  pending: 256,
+  pendingPerAddress: 128,
   perClient: 64,
   underWay: 16,
   unsent: 1024 * 1024,

@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises'
-import { readFileSync } from 'node:fs'
+import { type BigIntStats, readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { readCertificate } from './certificates.js'
@@ -52,14 +52,39 @@ function readClient(value: unknown, where: string, path: string): Client {
   return { name, certificate: facts.pem, fingerprint: facts.fingerprint, address, partitions: serials }
 }
 
-function read(path: string): Client[] {
-  let text: string
+/**
+ * Milliseconds for which a file that has just changed is not taken as known: a second change within one tick of the clock that
+ * stamps files could leave every number that stat gives as it was.
+ */
+const FRESH = 1000
+
+/** What a file was like when it was read; undefined = it could have changed since without a trace. */
+function stampOf(path: string): string | undefined {
+  let stats: BigIntStats | undefined
   try {
-    text = readFileSync(path, 'utf8')
+    stats = statSync(path, { bigint: true, throwIfNoEntry: false })
+  } catch {
+    return undefined
+  }
+  if (!stats) return 'none'
+  const age = Date.now() - Number(stats.ctimeMs)
+  if (age < FRESH) return undefined
+  return `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`
+}
+
+/** What a registry without a file says. */
+const NOBODY = JSON.stringify({ format: REGISTRY_FORMAT, clients: [] })
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
   } catch (cause) {
-    if (isObject(cause) && cause.code === 'ENOENT') return []
+    if (isObject(cause) && cause.code === 'ENOENT') return NOBODY
     throw new NtlsError('REGISTRY_IO', `${path} cannot be read: ${messageOf(cause)}`, { cause })
   }
+}
+
+function parse(text: string, path: string): Client[] {
   let parsed: unknown
   try {
     parsed = JSON.parse(text)
@@ -98,11 +123,14 @@ export async function mayComeFrom({ address: registered }: Client, address: stri
 }
 
 /**
- * The clients of one appliance, in a file of its folder that is always whole. Every question reads it again, so that what an
- * administrator changes counts from the next connection on.
+ * The clients of one appliance, in a file of its folder that is always whole. Every question looks whether it has changed, so
+ * that what an administrator changes, in this process or in another, counts from the next command on.
  */
 export class Registry {
   readonly path: string
+  #stamp: string | undefined
+  #text: string | undefined
+  #known: ReadonlyMap<string, Client> = new Map()
 
   /** @param dir folder of the appliance */
   constructor(dir: string) {
@@ -111,7 +139,23 @@ export class Registry {
 
   /** @throws NtlsError REGISTRY_INVALID, REGISTRY_IO, as all that follow */
   list(): readonly Client[] {
-    return read(this.path)
+    return [...this.#clients().values()]
+  }
+
+  #clients(): ReadonlyMap<string, Client> {
+    // Looked at before it is read: a change in between is one that the next look sees.
+    const stamp = stampOf(this.path)
+    if (stamp === undefined || stamp !== this.#stamp) {
+      this.#stamp = undefined
+      const text = readText(this.path)
+      if (text !== this.#text) {
+        this.#text = undefined
+        this.#known = new Map(parse(text, this.path).map((client) => [client.fingerprint, client]))
+        this.#text = text
+      }
+      this.#stamp = stamp
+    }
+    return this.#known
   }
 
   /** @throws NtlsError CLIENT_UNKNOWN */
@@ -123,7 +167,7 @@ export class Registry {
 
   /** The client with this certificate, wherever it comes from. */
   find(fingerprint: string): Client | undefined {
-    return this.list().find((one) => one.fingerprint === fingerprint)
+    return this.#clients().get(fingerprint)
   }
 
   /** @throws NtlsError CLIENT_NAME_INVALID, CERTIFICATE_INVALID, CLIENT_EXISTS */

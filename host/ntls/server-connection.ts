@@ -64,7 +64,7 @@ export class ServerConnection {
     this.#resolve = done
     socket.setNoDelay(true)
     socket.on('data', (bytes: Buffer) => this.#take(bytes))
-    socket.on('drain', () => this.#flow())
+    socket.on('drain', () => this.#next())
     socket.on('error', () => this.#end('CLOSED'))
     socket.on('close', () => this.#end('CLOSED'))
     socket.on('end', () => this.#end('CLOSED'))
@@ -93,7 +93,11 @@ export class ServerConnection {
       this.refuse('MALFORMED')
       return
     }
-    this.#queue.push(...messages)
+    if (messages.length > 0) {
+      // What has begun since then has its own time.
+      this.#stop()
+      this.#queue.push(...messages)
+    }
     this.#pump()
   }
 
@@ -105,9 +109,7 @@ export class ServerConnection {
       if (this.#greeted) this.#obey(message)
       else this.#greet(message)
     }
-    if (this.#gone) return
-    this.#flow()
-    this.#rest()
+    this.#next()
   }
 
   #greet({ kind, body }: Message): void {
@@ -161,24 +163,21 @@ export class ServerConnection {
     })
   }
 
-  /** Back-pressure: who has much under way, or does not fetch answers, is not read from. */
-  #flow(): void {
+  /** Reads on or does not, and waits for what has to come next. */
+  #next(): void {
     if (this.#gone) return
+    // Back-pressure: who has much under way, or does not fetch answers, is not read from.
     const full =
       this.#queue.length > 0 ||
       this.#underWay >= this.limits.underWay ||
       this.socket.writableLength > this.limits.unsent
     if (full && !this.socket.isPaused()) this.socket.pause()
     else if (!full && this.socket.isPaused()) this.socket.resume()
-  }
-
-  /** What the connection waits for now, and for how long. */
-  #rest(): void {
-    const { message, idle } = this.limits
     if (!this.#greeted) return
-    if (this.#reader.inside) this.#wait(message, 'TOO_SLOW')
+    // A message that the appliance itself does not read on is not slow.
+    if (!full && this.#reader.inside) this.#wait(this.limits.message, 'TOO_SLOW')
     else if (this.#underWay > 0) this.#stop()
-    else this.#wait(idle, 'IDLE')
+    else this.#wait(this.limits.idle, 'IDLE')
   }
 
   #wait(time: number, why: Refusal): void {

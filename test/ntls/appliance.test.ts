@@ -70,7 +70,10 @@ async function serve(limits: Partial<NtlsLimits> = {}, port = 0): Promise<Servic
   const appliance = await Appliance.listen({
     port,
     identity: server,
-    clients: { list: () => registry.list(), match: async (fingerprint) => registry.find(fingerprint) },
+    clients: {
+      find: (fingerprint) => registry.find(fingerprint),
+      match: async (fingerprint) => registry.find(fingerprint),
+    },
     hsms: [
       {
         serial: 500409n,
