@@ -28,17 +28,18 @@ import { fresh } from '../token/random'
 import { CERTIFICATES_SIZE, certificates } from '../token/state'
 import { readDone, readFixed, write32, writeFixed, writeSkip } from './frame'
 
-const CHANNELS: i32 = 16
+/** A power of two: the low bits of an id are those of its row. */
+const CHANNELS: i32 = 1024
 /** id 4, last counter 4, last use 8, Kc 32, Kt 32 */
 const ROW: usize = 80
-const TABLE: usize = memory.data(1280, 16)
+const TABLE: usize = memory.data(81920, 16)
 
 const TH: usize = memory.data(48, 16)
 const NUMBER: usize = memory.data(4, 4)
 const NONCE: usize = memory.data(12, 4)
 const AAD: usize = memory.data(12, 4)
 
-let nextId: u32 = 1
+let opened: u32 = 0
 let useCount: u64 = 0
 
 function channel(i: i32): usize {
@@ -46,8 +47,8 @@ function channel(i: i32): usize {
 }
 
 function find(id: u32): usize {
-  for (let i = 0; i < CHANNELS; i++) if (id !== 0 && load<u32>(channel(i)) === id) return channel(i)
-  return 0
+  const c = channel(<i32>(id & <u32>(CHANNELS - 1)))
+  return id !== 0 && load<u32>(c) === id ? c : 0
 }
 
 export function channelsClear(): void {
@@ -59,9 +60,10 @@ export function channelOpenCommand(): u32 {
   const ephC = readFixed(97)
   const nonceC = readFixed(32)
   if (!readDone()) return RC_FRAME_MALFORMED
-  let c = channel(0)
-  for (let i = 1; i < CHANNELS; i++) if (load<u64>(channel(i), 8) < load<u64>(c, 8)) c = channel(i)
-  const id = nextId++
+  let row = 0
+  for (let i = 1; i < CHANNELS; i++) if (load<u64>(channel(i), 8) < load<u64>(channel(row), 8)) row = i
+  const c = channel(row)
+  const id = (++opened * <u32>CHANNELS) | <u32>row
   store32be(NUMBER, id)
 
   write32(id)
