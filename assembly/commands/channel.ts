@@ -63,7 +63,9 @@ export function channelOpenCommand(): u32 {
   let row = 0
   for (let i = 1; i < CHANNELS; i++) if (load<u64>(channel(i), 8) < load<u64>(channel(row), 8)) row = i
   const c = channel(row)
-  const id = (++opened * <u32>CHANNELS) | <u32>row
+  // No id is 0, however many were opened: that is the mark of a free row.
+  if (++opened > u32.MAX_VALUE / <u32>CHANNELS) opened = 1
+  const id = (opened * <u32>CHANNELS) | <u32>row
   store32be(NUMBER, id)
 
   write32(id)
