@@ -152,10 +152,19 @@ export class ApplianceService {
 
   /** Ends all connections and begins anew. Where that fails the service is gone until it is tried again. */
   async restart(): Promise<void> {
+    const { port } = this.#appliance
     await this.#appliance.close()
-    const { premises } = this
+    const { premises, options } = this
     const settings = premises.whole ? premises.listen : readSettings(premises.dir)
-    this.#appliance = await listen(this.lab, { ...premises, listen: settings }, this.options)
+    this.#appliance = await listen(
+      this.lab,
+      { ...premises, listen: settings },
+      {
+        ...options,
+        // A port that was any free one stays the one that clients know.
+        listen: options.listen && { ...options.listen, port },
+      },
+    )
   }
 
   async close(): Promise<void> {

@@ -133,4 +133,33 @@ test('one Backup HSM is lent out by one process; a client that is deleted is let
   assert.not.match(stdout, /G5Backup/)
 })
 
+test('a service that is restarted with a new certificate ends its clients, who come again once they know it', async () => {
+  const here = await site()
+  await register(here)
+  const shell = new Running('lunacm', ['--state', here.state], here.env)
+  shell.child.stdin.write('slot set slot 1\nrole login -name Crypto Officer -password Crypto0fficer\n')
+  await shell.sees('User is activated')
+  const restarted = await moonlet(['lunash', '--state', here.state], {
+    input: 'sysconf regenCert -force\nservice restart ntls -force\nntls show\n',
+  })
+  assert.is(restarted.code, 0, restarted.stdout)
+  assert.match(restarted.stdout, /ntls show[\s\S]*running/i)
+  shell.child.stdin.end('partition contents\nslot list\n')
+  const lost = await shell.result
+  assert.is(lost.code, 1)
+  assert.match(
+    lost.stdout,
+    /CKR_TOKEN_NOT_PRESENT[\s\S]*another certificate than the one of|another certificate than the one of/,
+  )
+
+  const again = () => lunacm(['--state', here.state], { env: here.env, input: 'slot list\n' })
+  assert.match((await again()).stderr, /NTLS: .* has another certificate than the one of/)
+  const port = /ServerPort00 = (\d+)/.exec(readFileSync(join(here.config, 'Chrystoki.conf'), 'utf8'))?.[1] ?? ''
+  await run('vtl', ['deleteServer', '-n', '127.0.0.1'], { env: here.env })
+  await run('vtl', ['addServer', '-n', '127.0.0.1', '-p', port, '-c', join(here.state, 'server.pem')], {
+    env: here.env,
+  })
+  assert.match((await again()).stdout, /500409014/)
+})
+
 test.run()
