@@ -1,13 +1,18 @@
+import type { FrameLink } from '../board/frame-link.js'
 import { isCommandFrame, tagOf, withTag } from '../board/frames.js'
 import { type Transport, TransportError } from '../client/transport.js'
 import { INTERFACE_CLASS, INTERFACE_PROTOCOL, INTERFACE_SUBCLASS, REQUEST_ABORT } from './descriptors.js'
 import { UsbError } from './errors.js'
+import { decodeEvent, type UsbEvent } from './events.js'
 import { encodeTransfer, MAX_TRANSFER, needsEmptyPacket, TransferReader } from './framing.js'
+import { PedCable } from './ped-cable.js'
 
 interface Pipes {
   readonly interfaceNumber: number
   readonly out: USBEndpoint
   readonly in: USBEndpoint
+  /** Interrupt pipe; a device may have none. */
+  readonly events: USBEndpoint | undefined
 }
 
 interface Exchange {
@@ -26,7 +31,8 @@ function pipesOf(configuration: USBConfiguration): Pipes | undefined {
     const bulk = (direction: USBDirection): USBEndpoint | undefined =>
       endpoints.find((endpoint) => endpoint.type === 'bulk' && endpoint.direction === direction)
     const [out, into] = [bulk('out'), bulk('in')]
-    if (out && into) return { interfaceNumber, out, in: into }
+    const events = endpoints.find((endpoint) => endpoint.type === 'interrupt' && endpoint.direction === 'in')
+    if (out && into) return { interfaceNumber, out, in: into, events }
   }
   return undefined
 }
@@ -69,6 +75,8 @@ export class UsbTransport implements Transport {
   readonly #exchanges = new Map<number, Exchange>()
   readonly #reader = new TransferReader()
   readonly #ended: () => void
+  readonly #ped: PedCable
+  #eventHandler: ((event: UsbEvent) => void) | undefined
   #lastTag = 0
   #writing: Promise<void> = Promise.resolve()
   #gone: TransportError | undefined
@@ -83,6 +91,7 @@ export class UsbTransport implements Transport {
       ended = resolve
     })
     this.#ended = ended
+    this.#ped = new PedCable(device, pipes.interfaceNumber)
   }
 
   /**
@@ -103,6 +112,7 @@ export class UsbTransport implements Transport {
       await abortPipes(device, pipes)
       const transport = new UsbTransport(device, pipes)
       transport.#receive()
+      transport.#listen()
       return transport
     } catch (cause) {
       await closeQuietly(device)
@@ -129,6 +139,29 @@ export class UsbTransport implements Transport {
       // One after the other: transfers of two frames must not mix, and an endpoint takes one at a time.
       this.#writing = this.#writing.then(() => this.#send(transfer))
     })
+  }
+
+  /** What happens at the device, from now on. */
+  onEvent(handler: (event: UsbEvent) => void): void {
+    this.#eventHandler = handler
+  }
+
+  /**
+   * Makes this host the cable from a remote PED to the HSM: frames of `link` go to the HSM's remote connector, until
+   * either end closes it or `unplugPed`. CMD_PED_CONNECT is the next step.
+   * @throws UsbError USB_PED where the device takes no PED, or has one; TransportError TRANSPORT_REMOVED. The link is closed then.
+   */
+  async plugPed(link: FrameLink): Promise<void> {
+    if (this.#gone || !this.pipes.events) {
+      link.close()
+      throw this.#gone ?? new UsbError('USB_PED', 'the USB device has no events, and so no cable to a PED')
+    }
+    await this.#ped.plug(link)
+  }
+
+  /** Pulls the PED's cable, if there is one. */
+  unplugPed(): Promise<void> {
+    return this.#ped.unplug()
   }
 
   /** Ends what is under way with TRANSPORT_CLOSED and gives the device back. */
@@ -176,6 +209,28 @@ export class UsbTransport implements Transport {
     }
   }
 
+  /** The only reader of the interrupt pipe. What ends the bulk pipes ends it, too. */
+  async #listen(): Promise<void> {
+    const { events } = this.pipes
+    if (!events) return
+    try {
+      while (!this.#gone) {
+        const { status, data } = await this.device.transferIn(events.endpointNumber, events.packetSize)
+        if (status !== 'ok') throw new TransportError('TRANSPORT_FRAME', `reading events of the USB device: ${status}`)
+        const event = data && decodeEvent(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+        if (event) this.#happened(event)
+      }
+    } catch (cause) {
+      await this.#end(cause instanceof TransportError ? cause : removed(cause))
+    }
+  }
+
+  #happened(event: UsbEvent): void {
+    if (event.event === 'pedFrame') this.#ped.fetch()
+    else if (event.event === 'pedGone') this.#ped.gone()
+    else this.#eventHandler?.(event)
+  }
+
   #take(bytes: Uint8Array): void {
     let frames: Uint8Array[]
     try {
@@ -202,6 +257,7 @@ export class UsbTransport implements Transport {
     this.#gone = error
     for (const { reject } of this.#exchanges.values()) reject(error)
     this.#exchanges.clear()
+    this.#ped.gone()
     await closeQuietly(this.device)
     this.#ended()
   }

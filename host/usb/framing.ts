@@ -35,6 +35,16 @@ export class TransferReader {
    */
   push(bytes: Uint8Array): Uint8Array[] {
     const frames: Uint8Array[] = []
+    for (let at = 0; at < bytes.length; ) {
+      const { used, frame } = this.next(bytes.subarray(at))
+      at += used
+      if (frame) frames.push(frame)
+    }
+    return frames
+  }
+
+  /** As `push`, but takes no byte behind the first frame that is complete. */
+  next(bytes: Uint8Array): { readonly used: number; readonly frame: Uint8Array | undefined } {
     let rest = bytes
     while (rest.length > 0) {
       const target = this.#frame ?? this.#header
@@ -44,12 +54,13 @@ export class TransferReader {
       rest = rest.subarray(piece.length)
       if (!this.#frame) this.#checkHeader()
       else if (this.#have === this.#frame.length) {
-        frames.push(this.#frame)
+        const frame = this.#frame
         this.#frame = undefined
         this.#have = 0
+        return { used: bytes.length - rest.length, frame }
       }
     }
-    return frames
+    return { used: bytes.length, frame: undefined }
   }
 
   #checkHeader(): void {

@@ -29,11 +29,11 @@ class StrictDevice extends VirtualUsbDevice {
   }
 
   override transferIn(endpoint: number, length: number): Promise<USBInTransferResult> {
-    return this.#alone('in', () => super.transferIn(endpoint, length))
+    return this.#alone(`in ${endpoint}`, () => super.transferIn(endpoint, length))
   }
 
   override transferOut(endpoint: number, data: BufferSource): Promise<USBOutTransferResult> {
-    return this.#alone('out', () => super.transferOut(endpoint, data))
+    return this.#alone(`out ${endpoint}`, () => super.transferOut(endpoint, data))
   }
 }
 
@@ -46,7 +46,8 @@ class ScriptedDevice extends VirtualUsbDevice {
     this.#waiting?.({ status, data: new DataView(Uint8Array.from(bytes).buffer) })
   }
 
-  override transferIn(): Promise<USBInTransferResult> {
+  override transferIn(endpoint: number, length: number): Promise<USBInTransferResult> {
+    if (endpoint !== 1) return super.transferIn(endpoint, length)
     return new Promise((resolve) => {
       this.#waiting = resolve
     })

@@ -1,0 +1,68 @@
+// How Windows finds out by itself that WinUSB is the driver: a platform capability in the BOS descriptor (USB 3.2 §9.6.2)
+// that names a vendor request, and the descriptor set which that request answers ("Microsoft OS 2.0 Descriptors
+// Specification", 2014). All integers are little-endian.
+
+/** bRequest of the vendor request to the device, IN, with MS_OS_20_DESCRIPTOR_INDEX as wIndex. */
+export const REQUEST_MICROSOFT = 0x20
+export const MICROSOFT_DESCRIPTOR_INDEX = 7
+
+const BOS = 15
+const DEVICE_CAPABILITY = 16
+const USB_2_EXTENSION = 2
+const PLATFORM = 5
+/** D8DD60DF-4589-4CC7-9CD2-659D9E648A9F as it goes over the wire. */
+const MICROSOFT_PLATFORM = Buffer.from('df60ddd88945c74c9cd2659d9e648a9f', 'hex')
+/** Windows 8.1, the first that asks. */
+const WINDOWS_VERSION = 0x06030000
+
+const [SET_HEADER, COMPATIBLE_ID, REGISTRY_PROPERTY] = [0, 3, 4]
+const MULTI_STRING = 7
+
+/** Programs on Windows look devices of this kind up by it; made for this project. */
+export const INTERFACE_GUID = '{5D1F0E9C-6C6A-4B0F-9F0B-4D4C55534231}'
+
+function words(...values: number[]): Buffer {
+  const bytes = Buffer.alloc(2 * values.length)
+  for (const [i, value] of values.entries()) bytes.writeUInt16LE(value, 2 * i)
+  return bytes
+}
+
+function double(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32LE(value)
+  return bytes
+}
+
+function feature(type: number, ...parts: Buffer[]): Buffer {
+  const body = Buffer.concat(parts)
+  return Buffer.concat([words(4 + body.length, type), body])
+}
+
+function registryProperty(): Buffer {
+  const name = Buffer.from('DeviceInterfaceGUIDs\0', 'utf16le')
+  const data = Buffer.from(`${INTERFACE_GUID}\0\0`, 'utf16le')
+  return feature(REGISTRY_PROPERTY, words(MULTI_STRING, name.length), name, words(data.length), data)
+}
+
+/** The whole set: the device has one function, so that its features stand for all of it. */
+export function microsoftDescriptorSet(): Uint8Array {
+  const features = Buffer.concat([feature(COMPATIBLE_ID, Buffer.from('WINUSB\0\0' + '\0'.repeat(8))), registryProperty()])
+  const header = 10
+  const total = header + features.length
+  return Uint8Array.from(Buffer.concat([words(header, SET_HEADER), double(WINDOWS_VERSION), words(total), features]))
+}
+
+/** What the device can do that is in no other descriptor: no link power management, and the Microsoft descriptor set. */
+export function bosDescriptor(): Uint8Array {
+  const extension = Buffer.concat([Buffer.of(7, DEVICE_CAPABILITY, USB_2_EXTENSION), double(0)])
+  const set = Buffer.concat([double(WINDOWS_VERSION), words(microsoftDescriptorSet().length)])
+  const platform = Buffer.concat([
+    Buffer.of(28, DEVICE_CAPABILITY, PLATFORM, 0),
+    MICROSOFT_PLATFORM,
+    set,
+    Buffer.of(REQUEST_MICROSOFT, 0),
+  ])
+  const header = 5
+  const total = header + extension.length + platform.length
+  return Uint8Array.from(Buffer.concat([Buffer.of(header, BOS), words(total), Buffer.of(2), extension, platform]))
+}
