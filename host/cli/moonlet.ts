@@ -13,6 +13,7 @@ import { snapshot } from './commands/snapshot.js'
 import { status } from './commands/status.js'
 import { tamper } from './commands/tamper.js'
 import { up } from './commands/up.js'
+import { usb } from './commands/usb.js'
 import { version } from './commands/version.js'
 import { type CliCommand, runProgram } from './program.js'
 
@@ -30,6 +31,7 @@ const COMMANDS: readonly CliCommand[] = [
   status,
   snapshot,
   tamper,
+  usb,
   version,
 ]
 

@@ -42,6 +42,8 @@ export type LabErrorCode =
   | 'DEMO_FAILED'
   /** There is no Network HSM to be administrated. */
   | 'APPLIANCE_NO_HSM'
+  /** There is no Backup HSM to be served as a USB device. */
+  | 'USB_NO_HSM'
   /** Another process has the folder, and it is no appliance. */
   | 'APPLIANCE_BUSY'
   /** No appliance runs on the folder. */

@@ -8,6 +8,7 @@ export {
   NTLS_PORT,
 } from '../ntls/index.js'
 export { StreamTerminal } from '../ped/index.js'
+export { type ListedDevice, listDevices, USBIP_PORT, type UsbipEvent } from '../usb/index.js'
 export { openControl, type ServiceHandlers } from './appliance-control.js'
 export { type ApplianceDoorOptions, FolderAppliance } from './appliance-door.js'
 export { ApplianceService, RBS_PORT, type ServiceOptions } from './appliance-service.js'
@@ -89,4 +90,5 @@ export {
   stateOf,
 } from './status.js'
 export { TAMPER_CAUSES, type TamperCause, tamperHsm } from './tamper.js'
+export { type ServedHsm, UsbService, type UsbServiceOptions } from './usb-service.js'
 export { type UseLabOptions, useLab } from './use-lab.js'

@@ -184,4 +184,3 @@ export class CommandPipes {
     return { status: babble ? 'babble' : 'ok', data, actual: data.length }
   }
 }
-

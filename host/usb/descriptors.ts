@@ -108,7 +108,10 @@ function configurationDescriptor(type: number, speed: Speed): number[] {
   ]
   const selfPowered = 0xc0
   const own = 9
-  return [...descriptor(type, ...word(own + interfaces.length), 1, CONFIGURATION_VALUE, 0, selfPowered, 0), ...interfaces]
+  return [
+    ...descriptor(type, ...word(own + interfaces.length), 1, CONFIGURATION_VALUE, 0, selfPowered, 0),
+    ...interfaces,
+  ]
 }
 
 /** The length byte of a descriptor is what a string ends at: 126 code units. */
@@ -156,4 +159,3 @@ export function descriptorOf(identity: UsbIdentity, type: number, index: number)
 }
 
 export const isIn = (endpoint: number): boolean => (endpoint & DIRECTION_IN) !== 0
-

@@ -46,7 +46,10 @@ function registryProperty(): Buffer {
 
 /** The whole set: the device has one function, so that its features stand for all of it. */
 export function microsoftDescriptorSet(): Uint8Array {
-  const features = Buffer.concat([feature(COMPATIBLE_ID, Buffer.from('WINUSB\0\0' + '\0'.repeat(8))), registryProperty()])
+  const features = Buffer.concat([
+    feature(COMPATIBLE_ID, Buffer.from('WINUSB\0\0'), Buffer.alloc(8)),
+    registryProperty(),
+  ])
   const header = 10
   const total = header + features.length
   return Uint8Array.from(Buffer.concat([words(header, SET_HEADER), double(WINDOWS_VERSION), words(total), features]))

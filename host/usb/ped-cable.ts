@@ -21,7 +21,8 @@ export class PedCable {
   async plug(link: FrameLink): Promise<void> {
     try {
       if (this.#link) throw new UsbError('USB_PED', 'a PED is plugged in already')
-      if (!(await this.#line(true))) throw new UsbError('USB_PED', 'the HSM has a PED on its remote connector, or has none')
+      if (!(await this.#line(true)))
+        throw new UsbError('USB_PED', 'the HSM has a PED on its remote connector, or has none')
     } catch (error) {
       link.close()
       throw error

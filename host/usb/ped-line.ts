@@ -1,4 +1,4 @@
-import { PED_MAX_FRAME } from '../../assembly/protocol.js'
+import { PED_MAX_FRAME, PED_REQUEST } from '../../assembly/protocol.js'
 import type { FrameLink } from '../board/frame-link.js'
 import type { EventPipe } from './events.js'
 
@@ -11,6 +11,8 @@ export interface PedSocket {
 
 /** Frames of the HSM that wait for a host which does not fetch them: the link is dead then. */
 const WAITING = 64
+/** Offset of a PED frame's type (SPEC.md §5), and the detail of an event at the remote PED (§9). */
+const [TYPE, REMOTE] = [4, 1]
 
 /**
  * The device's end of the cable to a remote PED that the host at the other end of the USB cable has: the board's link on
@@ -32,7 +34,10 @@ export class PedLine {
   plug(): boolean {
     if (!this.socket || this.#link) return false
     const link = new HostLink({
-      frame: () => this.events.raise('pedFrame'),
+      frame: (frame) => {
+        if (frame[TYPE] === PED_REQUEST) this.events.raise('attend', REMOTE)
+        this.events.raise('pedFrame')
+      },
       gone: () => {
         if (this.#link !== link) return
         this.#link = undefined
@@ -72,7 +77,7 @@ export class PedLine {
 }
 
 interface LinkEvents {
-  frame(): void
+  frame(frame: Uint8Array): void
   gone(): void
 }
 
@@ -92,7 +97,7 @@ class HostLink implements FrameLink {
       return
     }
     this.#waiting.push(Uint8Array.from(frame))
-    this.told.frame()
+    this.told.frame(frame)
   }
 
   onFrame(handler: (frame: Uint8Array) => void): void {

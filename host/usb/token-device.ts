@@ -25,6 +25,7 @@ import {
   type SetupPacket,
   type Urb,
   type UrbPort,
+  type UrbResult,
   type UrbStatus,
 } from './urb.js'
 
@@ -94,7 +95,7 @@ export class TokenDevice implements UrbPort {
       return OVER
     }
     if (urb.endpoint === 0) {
-      this.#control(urb, complete)
+      complete(this.#control(urb))
       return OVER
     }
     if (this.#configuration !== 0) {
@@ -109,6 +110,11 @@ export class TokenDevice implements UrbPort {
     }
     complete(outcome('absent'))
     return OVER
+  }
+
+  /** The answer to GET_DESCRIPTOR, whole; undefined = there is none. */
+  descriptor(type: number, index: number): Uint8Array | undefined {
+    return descriptorOf(this.identity, type, index)
   }
 
   /** Something has happened at the device; a host that is not there, or has not configured it, does not hear of it. */
@@ -147,18 +153,18 @@ export class TokenDevice implements UrbPort {
 
   // ---- control pipe ---------------------------------------------------------------------------------------------------
 
-  #control({ setup, data, length }: Urb, complete: Complete): void {
-    if (!setup) return complete(outcome('stall'))
+  #control({ setup, data, length }: Urb): UrbResult {
+    if (!setup) return outcome('stall')
     if (!isIn(setup.requestType)) {
       // A data stage that is not as long as the SETUP packet said ends with a stall.
       const taken = data.length === setup.length && this.#take(setup, data)
-      return complete(taken ? outcome('ok', data.length) : outcome('stall'))
+      return taken ? outcome('ok', data.length) : outcome('stall')
     }
     const answer = this.#answer(setup)
-    if (!answer) return complete(outcome('stall'))
+    if (!answer) return outcome('stall')
     const sent = answer.subarray(0, setup.length)
     const fits = sent.slice(0, length)
-    complete({ status: fits.length < sent.length ? 'babble' : 'ok', data: fits, actual: fits.length })
+    return { status: fits.length < sent.length ? 'babble' : 'ok', data: fits, actual: fits.length }
   }
 
   /** The data of the IN stage before it is cut to wLength; undefined = stall. */
@@ -253,4 +259,3 @@ export class TokenDevice implements UrbPort {
     return true
   }
 }
-

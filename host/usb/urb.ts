@@ -23,6 +23,11 @@ export interface Urb {
   readonly length: number
 }
 
+/** Whether a transfer's data comes in; a control transfer without data goes out. */
+export function isInUrb({ endpoint, setup }: Urb): boolean {
+  return ((setup && setup.length > 0 ? setup.requestType : endpoint) & DIRECTION_IN) !== 0
+}
+
 /**
  * - ok: done; an IN transfer may have ended with a short packet
  * - stall: the endpoint is halted, or the device does not do this control request

@@ -33,18 +33,18 @@ test('descriptors, byte for byte', async () => {
   await device.open()
   const descriptor = async (type: number, index?: number): Promise<string> =>
     bytesOf(await device.controlTransferIn(getDescriptor(type, index), 255)).toString('hex')
-  assert.is(await descriptor(1), '12010002000000400912484c000101020301')
-  assert.is(
-    await descriptor(2),
-    `${'0902200001010' + '0c000'}${'090400000' + '2ff4d4c00'}${'0705010200' + '0200'}${'0705810200' + '0200'}`,
-  )
+  assert.is(await descriptor(1), '12010102000000400912484c000101020301')
+  const [configuration, endpoints] = ['27000101' + '00c000' + '0904000003ff4d4c04', '07050102000200' + '07058102000200']
+  assert.is(await descriptor(2), `0902${configuration}${endpoints}07058203080007`)
+  assert.is(await descriptor(6), '0a060102000000400100')
+  assert.is(await descriptor(7), `0907${configuration}${'07050102400000' + '07058102400000'}07058203080008`)
   assert.is(await descriptor(3), '04030904')
   assert.is(await descriptor(3, 3), `0e03${Buffer.from('700101', 'utf16le').toString('hex')}`)
   const cut = await device.controlTransferIn(getDescriptor(2), 9)
   assert.is(bytesOf(cut).length, 9)
   for (const [type, index] of [
-    [3, 4],
-    [6, 0],
+    [3, 5],
+    [2, 1],
     [1, 1],
     [0x22, 0],
   ] as const) {
@@ -56,12 +56,34 @@ test('the attributes say what the descriptors say', () => {
   const { device } = newDevice()
   assert.equal([device.vendorId, device.productId, device.serialNumber], [VENDOR_ID, PRODUCT_ID, '700101'])
   assert.equal([device.usbVersionMajor, device.usbVersionMinor, device.deviceVersionMajor], [2, 0, 1])
+  assert.is(device.usbVersionSubminor, 1)
   assert.is(device.configuration, null)
-  const [endpointOut, endpointIn] = device.configurations[0]?.interfaces[0]?.alternate.endpoints ?? []
+  const [endpointOut, endpointIn, events] = device.configurations[0]?.interfaces[0]?.alternate.endpoints ?? []
   assert.equal(endpointOut, { endpointNumber: 1, direction: 'out', type: 'bulk', packetSize: 512 })
   assert.equal(endpointIn, { endpointNumber: 1, direction: 'in', type: 'bulk', packetSize: 512 })
+  assert.equal(events, { endpointNumber: 2, direction: 'in', type: 'interrupt', packetSize: 8 })
   const other = new VirtualUsbDevice(new EchoDoor(), usbIdentity('1', { vendorId: 7, productId: 8 }))
   assert.equal([other.vendorId, other.productId], [7, 8])
+})
+
+test('Windows is told that its driver is WinUSB', async () => {
+  const { device } = newDevice()
+  await device.open()
+  const bos = bytesOf(await device.controlTransferIn(getDescriptor(15), 255))
+  assert.is(bos.readUInt16LE(2), bos.length)
+  const platform = bos.subarray(bos.indexOf('1c1005', 'hex'))
+  assert.is(platform.toString('hex', 4, 20), 'df60ddd88945c74c9cd2659d9e648a9f', 'D8DD60DF-4589-4CC7-9CD2-659D9E648A9F')
+  const [length, request] = [platform.readUInt16LE(24), platform[26] ?? 0]
+  const setup = { requestType: 'vendor', recipient: 'device', request, value: 0, index: 7 } as const
+  const set = bytesOf(await device.controlTransferIn(setup, 4096))
+  assert.equal([set.length, set.readUInt16LE(8)], [length, length])
+  const features = new Map<number, Buffer>()
+  for (let at = set.readUInt16LE(0); at < set.length; at += set.readUInt16LE(at)) {
+    features.set(set.readUInt16LE(at + 2), set.subarray(at + 4, at + set.readUInt16LE(at)))
+  }
+  assert.is(features.get(3)?.toString('latin1'), `WINUSB${'\0'.repeat(10)}`)
+  assert.match(features.get(4)?.toString('utf16le') ?? '', /DeviceInterfaceGUIDs\0.\{[0-9A-F-]{36}\}\0\0$/)
+  assert.is((await device.controlTransferIn({ ...setup, index: 6 }, 4096)).status, 'stall')
 })
 
 // ---- states ---------------------------------------------------------------------------------------------------------
@@ -91,8 +113,8 @@ test('nothing works before open, configuration and claim', async () => {
   await rejects('NotFoundError', device.claimInterface(1))
   await device.claimInterface(0)
   assert.ok(device.configuration?.interfaces[0]?.claimed)
-  await rejects('NotFoundError', device.transferIn(2, 512))
-  await rejects('NotFoundError', device.transferOut(3, new Uint8Array(1)))
+  await rejects('NotFoundError', device.transferIn(3, 512))
+  await rejects('NotFoundError', device.transferOut(2, new Uint8Array(1)))
   await rejects('NotFoundError', device.selectAlternateInterface(0, 1))
   await device.selectAlternateInterface(0, 0)
   assert.is((await device.controlTransferOut(abort)).status, 'ok')

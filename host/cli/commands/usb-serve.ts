@@ -1,0 +1,122 @@
+import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+import { TAMPER_CAUSES, type TamperCause, USBIP_PORT, UsbService } from '../../lab/index.js'
+import { COMMON_OPTIONS, readArguments, stateFolder, UsageError } from '../command-line.js'
+import type { CliCommand, CliIo } from '../program.js'
+import { readUsbAddress } from './usb-address.js'
+
+const IDS = /^([0-9a-fA-F]{4}):([0-9a-fA-F]{4})$/
+
+/** @throws UsageError */
+function readIds(text: string): { vendorId: number; productId: number } {
+  const [, vendor, product] = IDS.exec(text) ?? []
+  if (vendor === undefined || product === undefined) {
+    throw new UsageError(`'--ids' takes VENDOR:PRODUCT in hexadecimal, such as 1209:4c48, not '${text}'`)
+  }
+  return { vendorId: Number.parseInt(vendor, 16), productId: Number.parseInt(product, 16) }
+}
+
+const isCause = (word: string): word is TamperCause => Object.hasOwn(TAMPER_CAUSES, word)
+
+export const usbServe: CliCommand = {
+  name: 'serve',
+  summary: 'Serve Backup HSMs by USB/IP',
+  help: `Usage: moonlet usb serve [HSM...] [options]
+
+Serves the Backup HSMs of a lab, all of them unless some are named, as USB
+devices by USB/IP, until it is ended (Ctrl-C). Linux attaches one with
+
+  usbip list -r 127.0.0.1
+  usbip attach -r 127.0.0.1 -b 1-1
+
+One host at a time has a device; when it lets go the next may have it. USB/IP
+knows no passwords and no encryption: listen beyond this computer on networks
+that you trust only.
+
+'ped connect' of the host's lunacm works over the cable. Prints a line of JSON
+for each thing that happens, nothing secret among them.
+
+Options:
+  --listen HOST[:PORT]   where to listen (default: 127.0.0.1:${USBIP_PORT}); port 0 is
+                         any free one
+  --ids VENDOR:PRODUCT   USB ids that the devices show (default: 1209:4c48)
+  --local-ped HSM        plug the lab's PED into this HSM's own connector
+  --rules FILE           operator rules for that PED, looked at before the lab's own
+  --commands             take commands from standard input, one per line:
+                         'unplug HSM', 'plug HSM', 'tamper HSM [CAUSE]'
+  --state DIR            state folder of the lab
+  --debug                show the stack of an error
+  -h, --help             show this help
+`,
+  async run(args, io) {
+    const { values, positionals } = readArguments(() =>
+      parseArgs({
+        args: [...args],
+        options: {
+          ...COMMON_OPTIONS,
+          listen: { type: 'string' },
+          ids: { type: 'string' },
+          'local-ped': { type: 'string' },
+          rules: { type: 'string' },
+          commands: { type: 'boolean' },
+        },
+        allowPositionals: true,
+      }),
+    )
+    if (values.help) {
+      io.stdout.write(this.help)
+      return 0
+    }
+    const tell = (event: object): void => {
+      io.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level: 'info', ...event })}\n`)
+    }
+    const service = await UsbService.start(stateFolder(values.state, io.env), {
+      ...readUsbAddress(values.listen ?? '127.0.0.1'),
+      ...(values.ids === undefined ? {} : { ids: readIds(values.ids) }),
+      hsms: positionals.length > 0 ? positionals : undefined,
+      localPed: values['local-ped'],
+      rules: values.rules,
+      onEvent: tell,
+    })
+    const { host, port, hsms } = service
+    tell({ event: 'listening', host, port, hsms })
+    io.expectSignal()
+    const stopped = new Promise<void>((resolve) => {
+      if (io.signal.aborted) resolve()
+      io.signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    if (values.commands) obey(io, service, tell)
+    await stopped
+    await service.close()
+    tell({ event: 'stopped' })
+    return 0
+  },
+}
+
+/** One command after the other; what is wrong with one is told, and the service goes on. */
+function obey({ stdin, signal }: CliIo, service: UsbService, tell: (event: object) => void): void {
+  const lines = createInterface({ input: stdin, signal })
+  let last = Promise.resolve()
+  lines.on('line', (line) => {
+    last = last.then(async () => {
+      try {
+        await work(line, service)
+      } catch (error) {
+        const code = error instanceof Error && 'code' in error ? error.code : 'INTERNAL'
+        tell({ event: 'refused', level: 'warning', line, code, message: error instanceof Error ? error.message : '' })
+      }
+    })
+  })
+}
+
+/** @throws UsageError; what the service throws */
+async function work(line: string, service: UsbService): Promise<void> {
+  const [verb = '', hsm = '', cause = 'chassis', more] = line.trim().split(/\s+/)
+  if (verb === '') return
+  if (more !== undefined || hsm === '') throw new UsageError('A command is a verb and the name of an HSM')
+  if (verb === 'plug') service.plug(hsm)
+  else if (verb === 'unplug') await service.unplug(hsm)
+  else if (verb !== 'tamper') throw new UsageError(`There is no command '${verb}'`)
+  else if (isCause(cause)) await service.tamper(hsm, cause)
+  else throw new UsageError(`There is no cause '${cause}'`)
+}

@@ -1,0 +1,28 @@
+import { UsageError } from '../command-line.js'
+import type { CliCommand } from '../program.js'
+import { usbList } from './usb-list.js'
+import { usbServe } from './usb-serve.js'
+
+const ACTIONS: readonly CliCommand[] = [usbServe, usbList]
+
+export const usb: CliCommand = {
+  name: 'usb',
+  summary: 'The Backup HSMs of the lab as USB devices',
+  help: `Usage: moonlet usb ACTION [options]
+
+Actions:
+${ACTIONS.map(({ name, summary }) => `  ${name.padEnd(8)} ${summary}`).join('\n')}
+
+'moonlet usb ACTION --help' says more.
+`,
+  async run([name, ...rest], io) {
+    if (name === '--help' || name === '-h') {
+      io.stdout.write(this.help)
+      return 0
+    }
+    if (name === undefined) throw new UsageError('The action is missing')
+    const action = ACTIONS.find((one) => one.name === name)
+    if (!action) throw new UsageError(`There is no action '${name}'`)
+    return action.run(rest, io)
+  },
+}
