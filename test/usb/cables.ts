@@ -1,0 +1,93 @@
+// The ways from a host to the same device model, for tests that have to hold on all of them.
+import type { CommandDoor } from '../../host/board/index.js'
+import {
+  importDevice,
+  type PedSocket,
+  TokenDevice,
+  type UsbipLimits,
+  UsbipServer,
+  usbIdentity,
+  VirtualUsbDevice,
+} from '../../host/usb/index.js'
+import { SlowProxy } from './slow-proxy.js'
+
+export interface PluggedIn {
+  readonly device: USBDevice
+  readonly model: TokenDevice
+  /** Pulls the cable at the device. */
+  unplug(): Promise<void>
+  /** Takes everything down. */
+  close(): Promise<void>
+}
+
+export interface Cable {
+  readonly name: string
+  plug(door: CommandDoor, ped?: PedSocket): Promise<PluggedIn>
+}
+
+const inProcess: Cable = {
+  name: 'in-process',
+  async plug(door, ped) {
+    const device = new VirtualUsbDevice(door, usbIdentity('700101'), { ped })
+    const unplug = async (): Promise<void> => device.unplug()
+    return { device, model: device.model, unplug, close: unplug }
+  },
+}
+
+export const BUS_ID = '1-1'
+
+/** A server on a free port of this computer with one device at BUS_ID. */
+export async function serve(
+  door: CommandDoor,
+  options: { readonly ped?: PedSocket | undefined; readonly limits?: Partial<UsbipLimits> } = {},
+): Promise<{ server: UsbipServer; model: TokenDevice }> {
+  const { limits, ped } = options
+  const server = await UsbipServer.listen({ host: '127.0.0.1', port: 0, ...(limits ? { limits } : {}) })
+  const model = new TokenDevice(door, usbIdentity('700101'), { ped })
+  server.plug(BUS_ID, model)
+  return { server, model }
+}
+
+const usbip: Cable = {
+  name: 'USB/IP',
+  async plug(door, ped) {
+    const { server, model } = await serve(door, { ped })
+    const device = await importDevice('127.0.0.1', server.port)
+    return { device, model, unplug: () => server.unplug(BUS_ID), close: () => server.close() }
+  },
+}
+
+const SEED = Math.floor(Math.random() * 2 ** 32)
+
+const slowUsbip: Cable = {
+  name: `USB/IP through a proxy that splits and delays (seed ${SEED})`,
+  async plug(door, ped) {
+    const { server, model } = await serve(door, { ped })
+    const proxy = await SlowProxy.open(server.port, SEED)
+    const device = await importDevice('127.0.0.1', proxy.port)
+    const close = async (): Promise<void> => {
+      await server.close()
+      await proxy.close()
+    }
+    return { device, model, unplug: () => server.unplug(BUS_ID), close }
+  },
+}
+
+export const CABLES: readonly Cable[] = [inProcess, usbip, slowUsbip]
+
+/** A device some of whose methods are others. The changes get the device itself. */
+export function changed(device: USBDevice, change: (device: USBDevice) => Partial<USBDevice>): USBDevice {
+  const changes = change(device)
+  return new Proxy(device, {
+    get(target, name) {
+      const from = name in changes ? changes : target
+      const value: unknown = Reflect.get(from, name, from)
+      return typeof value === 'function' ? value.bind(from) : value
+    },
+  })
+}
+
+/** Lets everything else run until this holds. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve))
+}
