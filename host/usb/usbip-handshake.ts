@@ -92,10 +92,11 @@ function statusOf(header: Buffer, code: number): number {
 
 /** Undefined = not all of it has come. */
 function readList(queue: ByteQueue): ListedDevice[] | undefined {
+  if (queue.length < OP_HEADER) return undefined
+  const status = statusOf(queue.peek(OP_HEADER), OP_REP_DEVLIST)
+  if (status !== ST_OK) throw new UsbError('USBIP_NO_DEVICE', `the USB/IP server gives no list: status ${status}`)
   if (queue.length < OP_HEADER + 4) return undefined
   const head = queue.peek(OP_HEADER + 4)
-  const status = statusOf(head, OP_REP_DEVLIST)
-  if (status !== ST_OK) throw new UsbError('USBIP_NO_DEVICE', `the USB/IP server gives no list: status ${status}`)
   const count = head.readUInt32BE(OP_HEADER)
   if (count > MOST_DEVICES) throw violation(`says that it has ${count} devices`)
   const all = queue.peek(queue.length)
