@@ -90,5 +90,6 @@ export {
   stateOf,
 } from './status.js'
 export { TAMPER_CAUSES, type TamperCause, tamperHsm } from './tamper.js'
+export { type UsbLine, type UsbLineOptions, usbLine } from './usb-line.js'
 export { type ServedHsm, UsbService, type UsbServiceOptions } from './usb-service.js'
 export { type UseLabOptions, useLab } from './use-lab.js'

@@ -33,6 +33,12 @@ export interface PedDeskOptions {
 
 type Connector = 'local' | 'remote'
 
+/** The remote PED connector of an HSM: its board's own, or that at the far end of a cable which carries PED frames. */
+export interface RemoteSocket {
+  plug(link: FrameLink): Promise<void>
+  unplug(): Promise<void>
+}
+
 /** The PED of a lab and the one cable from it: to one HSM at a time, by its local connector or by `ped connect`. */
 export class PedDesk {
   readonly ped: Ped
@@ -68,56 +74,80 @@ export class PedDesk {
 
   /** Plugs the PED into the HSM's own connector. @throws LabError PED_IN_USE */
   plugLocal(hsm: string, token: Token): void {
-    this.#plug(hsm, token, 'local')
+    const link = this.#take(hsm, 'local')
+    try {
+      token.attachPed('local', this.#shown(hsm, link))
+    } catch (error) {
+      link.close()
+      this.#free(hsm, 'local')
+      throw error
+    }
   }
 
   /** The HSM's end of `ped connect` and `ped disconnect`. */
   connector(hsm: string, token: Token): PedConnector {
+    return this.farConnector(hsm, {
+      plug: async (link) => token.attachPed('remote', link),
+      unplug: async () => token.detachPed('remote'),
+    })
+  }
+
+  /** The same for an HSM that is not here. */
+  farConnector(hsm: string, socket: RemoteSocket): PedConnector {
     return {
       connect: async (host, port) => {
-        const { addresses, port: own, remotes } = this.#options
-        const here = addresses.includes(host.toLowerCase()) && (port === undefined || port === own)
-        // A pedserver on this state folder has the lab's PED.
-        if (here && !(await remotes?.isOwn(host, port))) return this.#plug(hsm, token, 'remote')
-        if (!remotes) {
-          throw new LabError('CKR_UNABLE_TO_CONNECT', `No PED server answers at ${host}, port ${port ?? own}.`)
+        const link = await this.#reach(hsm, host, port)
+        try {
+          await socket.plug(this.#shown(hsm, link))
+        } catch (error) {
+          link.close()
+          this.#free(hsm, 'remote')
+          throw error
         }
-        this.#attach(hsm, token, 'remote', await remotes.connect(host, port, own))
       },
-      disconnect: async () => this.unplug(hsm, token, 'remote'),
+      disconnect: async () => {
+        await socket.unplug()
+        this.#free(hsm, 'remote')
+      },
     }
   }
 
   /** Pulls the cable out of the HSM's connector, if it is there. */
   unplug(hsm: string, token: Token, connector: Connector): void {
     token.detachPed(connector)
-    // The far end of the cable would notice a moment later; the PED is free at once.
-    if (this.#plugged?.hsm === hsm && this.#plugged.connector === connector) this.ped.disconnect()
+    this.#free(hsm, connector)
   }
 
-  #plug(hsm: string, token: Token, connector: Connector): void {
+  /** The near end of a cable to the PED at an address. @throws LabError CKR_UNABLE_TO_CONNECT, PED_IN_USE; as RemotePeds.connect */
+  async #reach(hsm: string, host: string, port: number | undefined): Promise<FrameLink> {
+    const { addresses, port: own, remotes } = this.#options
+    const here = addresses.includes(host.toLowerCase()) && (port === undefined || port === own)
+    // A pedserver on this state folder has the lab's PED.
+    if (here && !(await remotes?.isOwn(host, port))) return this.#take(hsm, 'remote')
+    if (!remotes) {
+      throw new LabError('CKR_UNABLE_TO_CONNECT', `No PED server answers at ${host}, port ${port ?? own}.`)
+    }
+    return remotes.connect(host, port, own)
+  }
+
+  /** The near end of a cable to the lab's own PED. @throws LabError PED_IN_USE */
+  #take(hsm: string, connector: Connector): FrameLink {
     if (this.ped.connected) {
       throw new LabError('PED_IN_USE', `The PED serves the HSM "${this.#plugged?.hsm}": disconnect it there first.`)
     }
     const [near, far] = frameCable()
     this.ped.connect(far)
     this.#plugged = { hsm, connector }
-    try {
-      this.#attach(hsm, token, connector, near)
-    } catch (error) {
-      this.ped.disconnect()
-      throw error
-    }
+    return near
   }
 
-  /** Plugs a cable into the HSM, whatever PED is at its other end. */
-  #attach(hsm: string, token: Token, connector: Connector, link: FrameLink): void {
+  /** The far end of a cable that was pulled would notice a moment later; the PED is free at once. */
+  #free(hsm: string, connector: Connector): void {
+    if (this.#plugged?.hsm === hsm && this.#plugged.connector === connector) this.ped.disconnect()
+  }
+
+  #shown(hsm: string, link: FrameLink): FrameLink {
     const { recorder } = this.#options
-    try {
-      token.attachPed(connector, recorder ? recordLink(link, `ped:${hsm}`, recorder) : link)
-    } catch (error) {
-      link.close()
-      throw error
-    }
+    return recorder ? recordLink(link, `ped:${hsm}`, recorder) : link
   }
 }

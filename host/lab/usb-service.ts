@@ -1,20 +1,17 @@
 import { PED_REQUEST } from '../../assembly/protocol.js'
 import { TokenDevice, type UsbIdentity, type UsbipEvent, UsbipServer, usbIdentity } from '../usb/index.js'
-import { Chance } from './chance.js'
 import { LabError } from './errors.js'
-import { type Hsm, startHsms } from './hsm.js'
-import { type LabOptions, setDesk } from './lab.js'
-import { readLabFile } from './lab-file.js'
-import type { PedDesk } from './ped-desk.js'
+import type { Hsm } from './hsm.js'
+import { hsmNamed, type Lab } from './lab.js'
 import type { RecordedFrame } from './recorder.js'
 import { TAMPER_CAUSES, type TamperCause } from './tamper.js'
 
-export interface UsbServiceOptions extends Pick<LabOptions, 'rules' | 'byHand' | 'person' | 'boards' | 'localPed'> {
+export interface UsbServiceOptions {
   readonly host: string
   /** 0 = any free one. */
   readonly port: number
-  /** Names of Backup HSMs; all of the lab unless given. */
-  readonly hsms?: readonly string[] | undefined
+  /** Backup HSMs that have to be there. */
+  readonly names?: readonly string[] | undefined
   /** Ids that the devices show; the project's own unless given. */
   readonly ids?: Pick<UsbIdentity, 'vendorId' | 'productId'> | undefined
   readonly onEvent?: ((event: UsbipEvent) => void) | undefined
@@ -35,63 +32,35 @@ interface Served extends ServedHsm {
 /** Offset of a PED frame's type (SPEC.md §5). */
 const TYPE = 4
 
-/**
- * The Backup HSMs of a state folder, each on a board of its own, served by USB/IP. They are taken out of the lab as if they
- * were carried away: their boards' folders are in use until `close`, the lab itself is free.
- */
+/** Backup HSMs that a lab has switched on for others, as USB devices served by USB/IP. */
 export class UsbService {
   private constructor(
     private readonly server: UsbipServer,
-    private readonly desk: PedDesk,
     private readonly served: readonly Served[],
   ) {}
 
   /**
-   * @throws LabError LAB_MISSING, LAB_HSM_UNKNOWN, USB_NO_HSM; BoardError STATE_LOCKED where a board is in use; UsbError
-   * USBIP_LISTEN; PedError for rules and serial lines. Nothing stays open then.
+   * Serves the Backup HSMs of a lab that was opened for that (`serve`), until `close`.
+   * @throws LabError USB_NO_HSM, LAB_HSM_UNKNOWN; UsbError USBIP_LISTEN
    */
-  static async start(stateDir: string, options: UsbServiceOptions): Promise<UsbService> {
-    const file = readLabFile(stateDir)
-    const backups = file.hsms.filter(({ kind }) => kind === 'backup')
-    const wanted = options.hsms?.map((name) => {
-      const found = backups.find((one) => one.name === name)
-      if (found) return found
-      const known = backups.map((one) => one.name).join(', ')
-      throw new LabError('LAB_HSM_UNKNOWN', `there is no Backup HSM "${name}" here; this lab has ${known || 'none'}`)
-    })
-    if (backups.length === 0) throw new LabError('USB_NO_HSM', `the lab in ${stateDir} has no Backup HSM`)
-    const chance = new Chance(undefined, 'usb')
-    const devices = new Map<string, TokenDevice>()
-    const recorder = (frame: RecordedFrame): void => announce(frame, devices)
-    const desk = await setDesk(stateDir, file, { ...options, recorder }, chance)
-    const hsms = await startHsms(stateDir, wanted ?? backups, { settings: options.boards, chance })
-    let server: UsbipServer | undefined
-    try {
-      const served: Served[] = []
-      for (const [name, hsm] of hsms) {
-        const serialNumber = String((await hsm.console.status()).serial)
-        const device = new TokenDevice(hsm.token, usbIdentity(serialNumber, options.ids), { ped: hsm.token })
-        devices.set(name, device)
-        // A device stays at its port, whichever others are served.
-        const busId = `1-${backups.findIndex((one) => one.name === name) + 1}`
-        served.push({ name, busId, serialNumber, hsm, device })
-      }
-      const localPed = served.find(({ name }) => name === options.localPed)
-      if (options.localPed !== undefined && !localPed) {
-        throw new LabError('LAB_HSM_UNKNOWN', `"${options.localPed}" is no Backup HSM that is served`)
-      }
-      if (localPed) desk.plugLocal(localPed.name, localPed.hsm.token)
-      await desk.plugLines(file.ped.serial ?? [], (name) => hsms.get(name)?.token)
-      const { host, port, onEvent } = options
-      server = await UsbipServer.listen({ host, port, onEvent })
-      for (const { busId, device } of served) server.plug(busId, device)
-      return new UsbService(server, desk, served)
-    } catch (error) {
-      await server?.close()
-      await desk.close()
-      await Promise.allSettled([...hsms.values()].map((hsm) => hsm.close()))
-      throw error
+  static async start(lab: Lab, { host, port, names, ids, onEvent }: UsbServiceOptions): Promise<UsbService> {
+    const backups = lab.file.hsms.filter(({ kind }) => kind === 'backup')
+    for (const name of names ?? []) {
+      if (hsmNamed(lab.file, name).kind !== 'backup') throw unknown(name)
     }
+    const served: Served[] = []
+    for (const [index, { name }] of backups.entries()) {
+      if (!lab.isOn(name)) continue
+      const hsm = lab.hsm(name)
+      const serialNumber = String((await hsm.console.status()).serial)
+      const device = new TokenDevice(hsm.token, usbIdentity(serialNumber, ids), { ped: hsm.token })
+      // A device stays at its port, whichever others are served.
+      served.push({ name, busId: `1-${index + 1}`, serialNumber, hsm, device })
+    }
+    if (served.length === 0) throw new LabError('USB_NO_HSM', `the lab in ${lab.stateDir} has no Backup HSM to serve`)
+    const server = await UsbipServer.listen({ host, port, onEvent })
+    for (const { busId, device } of served) server.plug(busId, device)
+    return new UsbService(server, served)
   }
 
   get host(): string {
@@ -104,6 +73,12 @@ export class UsbService {
 
   get hsms(): readonly ServedHsm[] {
     return this.served.map(({ name, busId, serialNumber }) => ({ name, busId, serialNumber }))
+  }
+
+  /** A frame on the cable of the lab's own PED: where a person has to attend to it, the HSM's host hears of that. */
+  seen({ cable, direction, frame }: RecordedFrame): void {
+    if (direction !== 'from HSM' || frame[TYPE] !== PED_REQUEST) return
+    this.served.find(({ name }) => cable === `ped:${name}`)?.device.notify('attend')
   }
 
   /** Plugs a device in again. @throws LabError LAB_HSM_UNKNOWN; UsbError USBIP_BUSY where it is plugged in */
@@ -126,23 +101,16 @@ export class UsbService {
     await hsm.token.powerCycle()
   }
 
-  /** Pulls all devices out, switches the boards off. Rejects with STATE_IO where a board could not be saved. */
-  async close(): Promise<void> {
-    await this.server.close()
-    await this.desk.close()
-    const closed = await Promise.allSettled(this.served.map(({ hsm }) => hsm.close()))
-    for (const result of closed) if (result.status === 'rejected') throw result.reason
+  /** Pulls all devices out. */
+  close(): Promise<void> {
+    return this.server.close()
   }
 
   #named(name: string): Served {
     const found = this.served.find((one) => one.name === name)
-    if (!found) throw new LabError('LAB_HSM_UNKNOWN', `"${name}" is no Backup HSM that is served`)
+    if (!found) throw unknown(name)
     return found
   }
 }
 
-/** A person has to attend to the PED at an HSM's own connector: its host hears of it. */
-function announce({ cable, direction, frame }: RecordedFrame, devices: ReadonlyMap<string, TokenDevice>): void {
-  if (direction !== 'from HSM' || frame[TYPE] !== PED_REQUEST) return
-  devices.get(cable.replace(/^ped:/, ''))?.notify('attend')
-}
+const unknown = (name: string): LabError => new LabError('LAB_HSM_UNKNOWN', `"${name}" is no Backup HSM that is served`)

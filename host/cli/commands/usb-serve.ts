@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import { TAMPER_CAUSES, type TamperCause, USBIP_PORT, UsbService } from '../../lab/index.js'
+import { TAMPER_CAUSES, type TamperCause, USBIP_PORT, UsbService, type UseLabOptions, useLab } from '../../lab/index.js'
 import { COMMON_OPTIONS, readArguments, stateFolder, UsageError } from '../command-line.js'
 import type { CliCommand, CliIo } from '../program.js'
 import { readUsbAddress } from './usb-address.js'
@@ -70,27 +70,39 @@ Options:
     const tell = (event: object): void => {
       io.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level: 'info', ...event })}\n`)
     }
-    const service = await UsbService.start(stateFolder(values.state, io.env), {
+    const names = positionals.length > 0 ? positionals : undefined
+    const options = {
       ...readUsbAddress(values.listen ?? '127.0.0.1'),
-      ...(values.ids === undefined ? {} : { ids: readIds(values.ids) }),
-      hsms: positionals.length > 0 ? positionals : undefined,
-      localPed: values['local-ped'],
-      rules: values.rules,
+      names,
+      ids: values.ids === undefined ? undefined : readIds(values.ids),
       onEvent: tell,
+    }
+    let service: UsbService | undefined
+    const lab: UseLabOptions = {
+      serve: { kind: 'backup', names },
+      rules: values.rules,
+      localPed: values['local-ped'],
+      recorder: (frame) => service?.seen(frame),
+    }
+    await useLab(stateFolder(values.state, io.env), lab, async (opened) => {
+      service = await UsbService.start(opened, options)
+      const { host, port, hsms } = service
+      tell({ event: 'listening', host, port, hsms })
+      io.expectSignal()
+      if (values.commands) obey(io, service, tell)
+      await ended(io.signal)
+      await service.close()
+      tell({ event: 'stopped' })
     })
-    const { host, port, hsms } = service
-    tell({ event: 'listening', host, port, hsms })
-    io.expectSignal()
-    const stopped = new Promise<void>((resolve) => {
-      if (io.signal.aborted) resolve()
-      io.signal.addEventListener('abort', () => resolve(), { once: true })
-    })
-    if (values.commands) obey(io, service, tell)
-    await stopped
-    await service.close()
-    tell({ event: 'stopped' })
     return 0
   },
+}
+
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }
 
 /** One command after the other; what is wrong with one is told, and the service goes on. */
