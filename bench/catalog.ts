@@ -7,6 +7,7 @@ import { device } from './token/device.js'
 import { growth } from './token/growth.js'
 import { snapshots } from './token/snapshot.js'
 import { workers } from './token/workers.js'
+import { usb } from './usb/usb.js'
 
 /** Every group, in the order of the table. */
 export const GROUPS: readonly Group[] = [
@@ -19,4 +20,5 @@ export const GROUPS: readonly Group[] = [
   growth,
   device,
   snapshots,
+  usb,
 ]

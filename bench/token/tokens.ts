@@ -73,7 +73,8 @@ export interface Officer extends CloneEnd {
   close(): Promise<void>
 }
 
-async function officer(transport: Transport, partition: number): Promise<Officer> {
+/** A log-in of the Crypto Officer of a prepared token, over any cable. */
+export async function officer(transport: Transport, partition: number): Promise<Officer> {
   const client = new TokenClient(transport)
   const session = await client.openSession(partition)
   await client.roles.login(session, ROLE_CRYPTO_OFFICER, OFFICER)
@@ -155,7 +156,7 @@ function inMemory(state: State): LocalCable {
 }
 
 /** The partition that `Prepared.make` makes. */
-const FIRST_PARTITION = 1
+export const FIRST_PARTITION = 1
 
 /** Opens a folder in a worker thread of its own. */
 export async function openInWorker(folder: string): Promise<Officer> {

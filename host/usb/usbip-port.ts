@@ -161,7 +161,7 @@ export class UsbipPort implements UrbPort {
     if (this.#queue.length < URB_HEADER + data) return false
     this.#queue.skip(URB_HEADER)
     this.#pending.delete(sequence)
-    const bytes = data > 0 ? Uint8Array.from(this.#queue.take(data)) : NO_DATA
+    const bytes = data > 0 ? new Uint8Array(this.#queue.take(data)) : NO_DATA
     const { complete } = pending
     pending.complete = undefined
     complete?.({ status: STATUS.get(status) ?? 'refused', data: bytes, actual })
