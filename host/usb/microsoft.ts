@@ -8,7 +8,6 @@ export const MICROSOFT_DESCRIPTOR_INDEX = 7
 
 const BOS = 15
 const DEVICE_CAPABILITY = 16
-const USB_2_EXTENSION = 2
 const PLATFORM = 5
 /** D8DD60DF-4589-4CC7-9CD2-659D9E648A9F as it goes over the wire. */
 const MICROSOFT_PLATFORM = Buffer.from('df60ddd88945c74c9cd2659d9e648a9f', 'hex')
@@ -55,9 +54,8 @@ export function microsoftDescriptorSet(): Uint8Array {
   return Uint8Array.from(Buffer.concat([words(header, SET_HEADER), double(WINDOWS_VERSION), words(total), features]))
 }
 
-/** What the device can do that is in no other descriptor: no link power management, and the Microsoft descriptor set. */
+/** What the device can do that is in no other descriptor: the Microsoft descriptor set. It has no link power management to tell of. */
 export function bosDescriptor(): Uint8Array {
-  const extension = Buffer.concat([Buffer.of(7, DEVICE_CAPABILITY, USB_2_EXTENSION), double(0)])
   const set = Buffer.concat([double(WINDOWS_VERSION), words(microsoftDescriptorSet().length)])
   const platform = Buffer.concat([
     Buffer.of(28, DEVICE_CAPABILITY, PLATFORM, 0),
@@ -66,6 +64,6 @@ export function bosDescriptor(): Uint8Array {
     Buffer.of(REQUEST_MICROSOFT, 0),
   ])
   const header = 5
-  const total = header + extension.length + platform.length
-  return Uint8Array.from(Buffer.concat([Buffer.of(header, BOS), words(total), Buffer.of(2), extension, platform]))
+  const total = header + platform.length
+  return Uint8Array.from(Buffer.concat([Buffer.of(header, BOS), words(total), Buffer.of(1), platform]))
 }
