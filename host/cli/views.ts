@@ -3,6 +3,7 @@ import {
   type LabFile,
   type LabSlot,
   ownClientFolder,
+  type RunningServer,
   runningPedServer,
   runningServers,
 } from '../lab/index.js'
@@ -17,6 +18,11 @@ export function slotLines(slots: readonly LabSlot[], isGone: (slot: LabSlot) => 
     })
 }
 
+/** Where a server is reached, and which process it is. */
+export function serverPlace({ cable, host, port, process: pid }: RunningServer): string {
+  return `${cable === 'usb' ? 'USB/IP' : 'NTLS'} at ${host} port ${port}, process ${pid}`
+}
+
 /** What of a lab runs, and where: a line for each of its processes, for what none has switched on, and for each workstation. */
 export async function runningLines(stateDir: string, { hsms, views, ped }: LabFile): Promise<string[]> {
   const servers = await runningServers(stateDir)
@@ -24,7 +30,7 @@ export async function runningLines(stateDir: string, { hsms, views, ped }: LabFi
   const where = (name: string): string => {
     const server = servers.find((one) => [...one.hsms.values()].includes(name))
     if (!server) return 'switched on by whoever works with it'
-    return `NTLS at ${server.host} port ${server.port}, process ${server.process}`
+    return serverPlace(server)
   }
   return [
     ...hsms.map(({ name, kind }) => `  ${name.padEnd(12)} ${kind.padEnd(8)} ${where(name)}`),

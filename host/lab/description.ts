@@ -75,6 +75,7 @@ export interface LabDescription {
   readonly workstation: readonly DescribedWorkstation[]
   readonly appliance?: DescribedService | undefined
   readonly rbs?: DescribedService | undefined
+  readonly usb?: { readonly listen?: string | undefined } | undefined
   readonly ped?: DescribedPed | undefined
 }
 
@@ -110,6 +111,7 @@ const checkFields: Check<LabDescription> = object({
   ),
   appliance: optional(service),
   rbs: optional(service),
+  usb: optional(object({ listen: optional(listen) })),
   ped: optional(
     object({
       listen: optional(listen),
@@ -123,7 +125,7 @@ const checkFields: Check<LabDescription> = object({
 /** What no field alone can tell. */
 const checkDescription: Check<LabDescription> = (value, path) => {
   const description = checkFields(value, path)
-  const { hsm: hsms, workstation, appliance, rbs } = description
+  const { hsm: hsms, workstation, appliance, rbs, usb } = description
   if (hsms.length === 0) fail('hsm', 'must hold at least one HSM')
   if (workstation.length === 0) fail('workstation', 'must hold at least one workstation')
   unlike(
@@ -143,7 +145,10 @@ const checkDescription: Check<LabDescription> = (value, path) => {
     for (const [j, slot] of slots.entries()) checkSlot(slot, `workstation[${i}].slots[${j}]`, hsms)
   }
   if (appliance && hsms.every(({ kind }) => kind !== 'network')) fail('appliance', 'has no Network HSM to serve')
-  if (rbs && hsms.every(({ kind }) => kind !== 'backup')) fail('rbs', 'has no Backup HSM to lend out')
+  const noBackup = hsms.every(({ kind }) => kind !== 'backup')
+  if (rbs && noBackup) fail('rbs', 'has no Backup HSM to lend out')
+  if (usb && noBackup) fail('usb', 'has no Backup HSM to serve')
+  if (rbs && usb) fail('rbs', 'and usb cannot both have the Backup HSMs')
   return description
 }
 
@@ -212,14 +217,17 @@ slots = [
   { slot = 2, hsm = "backup" },
 ]
 
-# Each of these is a process of its own. Without [appliance] or [rbs], lunacm switches those HSMs on by itself;
+# Each of these is a process of its own. Without [appliance] or [usb], lunacm switches those HSMs on by itself;
 # without [ped], the PED is where the HSM is.
 [appliance]
 listen = "127.0.0.1:1792"
 # key-log = "keys.log"           # secrets of the TLS connections, for Wireshark
 
-[rbs]
-listen = "127.0.0.1:1793"
+[usb]                            # the Backup HSMs as USB devices, by USB/IP
+listen = "127.0.0.1:3240"
+
+# [rbs]                          # instead of [usb]: lent out over the network, by TLS
+# listen = "127.0.0.1:1793"
 
 [ped]
 listen = "127.0.0.1:1503"

@@ -42,7 +42,7 @@ export {
   readLabFile,
   writeLabFile,
 } from './lab-file.js'
-export { Borrowers, whileLending } from './lend.js'
+export { Borrowers, whileLending, whileServing } from './lend.js'
 export { connectServer, type NetworkSlot, networkSlots } from './network-slots.js'
 export { asOfficer } from './officer.js'
 export { atWorkstation } from './open-workstation.js'
@@ -68,6 +68,7 @@ export {
   type RunningServer,
   runningServers,
   stopServer,
+  usbFolder,
 } from './running.js'
 export { DEFAULT_CHALLENGE, initLab, type SetupOptions } from './setup.js'
 export { SharedTerminal } from './shared-terminal.js'

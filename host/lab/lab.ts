@@ -12,6 +12,8 @@ import type { Recorder } from './recorder.js'
 import { RemotePeds } from './remote-peds.js'
 import { runningServers } from './running.js'
 import { dropPartition, isOpen, putPartition } from './slot-places.js'
+import { UsbCables, type UsbSocket } from './usb-cables.js'
+import { busIdOf } from './usb-service.js'
 import { type Line, partitionsOf, Workstation } from './workstation.js'
 
 export interface LabOptions extends PedSeatOptions {
@@ -27,6 +29,8 @@ export interface LabOptions extends PedSeatOptions {
    */
   readonly ntls?: string | undefined
   readonly ntlsConfig?: string | undefined
+  /** USB/IP servers with a Backup HSM for this workstation; none is switched on here then. */
+  readonly usb?: readonly UsbSocket[] | undefined
   /** Hears what there is to say of NTLS links: not reached, lost and there again. */
   readonly onLink?: ((line: string) => void) | undefined
   /** Name of the HSM whose own connector the PED is plugged into. */
@@ -64,9 +68,14 @@ export class Lab implements SlotSource {
     private readonly hsms: ReadonlyMap<string, Hsm>,
     lines: readonly Line[],
     private readonly network: NetworkLines | undefined,
+    private readonly usb: UsbCables,
   ) {
     this.#file = file
-    this.#workstation = new Workstation(() => this.view, lines)
+    this.#workstation = new Workstation(
+      () => this.view,
+      lines,
+      () => usb.plugged(),
+    )
   }
 
   get file(): LabFile {
@@ -87,6 +96,7 @@ export class Lab implements SlotSource {
     let hsms: ReadonlyMap<string, Hsm> = new Map()
     let desk: PedDesk | undefined
     let network: NetworkLines | undefined
+    let usb: UsbCables | undefined
     try {
       const file = readLabFile(stateDir)
       const view = chooseView(file, options.view)
@@ -98,22 +108,25 @@ export class Lab implements SlotSource {
       hsms = await startHsms(stateDir, wanted, { settings: options.boards, chance, recorder: options.recorder })
       const shown = [...hsms.values()].filter((hsm) => view.slots.some((slot) => slot.hsm === hsm.name))
       const lines = options.serve ? [] : await Promise.all(shown.map((hsm) => plugIn(hsm, view, peds)))
+      const { recorder, onLink } = options
       if (far.config !== undefined) {
-        const { recorder, onLink } = options
         const found = { config: far.config, names: far.serials, chance, recorder, onLink }
         network = await networkLines(file.hsms, view, found)
         lines.unshift(...network.lines)
-        for (const name of new Set(far.serials.values())) {
+        for (const name of far.ntls) {
           if (lines.every(({ hsm }) => hsm.name !== name)) onLink?.(unseen(name))
         }
       }
-      const lab = new Lab(stateDir, file, view.name, desk, hsms, lines, network)
+      usb = new UsbCables(far.usb, { names: far.serials, chance, recorder, desk: peds }, onLink)
+      await usb.plugged()
+      const lab = new Lab(stateDir, file, view.name, desk, hsms, lines, network, usb)
       if (options.localPed !== undefined) desk.plugLocal(options.localPed, lab.hsm(options.localPed).token)
       await desk.plugLines(file.ped.serial ?? [], (hsm) => hsms.get(hsm)?.token)
       return lab
     } catch (error) {
       await desk?.close()
       await network?.close()
+      await usb?.close()
       await Promise.allSettled([...hsms.values()].map((hsm) => hsm.close()))
       throw error
     }
@@ -150,6 +163,7 @@ export class Lab implements SlotSource {
     await this.desk.close()
     await this.#workstation.close()
     await this.network?.close()
+    await this.usb.close()
     const closed = await Promise.allSettled([...this.hsms.values()].map((hsm) => hsm.close()))
     for (const result of closed) if (result.status === 'rejected') throw result.reason
   }
@@ -181,18 +195,40 @@ interface Elsewhere {
   /** HSMs that are not switched on here. */
   readonly names: ReadonlySet<string>
   readonly serials: ReadonlyMap<bigint, string>
+  /** Those of them that NTLS servers of this lab have. */
+  readonly ntls: readonly string[]
   /** Folder of the client configuration by which they are reached; undefined = they are not. */
   readonly config: string | undefined
+  readonly usb: readonly UsbSocket[]
 }
+
+/** Where a server that listens everywhere is reached on this computer. */
+const reachable = (host: string): string => (host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host)
 
 /** What of the lab is reached over the network: what the options say, and what other processes have switched on. */
 async function elsewhere(stateDir: string, file: LabFile, options: LabOptions): Promise<Elsewhere> {
-  if (options.serve) return { names: new Set(), serials: new Map(), config: undefined }
+  if (options.serve) return { names: new Set(), serials: new Map(), ntls: [], config: undefined, usb: [] }
   const running = await runningServers(stateDir)
   const serials = new Map(running.flatMap(({ hsms }) => [...hsms]))
-  const networks = options.ntls === undefined ? [] : file.hsms.filter(({ kind }) => kind === 'network')
-  const names = new Set([...serials.values(), ...networks.map(({ name }) => name)])
-  return { names, serials, config: options.ntls ?? (running.length > 0 ? options.ntlsConfig : undefined) }
+  const { ntls, ntlsConfig, usb: sockets = [] } = options
+  const others = file.hsms.filter(
+    ({ kind }) => (kind === 'network' && ntls !== undefined) || (kind === 'backup' && sockets.length > 0),
+  )
+  const names = new Set([...serials.values(), ...others.map(({ name }) => name)])
+  const [byUsb, byNtls] = [
+    running.filter(({ cable }) => cable === 'usb'),
+    running.filter(({ cable }) => cable === 'ntls'),
+  ]
+  const own = byUsb.flatMap(({ host, port, hsms }) =>
+    [...hsms.values()].map((name): UsbSocket => ({ host: reachable(host), port, busId: busIdOf(file, name) })),
+  )
+  return {
+    names,
+    serials,
+    ntls: byNtls.flatMap(({ hsms }) => [...hsms.values()]),
+    config: ntls ?? (byNtls.length > 0 ? ntlsConfig : undefined),
+    usb: [...sockets, ...own],
+  }
 }
 
 /** @throws LabError LAB_HSM_UNKNOWN */

@@ -43,10 +43,20 @@ export class Borrowers {
   }
 }
 
-/** Works while no other process lends Backup HSMs of this lab out. @throws BoardError STATE_LOCKED; what `Borrowers.open` throws */
-export async function whileLending<Result>(stateDir: string, work: () => Promise<Result>): Promise<Result> {
-  await Borrowers.open(stateDir)
-  const lock = await FolderLock.acquire(lentFolder(stateDir))
+/** Works while no other process lends Backup HSMs of this lab out. @throws as `whileServing` */
+export function whileLending<Result>(stateDir: string, work: () => Promise<Result>): Promise<Result> {
+  return whileServing(stateDir, lentFolder(stateDir), work)
+}
+
+/** Works while no other process serves from this folder of a lab. @throws BoardError STATE_LOCKED; LabError as `readLabFile`, LAB_IO */
+export async function whileServing<Result>(
+  stateDir: string,
+  folder: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  readLabFile(stateDir)
+  await makeFolders(folder, { mode: 0o700 })
+  const lock = await FolderLock.acquire(folder)
   try {
     return await work()
   } finally {

@@ -9,6 +9,8 @@ import { readLabFile } from './lab-file.js'
 
 /** A server of other processes on this state folder. */
 export interface RunningServer {
+  /** What its clients reach it by. */
+  readonly cable: 'ntls' | 'usb'
   /** Folder of its control socket. */
   readonly folder: string
   readonly process: number
@@ -38,19 +40,26 @@ export function ownClientFolder(stateDir: string, view: string | undefined): str
   return labClientFolder(stateDir, name)
 }
 
-/** The servers that run on a lab's state folder: an appliance, and what lends Backup HSMs out. */
+/** Folder of what serves Backup HSMs as USB devices: control socket. */
+export const usbFolder = (stateDir: string): string => join(stateDir, 'usb')
+
+/** The servers that run on a lab's state folder: an appliance, and what lends Backup HSMs out or serves them as USB devices. */
 export async function runningServers(stateDir: string): Promise<readonly RunningServer[]> {
-  const answers = await Promise.all([stateDir, lentFolder(stateDir)].map(ask))
+  const answers = await Promise.all([
+    ask(stateDir, 'ntls'),
+    ask(lentFolder(stateDir), 'ntls'),
+    ask(usbFolder(stateDir), 'usb'),
+  ])
   return answers.flatMap((answer) => (answer ? [answer] : []))
 }
 
 /** Undefined where nobody is there, or goes at this moment. */
-async function ask(folder: string): Promise<RunningServer | undefined> {
+async function ask(folder: string, cable: RunningServer['cable']): Promise<RunningServer | undefined> {
   let control: ControlClient | undefined
   try {
     control = await ControlClient.connect(folder)
     const { hsms, ...place } = await control.state()
-    return { ...place, folder, hsms: new Map(hsms.map(({ name, serial }) => [BigInt(serial), name])) }
+    return { ...place, folder, cable, hsms: new Map(hsms.map(({ name, serial }) => [BigInt(serial), name])) }
   } catch (error) {
     if (error instanceof ControlError) return undefined
     throw error

@@ -1,9 +1,14 @@
 import { PED_REQUEST } from '../../assembly/protocol.js'
+import type { ControlServer } from '../ntls/index.js'
 import { TokenDevice, type UsbIdentity, type UsbipEvent, UsbipServer, usbIdentity } from '../usb/index.js'
+import { openControl } from './appliance-control.js'
 import { LabError } from './errors.js'
+import { makeFolders } from './folders.js'
 import type { Hsm } from './hsm.js'
 import { hsmNamed, type Lab } from './lab.js'
+import type { LabFile } from './lab-file.js'
 import type { RecordedFrame } from './recorder.js'
+import { usbFolder } from './running.js'
 import { TAMPER_CAUSES, type TamperCause } from './tamper.js'
 
 export interface UsbServiceOptions {
@@ -15,6 +20,13 @@ export interface UsbServiceOptions {
   /** Ids that the devices show; the project's own unless given. */
   readonly ids?: Pick<UsbIdentity, 'vendorId' | 'productId'> | undefined
   readonly onEvent?: ((event: UsbipEvent) => void) | undefined
+}
+
+/** The port of the server that a Backup HSM of a lab is always at. @throws LabError LAB_HSM_UNKNOWN */
+export function busIdOf({ hsms }: LabFile, name: string): string {
+  const place = hsms.filter(({ kind }) => kind === 'backup').findIndex((hsm) => hsm.name === name)
+  if (place < 0) throw unknown(name)
+  return `1-${place + 1}`
 }
 
 /** A Backup HSM that is switched on, as a USB device. */
@@ -34,6 +46,13 @@ const TYPE = 4
 
 /** Backup HSMs that a lab has switched on for others, as USB devices served by USB/IP. */
 export class UsbService {
+  #control: ControlServer | undefined
+  #stop: () => void = () => undefined
+  /** Resolves once somebody has ordered the service to end; to close it is its owner's matter. */
+  readonly ordered = new Promise<void>((resolve) => {
+    this.#stop = resolve
+  })
+
   private constructor(
     private readonly server: UsbipServer,
     private readonly served: readonly Served[],
@@ -49,18 +68,34 @@ export class UsbService {
       if (hsmNamed(lab.file, name).kind !== 'backup') throw unknown(name)
     }
     const served: Served[] = []
-    for (const [index, { name }] of backups.entries()) {
+    for (const { name } of backups) {
       if (!lab.isOn(name)) continue
       const hsm = lab.hsm(name)
       const serialNumber = String((await hsm.console.status()).serial)
-      const device = new TokenDevice(hsm.token, usbIdentity(serialNumber, ids), { ped: hsm.token })
+      const device = new TokenDevice(hsm.card, usbIdentity(serialNumber, ids), { ped: hsm.token })
       // A device stays at its port, whichever others are served.
-      served.push({ name, busId: `1-${index + 1}`, serialNumber, hsm, device })
+      served.push({ name, busId: busIdOf(lab.file, name), serialNumber, hsm, device })
     }
     if (served.length === 0) throw new LabError('USB_NO_HSM', `the lab in ${lab.stateDir} has no Backup HSM to serve`)
+    await makeFolders(usbFolder(lab.stateDir), { mode: 0o700 })
     const server = await UsbipServer.listen({ host, port, onEvent })
     for (const { busId, device } of served) server.plug(busId, device)
-    return new UsbService(server, served)
+    const service = new UsbService(server, served)
+    try {
+      service.#control = await openControl(lab, usbFolder(lab.stateDir), {
+        state: () => ({ host: server.host, port: server.port, connections: server.connections }),
+        // Whoever has a device has it until they let go.
+        restart: async () => undefined,
+        stop: () => service.#stop(),
+        cards: new Map(
+          served.map(({ name, serialNumber, hsm }) => [name, { serial: BigInt(serialNumber), ...doorOf(hsm) }]),
+        ),
+      })
+    } catch (error) {
+      await server.close()
+      throw error
+    }
+    return service
   }
 
   get host(): string {
@@ -102,8 +137,9 @@ export class UsbService {
   }
 
   /** Pulls all devices out. */
-  close(): Promise<void> {
-    return this.server.close()
+  async close(): Promise<void> {
+    await this.#control?.close()
+    await this.server.close()
   }
 
   #named(name: string): Served {
@@ -112,5 +148,7 @@ export class UsbService {
     return found
   }
 }
+
+const doorOf = ({ card }: Hsm) => ({ exchange: (frame: Uint8Array) => card.exchange(frame) })
 
 const unknown = (name: string): LabError => new LabError('LAB_HSM_UNKNOWN', `"${name}" is no Backup HSM that is served`)

@@ -26,10 +26,17 @@ export interface Line {
 
 /** The slots at one workstation: a view of a lab, and the cables to what is in it. */
 export class Workstation implements SlotSource {
+  /** All lines that there were, also those that are pulled out. */
+  readonly #seen = new Set<Line>()
+
+  /** @param plugged cables whose other ends come and go */
   constructor(
     private readonly at: () => LabView,
     private readonly lines: readonly Line[],
-  ) {}
+    private readonly plugged: () => Promise<readonly Line[]> = async () => [],
+  ) {
+    for (const line of lines) this.#seen.add(line)
+  }
 
   get view(): LabView {
     return this.at()
@@ -40,8 +47,10 @@ export class Workstation implements SlotSource {
    * and so does what was found on the network.
    */
   async slots(): Promise<readonly Slot[]> {
+    const plugged = await this.plugged()
+    for (const line of plugged) this.#seen.add(line)
     const hsms = await Promise.all(
-      this.lines.map(async (line) => {
+      [...this.lines, ...plugged].map(async (line) => {
         line.partitions = await partitionsOf(line.client, line.partitions)
         const { partitions, found } = line
         return { ...line.hsm, partitions, line, everything: found }
@@ -72,7 +81,7 @@ export class Workstation implements SlotSource {
 
   /** The HSM that a slot of this workstation is on. @throws LabError LAB_SLOT_UNKNOWN */
   hsmOf(slot: Slot): Line['hsm'] {
-    const line = this.lines.find(({ client }) => client === slot.client)
+    const line = [...this.#seen].find(({ client }) => client === slot.client)
     if (!line) throw new LabError('LAB_SLOT_UNKNOWN', `slot ${slot.id} is not of this lab`)
     return line.hsm
   }

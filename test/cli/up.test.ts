@@ -41,7 +41,7 @@ slots = [
 [appliance]
 listen = "127.0.0.1:0"
 
-[rbs]
+[usb]
 listen = "127.0.0.1:0"
 
 [ped]
@@ -95,7 +95,7 @@ test('a lab from one file: the page runs over it, status shows it, down ends it,
   assert.is(again.code, 0, again.stderr)
   assert.ok(again.stdout.includes(`process ${appliance}`), 'what runs is left alone')
   const status = await moonlet(['status', '--state', state])
-  assert.match(status.stdout, new RegExp(`on, process ${appliance}, NTLS at`))
+  assert.match(status.stdout, new RegExp(`on: NTLS at .*, process ${appliance}\n`))
 
   const down = await moonlet(['down', '--state', state])
   assert.match(down.stdout, /^ended network, process \d+\nended backup, process \d+\nended pedserver, process \d+\n$/)
@@ -133,17 +133,17 @@ test('a file that is wrong, a lab of another file, and a port that is taken: not
   const first = await moonlet(['up', '--state', state])
   const [, port] = /network +NTLS at 127\.0\.0\.1 port (\d+)/.exec(first.stdout) ?? []
   const taken = labFile((text) =>
-    text.replace(/import = .*\n/, '').replace('[rbs]\nlisten = "127.0.0.1:0"', `[rbs]\nlisten = "127.0.0.1:${port}"`),
+    text.replace(/import = .*\n/, '').replace('[usb]\nlisten = "127.0.0.1:0"', `[usb]\nlisten = "127.0.0.1:${port}"`),
   )
   const busy = await moonlet(['up', taken.file])
   assert.is(busy.code, 1)
-  assert.match(busy.stderr, /LAB_START: .*LISTEN_FAILED/)
+  assert.match(busy.stderr, /LAB_START: .*LISTEN/)
   assert.is((await moonlet(['down', '--state', taken.state])).stdout, 'Nothing runs.\n')
 })
 
 test('faults and latency of the file: the power goes at the operation that it names', async () => {
   const { file, state } = labFile((text) =>
-    text.replace(/import = .*\n/, 'latency = { command = 1 }\npower-cut = 8\n').replace(/\n\[rbs\][\s\S]*/, ''),
+    text.replace(/import = .*\n/, 'latency = { command = 1 }\npower-cut = 8\n').replace(/\n\[usb\][\s\S]*/, ''),
   )
   assert.is((await moonlet(['up', file])).code, 0)
   const cut = await lunacm(['--state', state], {

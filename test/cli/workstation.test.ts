@@ -97,11 +97,13 @@ test('the page, with the Network HSM and the Backup HSM in processes of their ow
   assert.is(status.code, 0, status.stderr)
   assert.match(
     status.stdout,
-    new RegExp(`Network HSM "network".*OK\n  on, process ${running[0]?.child.pid}, NTLS at 127`),
+    new RegExp(
+      `Network HSM "network".*OK\n  on: NTLS at 127\\.0\\.0\\.1 port \\d+, process ${running[0]?.child.pid}\n`,
+    ),
   )
   assert.match(
     status.stdout,
-    new RegExp(`Backup HSM "backup".*OK\n  on, process ${running[1]?.child.pid}, NTLS at 127`),
+    new RegExp(`Backup HSM "backup".*OK\n  on: NTLS at 127\\.0\\.0\\.1 port \\d+, process ${running[1]?.child.pid}\n`),
   )
 })
 

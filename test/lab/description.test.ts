@@ -42,12 +42,13 @@ test('the example is the lab of moonlet init', () => {
 })
 
 test('every commented line of the example is one that may be there', () => {
-  const all = STANDARD_LAB.replace(/^# (?=[a-z-]+ = )/gm, '')
+  const all = STANDARD_LAB.replace(/^\[usb\][\s\S]*?(?=# \[rbs\])/m, '').replace(/^# (?=\[rbs\]|[a-z-]+ = )/gm, '')
   assert.is.not(all, STANDARD_LAB)
-  const { hsm, ped, appliance, seed } = parseDescription(all, 'example')
+  const { hsm, ped, appliance, rbs, seed } = parseDescription(all, 'example')
   assert.equal(hsm[0]?.latency, { command: 2.5, kilobyte: 0.1 })
   assert.is(hsm[0]?.['power-cut'], 2000)
   assert.is(ped?.idle, 1800)
+  assert.is(rbs?.listen, '127.0.0.1:1793')
   assert.is(appliance?.['key-log'], 'keys.log')
   assert.is(seed, 'any text')
 })

@@ -12,6 +12,7 @@ import {
 import { openLog } from '../frame-log.js'
 import type { CliCommand } from '../program.js'
 import { readCommands, type Seat, takeSeat } from '../seat.js'
+import { readUsbAddress } from './usb-address.js'
 
 export const lunacm: CliCommand = {
   name: 'lunacm',
@@ -35,6 +36,8 @@ Options:
   --ntls DIR          reach Network HSMs and lent-out Backup HSMs over NTLS, as
                       Chrystoki.conf in DIR says ('vtl' makes it); no Network
                       HSM is switched on here then
+  --usb HOST[:PORT]   a Backup HSM is plugged in at this USB/IP server ('moonlet
+                      usb serve'); none is switched on here then
   --log FILE          append every frame on every cable, in hexadecimal
   --state DIR         state folder of the lab
   --debug             show the stack of an error
@@ -45,9 +48,9 @@ The exit code is 0, or 1 where a command failed.
 Example:
   printf 'slot list\\nexit\\n' | lunacm
 
-HSMs that other processes have switched on (moonlet up, appliance, rbs) are
-reached over NTLS, as $ChrystokiConfigurationPath or the client of 'moonlet up'
-says; the others are switched on here.
+HSMs that other processes have switched on (moonlet up, appliance, rbs, usb) are
+reached over USB/IP, or NTLS as $ChrystokiConfigurationPath or the client of
+'moonlet up' says; the others are switched on here.
 `,
   async run(args, io) {
     const { values, positionals } = readArguments(() =>
@@ -62,6 +65,7 @@ says; the others are switched on here.
           'local-ped': { type: 'string' },
           log: { type: 'string' },
           ntls: { type: 'string' },
+          usb: { type: 'string', multiple: true },
         },
         allowPositionals: true,
       }),
@@ -87,6 +91,7 @@ says; the others are switched on here.
         },
         recorder: log.recorder,
         ntls: values.ntls === undefined ? undefined : clientFolder(values.ntls, values, io.env),
+        usb: values.usb?.map(readUsbAddress),
         ntlsConfig: clientFolder(undefined, values, io.env),
         onLink: (line) => io.stderr.write(`${line}\n`),
         signal: io.signal,

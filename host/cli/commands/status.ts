@@ -13,7 +13,7 @@ import {
 } from '../../lab/index.js'
 import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder } from '../command-line.js'
 import type { CliCommand } from '../program.js'
-import { slotLines } from '../views.js'
+import { serverPlace, slotLines } from '../views.js'
 
 export const status: CliCommand = {
   name: 'status',
@@ -74,7 +74,7 @@ function hsmLines({
   return [
     '',
     `${KINDS[kind]} "${name}": serial number ${serial}, label ${label || '-'}, firmware ${profile}, ${state}`,
-    ...(server ? [`  on, process ${server.process}, NTLS at ${server.host} port ${server.port}`] : []),
+    ...(server ? [`  on: ${serverPlace(server)}`] : []),
     ...crashLines(crashes),
     ...flashLines(flash),
     ...partitions.map(

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import {
   bringUp,
+  type DescribedService,
   enrol,
   LAB_FILE,
   type LabDescription,
@@ -97,12 +98,12 @@ function usual(stateDir: string): Wanted {
   const standard = { description: parseDescription(STANDARD_LAB, 'the example'), content: STANDARD_LAB }
   if (!existsSync(join(stateDir, LAB_FILE))) return standard
   const kinds = new Set(readLabFile(stateDir).hsms.map(({ kind }) => kind))
-  const { appliance, rbs, ...rest } = standard.description
+  const { appliance, usb, ...rest } = standard.description
   return {
     description: {
       ...rest,
       ...(kinds.has('network') && appliance ? { appliance } : {}),
-      ...(kinds.has('backup') && rbs ? { rbs } : {}),
+      ...(kinds.has('backup') && usb ? { usb } : {}),
     },
     content: undefined,
   }
@@ -128,7 +129,7 @@ async function make(stateDir: string, { description, content }: Wanted, io: CliI
 async function start(
   stateDir: string,
   file: LabFile,
-  { appliance, rbs, ped, workstation }: LabDescription,
+  { appliance, rbs, usb, ped, workstation }: LabDescription,
   io: CliIo,
 ): Promise<void> {
   const logs = join(stateDir, 'logs')
@@ -143,9 +144,9 @@ async function start(
     await startInBackground(program, [...args, '--state', stateDir, ...rules], log)
   }
   const service = async (
-    name: 'appliance' | 'rbs',
+    words: readonly [string, ...string[]],
     kind: 'network' | 'backup',
-    wish: LabDescription['rbs'],
+    wish: DescribedService | undefined,
   ): Promise<void> => {
     const served = new Set(file.hsms.filter((hsm) => hsm.kind === kind).map((hsm) => hsm.name))
     if (!wish || before.some(({ hsms }) => [...hsms.values()].some((hsm) => served.has(hsm)))) return
@@ -154,7 +155,7 @@ async function start(
       ...(listen === undefined ? [] : ['--listen', listen]),
       ...(keyLog === undefined ? [] : ['--key-log', keyLog]),
     ]
-    await run(name, MOONLET, [name, ...options])
+    await run(words[0], MOONLET, [...words, ...options])
   }
   try {
     // The PED first: whoever comes later may ask for it.
@@ -174,9 +175,10 @@ async function start(
         ...idle,
       ])
     }
-    await service('appliance', 'network', appliance)
-    await service('rbs', 'backup', rbs)
-    const servers = await runningServers(stateDir)
+    await service(['appliance'], 'network', appliance)
+    await service(['rbs'], 'backup', rbs)
+    await service(['usb', 'serve'], 'backup', usb)
+    const servers = (await runningServers(stateDir)).filter(({ cable }) => cable === 'ntls')
     for (const view of file.views) {
       const left = workstation.find(({ name }) => name === view.name)?.register === false
       if (!left && servers.length > 0) await enrol(stateDir, view, servers)
@@ -191,7 +193,7 @@ async function start(
 function planned(stateDir: string, { description, content }: Wanted): string {
   const isThere = existsSync(join(stateDir, LAB_FILE))
   const { hsms, views } = planOf(description)
-  const { appliance, rbs, ped, workstation } = description
+  const { appliance, rbs, usb, ped, workstation } = description
   const lines = [
     `${isThere ? 'Lab that is there' : 'To be made'}: ${stateDir}`,
     ...(content === undefined
@@ -208,6 +210,7 @@ function planned(stateDir: string, { description, content }: Wanted): string {
     ...(ped?.listen === undefined ? [] : [`  pedserver    at ${ped.listen}`]),
     ...(appliance ? [`  appliance    at ${appliance.listen ?? 'the address that it has'}`] : []),
     ...(rbs ? [`  rbs          at ${rbs.listen ?? 'the address that it has'}`] : []),
+    ...(usb ? [`  usb          at ${usb.listen ?? 'the address that it has'}`] : []),
     ...workstation.filter(({ register }) => register === false).map(({ name }) => `  ${name}: to be registered by you`),
   ]
   return `${lines.join('\n')}\n`

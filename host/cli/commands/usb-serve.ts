@@ -1,6 +1,17 @@
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import { TAMPER_CAUSES, type TamperCause, USBIP_PORT, UsbService, type UseLabOptions, useLab } from '../../lab/index.js'
+import {
+  type Lab,
+  TAMPER_CAUSES,
+  type TamperCause,
+  USBIP_PORT,
+  UsbService,
+  type UseLabOptions,
+  usbFolder,
+  useLab,
+  whileServing,
+} from '../../lab/index.js'
+import { tellStarter } from '../background.js'
 import { COMMON_OPTIONS, readArguments, stateFolder, UsageError } from '../command-line.js'
 import type { CliCommand, CliIo } from '../program.js'
 import { readUsbAddress } from './usb-address.js'
@@ -84,16 +95,19 @@ Options:
       localPed: values['local-ped'],
       recorder: (frame) => service?.seen(frame),
     }
-    await useLab(stateFolder(values.state, io.env), lab, async (opened) => {
+    const stateDir = stateFolder(values.state, io.env)
+    const serve = async (opened: Lab): Promise<void> => {
       service = await UsbService.start(opened, options)
       const { host, port, hsms } = service
       tell({ event: 'listening', host, port, hsms })
       io.expectSignal()
       if (values.commands) obey(io, service, tell)
-      await ended(io.signal)
+      tellStarter()
+      await Promise.race([service.ordered, ended(io.signal)])
       await service.close()
       tell({ event: 'stopped' })
-    })
+    }
+    await whileServing(stateDir, usbFolder(stateDir), () => useLab(stateDir, lab, serve))
     return 0
   },
 }
