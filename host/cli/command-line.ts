@@ -63,11 +63,11 @@ export function clientFolder(
 const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([^:]+)):(\d{1,5})$/
 
 /** `--listen HOST:PORT`; port 0 is any free one. @throws UsageError */
-export function readListen(text: string): { host: string; port: number } {
+export function readListen(text: string, option = '--listen'): { host: string; port: number } {
   const [, six, other, digits] = ADDRESS.exec(text) ?? []
   const [host, port] = [six ?? other, Number(digits)]
   if (host === undefined || !(port <= 0xffff)) {
-    throw new UsageError(`'--listen' takes HOST:PORT, such as 127.0.0.1:1792, not '${text}'`)
+    throw new UsageError(`'${option}' takes HOST:PORT, such as 127.0.0.1:1792, not '${text}'`)
   }
   return { host, port }
 }

@@ -2,23 +2,23 @@ import { once } from 'node:events'
 import { appendFileSync } from 'node:fs'
 import type { ApplianceService, ServiceOptions } from '../lab/index.js'
 import { tellStarter } from './background.js'
+import type { LoggedEvent } from './event-log.js'
 import type { CliIo } from './program.js'
 
 export interface ServeOptions {
   readonly listen: ServiceOptions['listen']
   /** File that the secrets of TLS connections are appended to. */
   readonly keyLog: string | undefined
+  /** Gets each thing that happens. */
+  readonly tell: (event: LoggedEvent) => void
 }
 
-/** Serves until a signal ends it; each thing that happens is a line of JSON. */
+/** Serves until a signal ends it. */
 export async function serveNtls(
-  { stdout, signal, expectSignal }: CliIo,
-  { listen, keyLog }: ServeOptions,
+  { signal, expectSignal }: CliIo,
+  { listen, keyLog, tell }: ServeOptions,
   start: (options: ServiceOptions) => Promise<ApplianceService>,
 ): Promise<void> {
-  const tell = (event: object): void => {
-    stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level: 'info', ...event })}\n`)
-  }
   const service = await start({
     listen,
     onEvent: tell,

@@ -9,6 +9,7 @@ import { LabError } from './errors.js'
 import { Hsm } from './hsm.js'
 import { hsmNamed, type LabOptions, setDesk } from './lab.js'
 import { type LabFile, type LabHsm, readLabFile } from './lab-file.js'
+import { PedServerRegistry } from './ped-server-registry.js'
 
 export interface ApplianceDoorOptions
   extends Pick<LabOptions, 'rules' | 'byHand' | 'person' | 'pedScreen' | 'onPedEvent'> {
@@ -32,6 +33,7 @@ interface Reached {
  */
 export class FolderAppliance implements ApplianceDoor {
   readonly registry: FolderRegistry
+  readonly pedServers: PedServerRegistry
   readonly names: PartitionNames
   #reached: Reached | undefined
 
@@ -42,6 +44,7 @@ export class FolderAppliance implements ApplianceDoor {
     private readonly options: ApplianceDoorOptions,
   ) {
     this.registry = new FolderRegistry(dir)
+    this.pedServers = new PedServerRegistry(dir)
     this.names = {
       nameOf: (serial) => readSettings(dir).names[serial],
       put: (serial, name) => this.#rename((names) => ({ ...names, [serial]: name })),

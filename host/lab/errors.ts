@@ -30,6 +30,17 @@ export type LabErrorCode =
   | 'PED_SERVER_RUNNING'
   | 'PED_SERVER_NOT_RUNNING'
   | 'PED_SERVER_START'
+  /** The PED server is registered at the appliance already; or is not. */
+  | 'PED_SERVER_REGISTERED'
+  | 'PED_SERVER_UNKNOWN'
+  /** No appliance of that name is registered at the pedserver. */
+  | 'PED_APPLIANCE_UNKNOWN'
+  /** The appliance could not be called. */
+  | 'PED_CALL_FAILED'
+  /** A PED runs on the state folder. */
+  | 'PED_RUNNING'
+  /** The PED server has no PED; the name is the one a shell shows. */
+  | 'CKR_PED_UNPLUGGED'
   | 'IMPORT_READ'
   /** The file is none that `import` understands, or is damaged. */
   | 'IMPORT_FORMAT'

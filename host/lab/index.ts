@@ -7,7 +7,7 @@ export {
   deleteServer,
   NTLS_PORT,
 } from '../ntls/index.js'
-export { StreamTerminal } from '../ped/index.js'
+export { displayOn, StreamTerminal } from '../ped/index.js'
 export { type ListedDevice, listDevices, USBIP_PORT, type UsbipEvent } from '../usb/index.js'
 export { openControl, type ServiceHandlers } from './appliance-control.js'
 export { type ApplianceDoorOptions, FolderAppliance } from './appliance-door.js'
@@ -46,18 +46,23 @@ export { Borrowers, whileLending, whileServing } from './lend.js'
 export { connectServer, type NetworkSlot, networkSlots } from './network-slots.js'
 export { asOfficer } from './officer.js'
 export { atWorkstation } from './open-workstation.js'
+export { deletePedAppliance, pedAppliances, regeneratePedServer, registerPedAppliance } from './ped-appliances.js'
 export { type PedAtLine, pedAtLine } from './ped-at-line.js'
+export { isPedRunning, type PedAtSocket, pedAtSocket } from './ped-at-socket.js'
+export { listenForPedServers, PED_CALL_PORT } from './ped-callers.js'
 export {
   orderPedServer,
   type PedServerAnswer,
+  type PedServerOrder,
   type PedServerStatus,
   pedServerFolder,
   runningPedServer,
 } from './ped-control.js'
 export { KEYS, labRules } from './ped-keys.js'
 export { type StandalonePedOptions, standalonePed } from './ped-seat.js'
-export { PedServer, type PedServerOptions } from './ped-server.js'
+export { PedServer, type PedServerOptions, type PedSource } from './ped-server.js'
 export { type PedServerConfig, readPedServerConfig, writePedServerConfig } from './ped-server-config.js'
+export { PedServerRegistry } from './ped-server-registry.js'
 export { demoPlan, type LabPlan, PROFILES, standardPlan } from './plan.js'
 export { type ObjectProof, proveRestored, writeProof } from './proof.js'
 export type { RecordedFrame, Recorder } from './recorder.js'

@@ -1,20 +1,17 @@
 // How other processes find a pedserver, and steer it: a file that says where it is, and a socket that takes orders.
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { BoardError, FolderLock } from '../board/index.js'
+import { join } from 'node:path'
 import { codeOf, LabError, messageOf } from './errors.js'
 import { type Check, fail, listOf, object, optional, text, wholeNumber } from './json-check.js'
+import { isLocked, type LocalSocket, listenLocally, lockFolder } from './local-socket.js'
 
 /** Folder below the state folder: certificate, lock, what is running. */
 const FOLDER = 'pedserver'
 export const RUNNING = 'running.json'
 const SOCKET = 'control'
-/** What every kernel takes as the path of a socket. */
-const SOCKET_PATH_MAX = 103
-const ORDER_MAX = 64
+const ORDER_MAX = 128
 
 /** What a running pedserver says of itself in `running.json`. */
 export interface RunningPedServer {
@@ -43,58 +40,59 @@ export interface PedServerStatus {
   /** Address of the HSM that is served; undefined = none. */
   readonly peer?: string | undefined
   readonly idleSeconds: number
-  /** What the display shows. */
+  /** Where the PED is: `own` = in the server's process, `local` = `moonlet ped` of the state folder, or a path. */
+  readonly ped: string
+  /** It is there. */
+  readonly present: boolean
+  /** What its display shows; empty where that is not known here. */
   readonly lcd: readonly string[]
+  /** Appliances that it calls, and whether they have its connection. */
+  readonly appliances: readonly { readonly name: string; readonly up: boolean }[]
 }
 
-export const PED_SERVER_ORDERS = ['show', 'disconnect', 'stop', 'stop force'] as const
-export type PedServerOrder = (typeof PED_SERVER_ORDERS)[number]
+/** `call` and `leave`: begin and end to call an appliance that is registered. */
+export type PedServerOrder = 'show' | 'disconnect' | 'stop' | 'stop force' | `call ${string}` | `leave ${string}`
 
 /** What a running server says to an order. */
 export interface PedServerAnswer {
-  readonly outcome: 'done' | 'busy' | 'unknown'
+  readonly outcome: 'done' | 'busy' | 'unknown' | 'failed'
+  /** Why it has failed. */
+  readonly problem?: string | undefined
   readonly status: PedServerStatus
 }
 
 const line: Check<string> = (value, path) => (typeof value === 'string' ? value : fail(path, 'must be a text'))
+const yesNo: Check<boolean> = (value, path) =>
+  typeof value === 'boolean' ? value : fail(path, 'must be true or false')
 const outcome: Check<PedServerAnswer['outcome']> = (value, path) =>
-  value === 'done' || value === 'busy' || value === 'unknown' ? value : fail(path, 'is no outcome')
+  value === 'done' || value === 'busy' || value === 'unknown' || value === 'failed'
+    ? value
+    : fail(path, 'is no outcome')
 const checkAnswer: Check<PedServerAnswer> = object({
   outcome,
-  status: object({ ...place, peer: optional(text), idleSeconds: wholeNumber(1, 99_999), lcd: listOf(line) }),
+  problem: optional(text),
+  status: object({
+    ...place,
+    peer: optional(text),
+    idleSeconds: wholeNumber(1, 99_999),
+    ped: text,
+    present: yesNo,
+    lcd: listOf(line),
+    appliances: listOf(object({ name: text, up: yesNo })),
+  }),
 })
 
 export const pedServerFolder = (stateDir: string) => join(stateDir, FOLDER)
 
-/** The lock of a folder, made where it is not there. @throws LabError PED_SERVER_RUNNING, LAB_IO */
-export async function lockServerFolder(folder: string): Promise<FolderLock> {
-  try {
-    mkdirSync(folder, { mode: 0o700, recursive: true })
-  } catch (cause) {
-    throw new LabError('LAB_IO', `${folder} cannot be made: ${messageOf(cause)}`, { cause })
-  }
-  try {
-    return await FolderLock.acquire(folder)
-  } catch (cause) {
-    if (!(cause instanceof BoardError && cause.code === 'STATE_LOCKED')) throw cause
-    throw new LabError('PED_SERVER_RUNNING', `a pedserver runs already: ${cause.message}`, { cause })
-  }
-}
+/** @throws LabError PED_SERVER_RUNNING, LAB_IO */
+export const lockServerFolder = (folder: string) => lockFolder(folder, 'PED_SERVER_RUNNING', 'a pedserver')
 
 /** The pedserver that runs on a state folder, if one does. */
 export async function runningPedServer(stateDir: string): Promise<RunningPedServer | undefined> {
   const folder = pedServerFolder(stateDir)
   const said = read(join(folder, RUNNING))
   if (!said) return undefined
-  try {
-    const lock = await FolderLock.acquire(folder)
-    // Nobody held it: it is what one that was killed has left.
-    await lock.release()
-    return undefined
-  } catch (error) {
-    if (error instanceof BoardError && error.code === 'STATE_LOCKED') return said
-    throw error
-  }
+  return (await isLocked(folder)) ? said : undefined
 }
 
 function read(path: string): RunningPedServer | undefined {
@@ -135,10 +133,9 @@ export class PedServerControl {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
 
-  private constructor(
-    readonly path: string,
-    obey: (order: string) => Promise<PedServerAnswer>,
-  ) {
+  #socket: LocalSocket = { path: '', remove: () => undefined }
+
+  private constructor(obey: (order: string) => Promise<PedServerAnswer>) {
     this.#server = createServer((socket) => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
@@ -160,18 +157,13 @@ export class PedServerControl {
 
   /** @throws LabError LAB_IO */
   static async listen(folder: string, obey: (order: string) => Promise<PedServerAnswer>): Promise<PedServerControl> {
-    const near = join(folder, SOCKET)
-    const fits = Buffer.byteLength(near) <= SOCKET_PATH_MAX
-    const path = fits ? near : join(mkdtempSync(join(tmpdir(), 'pedserver-')), SOCKET)
-    const control = new PedServerControl(path, obey)
-    rmSync(path, { force: true })
-    await new Promise<void>((resolve, reject) => {
-      control.#server.once('error', (cause) => {
-        reject(new LabError('LAB_IO', `the socket ${path} cannot be made: ${cause.message}`, { cause }))
-      })
-      control.#server.listen(path, resolve)
-    })
+    const control = new PedServerControl(obey)
+    control.#socket = await listenLocally(control.#server, folder, SOCKET)
     return control
+  }
+
+  get path(): string {
+    return this.#socket.path
   }
 
   /** Answers that are on their way still go. */
@@ -179,6 +171,6 @@ export class PedServerControl {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     for (const socket of this.#sockets) if (socket.readableLength === 0 && socket.bytesRead === 0) socket.destroy()
     await closed
-    if (!this.path.includes(join(FOLDER, SOCKET))) rmSync(dirname(this.path), { recursive: true, force: true })
+    this.#socket.remove()
   }
 }

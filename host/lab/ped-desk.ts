@@ -4,6 +4,7 @@ import {
   type Operator,
   Ped,
   type PedClock,
+  PedError,
   type PedEvent,
   type PedKeyBox,
   type SerialEvent,
@@ -39,9 +40,19 @@ export interface RemoteSocket {
   unplug(): Promise<void>
 }
 
+/** PED servers that may call. */
+export interface DeskCallers {
+  has(name: string): boolean
+  /** @throws PedError */
+  take(name: string): Promise<FrameLink>
+  close(): Promise<void>
+}
+
 /** The PED of a lab and the one cable from it: to one HSM at a time, by its local connector or by `ped connect`. */
 export class PedDesk {
   readonly ped: Ped
+  /** PED servers that call the appliance, by their names. */
+  callers: DeskCallers | undefined
   readonly #options: PedDeskOptions
   readonly #lines: SerialPlug[] = []
   /** Where the cable went last. */
@@ -67,8 +78,10 @@ export class PedDesk {
     }
   }
 
-  /** Pulls the serial lines out. */
+  /** Pulls the serial lines out, and ends what listens for PED servers. */
   async close(): Promise<void> {
+    await this.callers?.close()
+    this.callers = undefined
     await Promise.all(this.#lines.splice(0).map((line) => line.close()))
   }
 
@@ -120,6 +133,7 @@ export class PedDesk {
 
   /** The near end of a cable to the PED at an address. @throws LabError CKR_UNABLE_TO_CONNECT, PED_IN_USE; as RemotePeds.connect */
   async #reach(hsm: string, host: string, port: number | undefined): Promise<FrameLink> {
+    if (port === undefined && this.callers?.has(host)) return takeCaller(this.callers.take(host), host)
     const { addresses, port: own, remotes } = this.#options
     const here = addresses.includes(host.toLowerCase()) && (port === undefined || port === own)
     // A pedserver on this state folder has the lab's PED.
@@ -149,5 +163,24 @@ export class PedDesk {
   #shown(hsm: string, link: FrameLink): FrameLink {
     const { recorder } = this.#options
     return recorder ? recordLink(link, `ped:${hsm}`, recorder) : link
+  }
+}
+
+/** @throws LabError CKR_UNABLE_TO_CONNECT, PED_IN_USE, CKR_PED_UNPLUGGED */
+async function takeCaller(link: Promise<FrameLink>, name: string): Promise<FrameLink> {
+  try {
+    return await link
+  } catch (cause) {
+    if (!(cause instanceof PedError)) throw cause
+    if (cause.code === 'PED_IN_USE') {
+      throw new LabError('PED_IN_USE', 'The PED serves another HSM: disconnect it there first.', { cause })
+    }
+    if (cause.code === 'PED_ABSENT') {
+      throw new LabError('CKR_PED_UNPLUGGED', `The PED server "${name}" has no PED: start 'moonlet ped' there.`, {
+        cause,
+      })
+    }
+    const text = `The PED server "${name}" is not connected: 'pedserver -mode connect' there.`
+    throw new LabError('CKR_UNABLE_TO_CONNECT', text, { cause })
   }
 }

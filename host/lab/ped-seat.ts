@@ -46,6 +46,8 @@ export interface StandalonePedOptions extends PedSeatOptions {
   readonly keys?: string | undefined
   readonly clock?: PedClock | undefined
   readonly onEvent?: ((event: PedEvent) => void) | undefined
+  /** Gets the display where it changes while nobody is asked anything. */
+  readonly onIdle?: ((lcd: readonly string[]) => void) | undefined
 }
 
 /**
@@ -53,11 +55,17 @@ export interface StandalonePedOptions extends PedSeatOptions {
  * @throws LabError LAB_MISSING and the like where neither a lab nor a folder of keys is there; PedError for the files
  */
 export async function standalonePed(stateDir: string, options: StandalonePedOptions): Promise<Ped> {
-  const { keys, clock, onEvent } = options
+  const { keys, clock, onEvent, onIdle } = options
   const lab: LabPed | undefined = keys === undefined ? readLabFile(stateDir).ped : undefined
   const box = new PedKeyBox(keys ?? join(stateDir, lab?.keys ?? ''))
   // A folder that is not there is told now, not when the first key is wanted.
   await box.names()
   const operator = await seatedOperator(box, lab && join(stateDir, lab.rules), options)
-  return new Ped({ box, operator, ...(clock ? { clock } : {}), ...(onEvent ? { onEvent } : {}) })
+  return new Ped({
+    box,
+    operator,
+    ...(clock ? { clock } : {}),
+    ...(onEvent ? { onEvent } : {}),
+    ...(onIdle ? { onIdle } : {}),
+  })
 }

@@ -2,9 +2,22 @@
 
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { FolderLock } from '../board/index.js'
-import { readCertificate, serverIdentity } from '../ntls/index.js'
-import { type PedClock, type PedEvent, type RemotePedEvent, RemotePedServer } from '../ped/index.js'
+import type { FolderLock, FrameLink } from '../board/index.js'
+import { type Identity, readCertificate, serverIdentity } from '../ntls/index.js'
+import {
+  ApplianceCall,
+  LinePed,
+  openSerialPort,
+  type PedClock,
+  type PedEvent,
+  type RemotePedEvent,
+  RemotePedServer,
+  type SerialEvent,
+  SerialPlug,
+} from '../ped/index.js'
+import { LabError, messageOf } from './errors.js'
+import { pedAppliance } from './ped-appliances.js'
+import { isPedRunning, openPedSocket } from './ped-at-socket.js'
 import {
   lockServerFolder,
   type PedServerAnswer,
@@ -17,7 +30,15 @@ import {
 import { type StandalonePedOptions, standalonePed } from './ped-seat.js'
 import { writeWholeFile } from './whole-file.js'
 
+/** Which PED a pedserver has: one in its own process, the one of `moonlet ped` on the state folder, or one at a socket or a serial port. */
+export type PedSource =
+  | { readonly at: 'own' }
+  | { readonly at: 'local' }
+  | { readonly at: 'socket' | 'serial'; readonly path: string }
+
 export interface PedServerOptions extends Omit<StandalonePedOptions, 'onEvent'> {
+  /** `local` where `moonlet ped` runs on the state folder, `own` where it does not, unless given. */
+  readonly ped?: PedSource | undefined
   /** Loopback unless given. */
   readonly host?: string | undefined
   /** 0 = one that is free. */
@@ -25,7 +46,7 @@ export interface PedServerOptions extends Omit<StandalonePedOptions, 'onEvent'> 
   /** Seconds without a frame after which the HSM is hung up on, 1 to 99999. */
   readonly idleSeconds: number
   readonly clock?: PedClock | undefined
-  readonly onEvent?: ((event: PedEvent | RemotePedEvent) => void) | undefined
+  readonly onEvent?: ((event: PedEvent | RemotePedEvent | SerialEvent) => void) | undefined
 }
 
 /** A pedserver that runs in this process. */
@@ -35,12 +56,17 @@ export class PedServer {
   #end: () => void = () => undefined
   #control: PedServerControl | undefined
   #closing: Promise<void> | undefined
+  readonly #calls = new Map<string, ApplianceCall>()
 
   private constructor(
+    private readonly stateDir: string,
     private readonly folder: string,
+    private readonly identity: Identity,
+    private readonly options: PedServerOptions,
     private readonly lock: FolderLock,
     private readonly server: RemotePedServer,
-    readonly status: () => PedServerStatus,
+    private readonly plug: SerialPlug | undefined,
+    private readonly facts: () => Omit<PedServerStatus, 'appliances'>,
   ) {
     this.ended = new Promise((resolve) => {
       this.#end = resolve
@@ -54,17 +80,31 @@ export class PedServer {
   static async start(stateDir: string, options: PedServerOptions): Promise<PedServer> {
     const { idleSeconds, clock, onEvent, port, host } = options
     const folder = pedServerFolder(stateDir)
-    const ped = await standalonePed(stateDir, options)
+    const source: PedSource = options.ped ?? { at: (await isPedRunning(stateDir)) ? 'local' : 'own' }
+    const own = source.at === 'own' ? await standalonePed(stateDir, options) : undefined
     const lock = await lockServerFolder(folder)
+    let plug: SerialPlug | undefined
     try {
-      const { certificate, privateKey } = await serverIdentity(folder, 'pedserver')
+      const distant = new LinePed()
+      if (source.at !== 'own') plug = await plugPed(distant, source, stateDir, options)
+      const ped = own ?? distant
+      const identity = await serverIdentity(folder, 'pedserver')
+      const { certificate, privateKey } = identity
       const { fingerprint } = readCertificate(certificate)
       const settings = { idleTimeout: idleSeconds * 1000, ...(clock ? { clock } : {}), ...(onEvent ? { onEvent } : {}) }
       const server = await RemotePedServer.listen({ ped, certificate, privateKey, ...settings }, port, host)
       const place = { pid: process.pid, ...server.address, fingerprint }
-      const started = new PedServer(folder, lock, server, () => {
+      const started = new PedServer(stateDir, folder, identity, options, lock, server, plug, () => {
         const { peer } = server
-        return { ...place, idleSeconds, lcd: ped.lcd, ...(peer === undefined ? {} : { peer }) }
+        const where = 'path' in source ? source.path : source.at
+        return {
+          ...place,
+          idleSeconds,
+          ped: where,
+          present: ped.present,
+          lcd: ped.lcd,
+          ...(peer === undefined ? {} : { peer }),
+        }
       })
       try {
         await started.#announce(place)
@@ -74,9 +114,14 @@ export class PedServer {
       }
       return started
     } catch (error) {
+      await plug?.close()
       await lock.release()
       throw error
     }
+  }
+
+  status(): PedServerStatus {
+    return { ...this.facts(), appliances: [...this.#calls].map(([name, call]) => ({ name, up: call.up })) }
   }
 
   close(): Promise<void> {
@@ -92,7 +137,9 @@ export class PedServer {
 
   async #close(): Promise<void> {
     rmSync(join(this.folder, RUNNING), { force: true })
+    for (const call of this.#calls.values()) call.close()
     await this.server.close()
+    await this.plug?.close()
     await this.lock.release()
     this.#end()
     await this.#control?.close()
@@ -105,6 +152,8 @@ export class PedServer {
       this.server.disconnect()
       return { outcome: 'done', status }
     }
+    const [, verb, name] = /^(call|leave) (.+)$/.exec(order) ?? []
+    if (verb !== undefined && name !== undefined) return this.#obeyCall(verb === 'call', name)
     if (order !== 'stop' && order !== 'stop force') return { outcome: 'unknown', status }
     if (order === 'stop' && status.peer !== undefined) return { outcome: 'busy', status }
     // Not all of it: the socket that this order came by waits for the answer.
@@ -112,4 +161,59 @@ export class PedServer {
     await this.ended
     return { outcome: 'done', status }
   }
+
+  async #obeyCall(begin: boolean, name: string): Promise<PedServerAnswer> {
+    try {
+      if (begin) await this.#call(name)
+      else this.#leave(name)
+      return { outcome: 'done', status: this.status() }
+    } catch (error) {
+      return { outcome: 'failed', problem: messageOf(error), status: this.status() }
+    }
+  }
+
+  async #call(name: string): Promise<void> {
+    const { certificate, ...place } = pedAppliance(this.stateDir, name)
+    const { fingerprint } = readCertificate(certificate)
+    const { clock, onEvent } = this.options
+    // Anew, also where it is called already: the registration may have changed.
+    this.#calls.get(name)?.close()
+    this.#calls.delete(name)
+    const call = await ApplianceCall.start({
+      ...place,
+      ...this.identity,
+      trusts: (seen) => seen === fingerprint,
+      server: this.server,
+      ...(clock ? { clock } : {}),
+      ...(onEvent ? { onEvent } : {}),
+    })
+    this.#calls.set(name, call)
+  }
+
+  /** @throws LabError PED_APPLIANCE_UNKNOWN */
+  #leave(name: string): void {
+    const call = this.#calls.get(name)
+    if (!call) throw new LabError('PED_APPLIANCE_UNKNOWN', `the appliance "${name}" is not called`)
+    call.close()
+    this.#calls.delete(name)
+  }
+}
+
+/** A line to a PED that may come and go. @throws PedError PED_SERIAL_UNAVAILABLE, PED_SERIAL_OPEN */
+function plugPed(
+  ped: LinePed,
+  source: Exclude<PedSource, { at: 'own' }>,
+  stateDir: string,
+  { clock, onEvent }: PedServerOptions,
+): Promise<SerialPlug> {
+  const line = {
+    role: 'hsm',
+    onLink: (link: FrameLink) => ped.plugIn(link),
+    ...(clock ? { clock } : {}),
+    ...(onEvent ? { onEvent } : {}),
+  } as const
+  // A port that is not there is a mistake; the person at `moonlet ped` may come later.
+  if (source.at === 'serial') return SerialPlug.plug({ ...line, open: () => openSerialPort(source.path) })
+  const path = source.at === 'socket' ? source.path : undefined
+  return SerialPlug.whenThere({ ...line, open: () => openPedSocket({ stateDir, path }) })
 }

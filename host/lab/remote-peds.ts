@@ -49,7 +49,7 @@ export class RemotePeds {
     return running !== undefined && (port === undefined || port === running.port)
   }
 
-  /** @throws LabError CKR_UNABLE_TO_CONNECT, PED_IN_USE, PED_SERVER_UNTRUSTED, LAB_FILE_INVALID, LAB_IO */
+  /** @throws LabError CKR_UNABLE_TO_CONNECT, CKR_PED_UNPLUGGED, PED_IN_USE, PED_SERVER_UNTRUSTED, LAB_FILE_INVALID, LAB_IO */
   async connect(host: string, port: number | undefined, usual: number): Promise<FrameLink> {
     const { stateDir, clock, idleTimeout, onEvent } = this.options
     const running = this.#isAlias(host) ? await runningPedServer(stateDir) : undefined
@@ -83,7 +83,12 @@ export class RemotePeds {
     }
     if (cause.code === 'PED_SERVER_UNTRUSTED') {
       const remark = `If that is right, take its old line out of ${join(this.options.stateDir, FILE)}.`
-      return new LabError('PED_SERVER_UNTRUSTED', `${cause.message}. ${remark}`, { cause })
+      const text = cause.message.replace(/^the server/, 'The PED server')
+      return new LabError('PED_SERVER_UNTRUSTED', `${text}. ${remark}`, { cause })
+    }
+    if (cause.code === 'PED_ABSENT') {
+      const text = `The PED server at ${host}, port ${port}, has no PED: start 'moonlet ped' there.`
+      return new LabError('CKR_PED_UNPLUGGED', text, { cause })
     }
     const why = cause.code === 'PED_UNREACHABLE' ? '' : ` (${cause.message})`
     return new LabError('CKR_UNABLE_TO_CONNECT', `No PED server answers at ${host}, port ${port}.${why}`, { cause })

@@ -21,6 +21,14 @@ export interface ClientRegistry {
   revoke(name: string, serial: string): void
 }
 
+/** PED servers that may call the appliance. Its methods throw errors with a stable `code`; nothing has changed then. */
+export interface PedServers {
+  list(): readonly { readonly name: string; readonly fingerprint: string }[]
+  /** @param path of a PEM file; its common name is the server's name */
+  register(path: string): { readonly name: string }
+  delete(name: string): void
+}
+
 /** Names of partitions on the appliance, which are none of the HSM's: a partition with its own SO has no label before that SO gives one. */
 export interface PartitionNames {
   nameOf(serial: string): string | undefined
@@ -50,6 +58,7 @@ export interface ApplianceDoor {
   /** Of the HSM, for the prompt. */
   readonly name: string
   readonly registry: ClientRegistry
+  readonly pedServers: PedServers
   readonly names: PartitionNames
   /** The HSM's own console, nothing filtered; switched on, or reached through the service, when it is first asked for. */
   hsm(): Promise<{ readonly client: TokenClient; readonly ped: PedConnector }>

@@ -127,6 +127,24 @@ export const literals = {
     'Luna PED operation required to initialize HSM - use Domain (red) PED key.',
   ]),
   pedConnect: flush('D', () => 'Luna PED operation required to connect to Remote PED - use orange PED Key(s).'),
+  pedAddress: flush('I', () => 'Error:  One of the options -ip and -name is required.'),
+  pedServer: flush('I', (index: number, name: string, fingerprint: string) => [
+    `registered PED server ${index}: ${name}`,
+    `   Certificate:  SHA-256 ${fingerprint}`,
+  ]),
+  pedServerRegistered: flush('I', (name: string) => `PED server:  ${name}`),
+  noPedServer: (name: string) => flush('I', () => `Error:  There is no PED server "${name}".`),
+  pedServersKnown: flush('I', (count: number) => line('Registered PED servers', count)),
+  noPedServers: flush('I', () => 'No PED servers are registered.'),
+  aboutToDeletePedServer: (name: string) =>
+    flush('I', () => [
+      `CAUTION:  Are you sure you wish to delete PED server named:  ${name}`,
+      "          Type 'proceed' to delete the PED server, or 'quit' to quit now.",
+    ]),
+  pedShown: flush('I', (id: number, vector: boolean) => [
+    line('PED in use', id === 0 ? 'local (PED id=0)' : `remote (PED id=${id})`),
+    line('Remote PED vector', vector ? 'Initialized' : 'Not initialized'),
+  ]),
   adminPassword: flush('T', () => "Please enter the HSM Administrators' password:"),
   newPassword: flush('M', () => 'Please enter a password for the HSM Administrator:'),
   newPasswordAgain: flush('M', () => 'Please re-enter the password to confirm:'),

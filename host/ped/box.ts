@@ -14,6 +14,8 @@ export interface BoxEntry {
   readonly pin: boolean
   /** Set where the key holds a share of a split secret. */
   readonly share?: Omit<PedShare, 'set'>
+  /** It takes no secret any more. */
+  readonly worn?: true
   /** Set where the key cannot be read; the other fields then say nothing. */
   readonly fault: PedErrorCode | undefined
 }
@@ -75,8 +77,9 @@ export class PedKeyBox {
 
   async #entry(name: string): Promise<BoxEntry> {
     try {
-      const { colour, label, content } = await this.read(name)
-      const entry = { name, colour, label, kind: content?.kind, pin: content?.pin ?? false, fault: undefined }
+      const { colour, label, content, writesLeft } = await this.read(name)
+      const known = { name, colour, label, kind: content?.kind, pin: content?.pin ?? false, fault: undefined }
+      const entry: BoxEntry = writesLeft === 0 ? { ...known, worn: true } : known
       if (!content?.share) return entry
       const { index, threshold, total } = content.share
       return { ...entry, share: { index, threshold, total } }

@@ -2,7 +2,7 @@ import { setImmediate as otherWork } from 'node:timers/promises'
 import { PED_KIND_MTK } from '../../assembly/protocol.js'
 import type { PedKeyBox } from './box.js'
 import { PedError } from './errors.js'
-import type { PedEvent } from './events.js'
+import type { KeyRefusal, PedEvent } from './events.js'
 import { pedKind } from './kinds.js'
 import type { Operator, PedAction, PedQuestion } from './operator.js'
 import { PED_LABEL_MAX, type PedKey, type PedKeyContent } from './ped-key.js'
@@ -30,7 +30,7 @@ interface Presented {
   readonly pin: string | undefined
 }
 
-type Refusal = Extract<PedEvent, { event: 'key' }>['refused']
+type Refusal = KeyRefusal | undefined
 
 /** Which of several keys, for the screen. */
 const placeOf = (number: number, of: number) => (of > 1 ? { number, of } : undefined)
@@ -192,10 +192,13 @@ export class Conversation {
           this.#desk.report({ event: 'key', key: name, refused: 'same share' })
           return undefined
         }
+        if (key.writesLeft === 0) {
+          this.#desk.report({ event: 'key', key: name, refused: 'worn out' })
+          return undefined
+        }
         if (!(await this.#mayOverwrite(topic, name, key))) return undefined
         const made = await content()
-        await this.#write(topic, name, key, made)
-        return { name, content: made }
+        return (await this.#write(topic, name, key, made)) ? { name, content: made } : undefined
       },
       round.place,
     )
@@ -241,11 +244,21 @@ export class Conversation {
     return yes
   }
 
-  async #write(topic: screen.Topic, name: string, { colour, label }: PedKey, content: PedKeyContent): Promise<void> {
+  /** Whether the key took it; where not, what was on it is still there. */
+  async #write(topic: screen.Topic, name: string, key: PedKey, content: PedKeyContent): Promise<boolean> {
     this.#signal.throwIfAborted()
+    const { colour, label, writesLeft } = key
     const written = screen.displayable(topic.subject).slice(0, PED_LABEL_MAX) || label
-    await this.#desk.box.write(name, { colour, label: written, content })
+    const wear = writesLeft === undefined ? {} : { writesLeft: writesLeft - 1 }
+    try {
+      await this.#desk.box.write(name, { colour, label: written, content, ...wear })
+    } catch (error) {
+      this.#desk.report({ event: 'fault', reason: error instanceof Error ? error.message : String(error) })
+      this.#desk.report({ event: 'key', key: name, refused: 'worn out' })
+      return false
+    }
     this.#desk.report({ event: 'key-written', key: name })
+    return true
   }
 
   /** The PIN of a key; what cannot be a PIN does not reach the HSM, where it would count as a wrong log-in. */

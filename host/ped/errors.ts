@@ -1,6 +1,8 @@
 export type PedErrorCode =
   /** The PED already serves an HSM. */
   | 'PED_IN_USE'
+  /** No PED is plugged into the PED server, or it has gone. */
+  | 'PED_ABSENT'
   /** A frame on the PED cable is not as SPEC.md §5 says, or does not open. */
   | 'PED_FRAME_INVALID'
   /** A request with the number of an earlier one. */

@@ -1,5 +1,16 @@
 import type { PedQuestion } from './operator.js'
 
+/** Why a key did not do; `kept`: the person does not want it overwritten. */
+export type KeyRefusal =
+  | 'blank'
+  | 'wrong kind'
+  | 'not readable'
+  | 'kept'
+  | 'other keyset'
+  | 'same share'
+  /** It cannot be written any more; what is on it is still there. */
+  | 'worn out'
+
 /** What happened at the PED. No event holds a secret, a PIN or a text that was shown. */
 export type PedEvent =
   | { readonly event: 'connected' }
@@ -14,7 +25,7 @@ export type PedEvent =
   | {
       readonly event: 'key'
       readonly key: string
-      readonly refused: 'blank' | 'wrong kind' | 'not readable' | 'kept' | 'other keyset' | 'same share' | undefined
+      readonly refused: KeyRefusal | undefined
     }
   | { readonly event: 'key-written'; readonly key: string }
   /** `status` is PED_STATUS_…. */

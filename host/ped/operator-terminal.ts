@@ -2,7 +2,7 @@ import type { BoxEntry, PedKeyBox } from './box.js'
 import { PedError } from './errors.js'
 import { pedKind } from './kinds.js'
 import type { Operator, PedAction, PedPrompt } from './operator.js'
-import { LCD_COLUMNS } from './screen.js'
+import { drawn } from './screen.js'
 import { SHARES_MAX } from './secret-sharing.js'
 
 /** The terminal that the person sits at. */
@@ -17,6 +17,12 @@ export interface PersonTerminal {
 
 const WALK_AWAY = 'w'
 const GIVE_UP = 'c'
+const KEYPAD = [
+  ['yes', 'y'],
+  ['no', 'n'],
+  ['enter', ''],
+  ['clear', GIVE_UP],
+] as const
 const OTHERS = `${GIVE_UP} = cancel, ${WALK_AWAY} = do nothing`
 
 /** A person at a terminal: sees the PED's display and the keys of the box, chooses a key, types a PIN without echo. */
@@ -59,10 +65,7 @@ export class TerminalOperator implements Operator {
   }
 
   #showDisplay(lines: readonly string[]): void {
-    const edge = `+${'-'.repeat(LCD_COLUMNS + 2)}+`
-    this.#terminal.print(edge)
-    for (const line of lines) this.#terminal.print(`| ${line.padEnd(LCD_COLUMNS)} |`)
-    this.#terminal.print(edge)
+    for (const line of drawn(lines)) this.#terminal.print(line)
   }
 
   async #choose(
@@ -73,6 +76,11 @@ export class TerminalOperator implements Operator {
   ): Promise<PedAction> {
     const all = new Map<string, PedAction>(Object.entries(choices))
     all.set(GIVE_UP, { action: 'cancel' }).set(WALK_AWAY, { action: 'no-key' })
+    // The keys of the keypad by their whole names.
+    for (const [word, short] of KEYPAD) {
+      const action = all.get(short)
+      if (action && !all.has(word)) all.set(word, action)
+    }
     for (;;) {
       const typed = await this.#terminal.ask(`PED (${hint}): `, { masked: false, signal })
       const action = all.get(typed.trim().toLowerCase())
@@ -106,8 +114,8 @@ export class TerminalOperator implements Operator {
   }
 }
 
-function describe({ name, colour, label, kind, pin, share, fault }: BoxEntry): string {
+function describe({ name, colour, label, kind, pin, share, worn, fault }: BoxEntry): string {
   if (fault) return `${name}: not readable (${fault})`
   const content = kind === undefined ? 'blank' : (pedKind(kind)?.title ?? 'unknown')
-  return `${name}: ${colour}, ${content}${share ? `, share ${share.index} of ${share.total} (${share.threshold} needed)` : ''}${pin ? ', with a PIN' : ''}${label ? `, "${label}"` : ''}`
+  return `${name}: ${colour}, ${content}${share ? `, share ${share.index} of ${share.total} (${share.threshold} needed)` : ''}${pin ? ', with a PIN' : ''}${worn ? ', worn out' : ''}${label ? `, "${label}"` : ''}`
 }

@@ -35,12 +35,17 @@ export interface PedKey {
   readonly label: string
   /** Undefined = blank. */
   readonly content: PedKeyContent | undefined
+  /** How often it can still be written; undefined = it does not wear. */
+  readonly writesLeft?: number | undefined
 }
 
 export const PED_LABEL_MAX = 32
 const FORMAT = 'moonlet-ped-key'
-/** Version 1 knew no shares; its keys are read as well. */
-const VERSION = 2
+/** Version 1 knew no shares, version 2 no wear; both are read, and 2 is written for a key that does not wear. */
+const VERSION = 3
+const WITHOUT_WEAR = 2
+/** Writes that a key can have left. */
+const WRITES_MAX = 1_000_000
 const BLANK = 'blank'
 const FILE_LIMIT = 4096
 const FIELDS = ['format', 'version', 'kind', 'colour', 'label', 'pin', 'secret', 'check']
@@ -59,7 +64,7 @@ function check(kind: string, pin: boolean, secret: string, share?: PedShare): st
 const lengthOf = (isShare: boolean): number => PED_SECRET + (isShare ? 1 : 0)
 
 /** The text of a key file. */
-export function encodePedKey({ colour, label, content }: PedKey): string {
+export function encodePedKey({ colour, label, content, writesLeft }: PedKey): string {
   if (label.length > PED_LABEL_MAX || !PRINTABLE.test(label)) {
     throw new PedError('PED_KEY_INVALID', `a label has at most ${PED_LABEL_MAX} printable characters`)
   }
@@ -71,8 +76,10 @@ export function encodePedKey({ colour, label, content }: PedKey): string {
   const pin = content?.pin ?? false
   const secret = content?.secret.toString('hex') ?? ''
   const part = share && { ...share, set: share.set.toString('hex') }
-  const whole = { format: FORMAT, version: VERSION, kind, colour, label, pin, secret }
-  const file = { ...whole, ...(part ? { share: part } : {}), check: check(kind, pin, secret, share) }
+  const wear = writesLeft === undefined ? {} : { writesLeft }
+  const version = writesLeft === undefined ? WITHOUT_WEAR : VERSION
+  const whole = { format: FORMAT, version, kind, colour, label, pin, secret }
+  const file = { ...whole, ...(part ? { share: part } : {}), ...wear, check: check(kind, pin, secret, share) }
   return `${JSON.stringify(file, null, 2)}\n`
 }
 
@@ -108,7 +115,7 @@ export function decodePedKey(text: string, source: string): PedKey {
       `${source}: written by a newer version (format ${version}, this one reads ${VERSION})`,
     )
   }
-  const fields = version === 1 ? FIELDS : [...FIELDS, 'share']
+  const fields = [...FIELDS, ...(version >= 2 ? ['share'] : []), ...(version >= VERSION ? ['writesLeft'] : [])]
   const unknown = Object.keys(file).find((name) => !fields.includes(name))
   if (unknown !== undefined) fail('a field that does not belong there')
   const { kind, colour: sticker, label, pin, secret } = file
@@ -125,9 +132,13 @@ export function decodePedKey(text: string, source: string): PedKey {
     fail('"secret" does not have the right form')
   if (!known && (pin || share)) fail('a blank key has no PIN and no share')
   if (file.check !== check(kind, pin, secret, share)) fail('the check value does not fit: the file is damaged')
-  if (!known) return { colour, label, content: undefined }
+  const { writesLeft } = file
+  if (writesLeft !== undefined && !isCount(writesLeft, 0, WRITES_MAX))
+    return fail(`"writesLeft" is not a number from 0 to ${WRITES_MAX}`)
+  const wear = writesLeft === undefined ? {} : { writesLeft }
+  if (!known) return { colour, label, content: undefined, ...wear }
   const content = { kind: known.kind, secret: Buffer.from(secret, 'hex'), pin, ...(share ? { share } : {}) }
-  return { colour, label, content }
+  return { colour, label, content, ...wear }
 }
 
 function readShare(value: unknown, fail: (reason: string) => never): PedShare {

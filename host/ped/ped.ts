@@ -33,6 +33,7 @@ import {
   type PedRequest,
 } from './framing.js'
 import { pedKind } from './kinds.js'
+import type { ServedPed } from './line-ped.js'
 import type { Operator } from './operator.js'
 import * as screen from './screen.js'
 
@@ -45,6 +46,8 @@ export interface PedOptions {
   readonly random?: RandomBytes
   /** Called with every event. */
   readonly onEvent?: (event: PedEvent) => void
+  /** Called with the display where it changes while nobody is asked anything: LCD_LINES lines. */
+  readonly onIdle?: (lcd: readonly string[]) => void
 }
 
 /** A question that stands: the orange key of a HELLO, or a request. */
@@ -73,23 +76,26 @@ function statusOf(error: unknown): number | undefined {
 }
 
 /** A PED: serves one HSM at a time over one cable, local or remote, with keys from a box and a person beside it. */
-export class Ped {
+export class Ped implements ServedPed {
+  readonly present = true
   readonly #box: PedKeyBox
   readonly #operator: Operator
   readonly #clock: PedClock
   readonly #random: RandomBytes
   readonly #onEvent: ((event: PedEvent) => void) | undefined
+  readonly #onIdle: PedOptions['onIdle']
   readonly #events: PedEvent[] = []
   #connection: Connection | undefined
   #screen = screen.lcd(screen.notConnected)
   #conversations = 0
 
-  constructor({ box, operator, clock = realPedClock, random = systemRandom, onEvent }: PedOptions) {
+  constructor({ box, operator, clock = realPedClock, random = systemRandom, onEvent, onIdle }: PedOptions) {
     this.#box = box
     this.#operator = operator
     this.#clock = clock
     this.#random = random
     this.#onEvent = onEvent
+    this.#onIdle = onIdle
   }
 
   /** The display: LCD_LINES lines of at most LCD_COLUMNS characters. */
@@ -99,6 +105,10 @@ export class Ped {
 
   get connected(): boolean {
     return this.#connection !== undefined
+  }
+
+  async arrival(): Promise<void> {
+    // It is here.
   }
 
   /** The last thousand events, oldest first. */
@@ -112,7 +122,7 @@ export class Ped {
     const connection: Connection = { link, remote: false, channel: undefined, work: undefined }
     this.#connection = connection
     this.#report({ event: 'connected' })
-    this.#display(screen.idle(false))
+    this.#idle(screen.idle(false))
     link.onClose(() => this.#unplugged(connection))
     link.onFrame((bytes) => this.#receive(connection, bytes))
   }
@@ -127,7 +137,7 @@ export class Ped {
     this.#endLink(connection)
     this.#connection = undefined
     this.#report({ event: 'disconnected' })
-    this.#display(screen.notConnected)
+    this.#idle(screen.notConnected)
   }
 
   /** Ends what is under way and forgets the keys; the cable stays. */
@@ -168,7 +178,7 @@ export class Ped {
     }
     if (!remote) {
       accept(NO_VECTOR)
-      this.#display(screen.idle(remote))
+      this.#idle(screen.idle(remote))
       return
     }
     this.#converse(connection, frame.sequence, PED_KEY_TIMEOUT, {
@@ -267,7 +277,7 @@ export class Ped {
       // The link has ended, or it serves another request by now.
       if (connection.work !== work) return
       connection.work = undefined
-      this.#display(screen.idle(connection.remote))
+      this.#idle(screen.idle(connection.remote))
       action()
     }
     const talk = async () => steps.talk(new Conversation(desk, ++this.#conversations, abort.signal))
@@ -295,7 +305,7 @@ export class Ped {
     if (connection.work?.sequence !== sequence) return
     this.#report({ event: 'given-up', sequence })
     this.#drop(connection)
-    this.#display(screen.idle(connection.remote))
+    this.#idle(screen.idle(connection.remote))
   }
 
   /** Ends the question that stands; nobody waits for its answer. */
@@ -306,7 +316,7 @@ export class Ped {
 
   #closed(connection: Connection): void {
     this.#endLink(connection)
-    this.#display(screen.idle(connection.remote))
+    this.#idle(screen.idle(connection.remote))
     // A remote link is the cable; a local PED stays plugged in.
     if (connection.remote) connection.link.close()
   }
@@ -319,6 +329,11 @@ export class Ped {
 
   #display(lines: readonly string[]): void {
     this.#screen = screen.lcd(lines)
+  }
+
+  #idle(lines: readonly string[]): void {
+    this.#display(lines)
+    this.#onIdle?.(this.#screen)
   }
 
   #report(event: PedEvent): void {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { isIP } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
 import { PED_REMOTE_IDLE_TIMEOUT } from '../../assembly/protocol.js'
@@ -6,7 +5,7 @@ import type { FrameLink } from '../board/frame-link.js'
 import { type PedClock, realPedClock } from './clock.js'
 import { PedError } from './errors.js'
 import { IdleTimer } from './idle-timer.js'
-import { MessageSocket, RemoteLink, refusalOf } from './remote-link.js'
+import { fingerprintOf, MessageSocket, RemoteLink, refusalOf } from './remote-link.js'
 import type { RemotePedEvent } from './remote-server.js'
 import {
   REMOTE_FRAME,
@@ -42,25 +41,43 @@ export interface RemotePedOptions {
 export async function connectRemotePed(options: RemotePedOptions): Promise<FrameLink> {
   const { host, port, clock = realPedClock, idleTimeout = PED_REMOTE_IDLE_TIMEOUT, onEvent } = options
   const peer = `${host}:${port}`
-  const raw = await secureSocket(options)
-  const socket = new MessageSocket(raw)
-  const ready = answerTo(socket, clock)
+  const socket = new MessageSocket(await secureSocket(options))
+  return plugIn(socket, peer, { clock, idleTimeout, onEvent })
+}
+
+/**
+ * Plugs an HSM's cable in at the far end of a connection that stands.
+ * @param idleTimeout undefined = none counts
+ * @throws PedError PED_UNREACHABLE, PED_IN_USE, PED_ABSENT, PED_REMOTE_REFUSED, PED_REMOTE_PROTOCOL; the connection is over then
+ */
+export async function plugIn(
+  socket: MessageSocket,
+  peer: string,
+  options: {
+    readonly clock: PedClock
+    readonly idleTimeout?: number | undefined
+    readonly onEvent?: ((event: RemotePedEvent) => void) | undefined
+  },
+): Promise<FrameLink> {
+  const { clock, idleTimeout, onEvent } = options
+  const ready = answerTo(socket, clock, REMOTE_READY, 'the PED server')
   socket.send(REMOTE_PLUG, Uint8Array.of(REMOTE_VERSION))
   await ready
   let reason: string | undefined
-  const idle = new IdleTimer(clock, idleTimeout, () => {
+  const over = () => {
     onEvent?.({ event: 'remote-idle', peer })
     reason = 'idle for too long'
     link.close()
-  })
-  const link = new RemoteLink(socket, () => idle.restart())
+  }
+  const idle = idleTimeout === undefined ? undefined : new IdleTimer(clock, idleTimeout, over)
+  const link = new RemoteLink(socket, () => idle?.restart())
   socket.onMessage = ({ type, body }) => {
     if (type === REMOTE_FRAME) return link.arrive(body)
     reason = type === REMOTE_REFUSED ? refusalOf({ type, body }).message : `a message of type ${type}`
     link.close()
   }
   socket.onEnd = (error) => {
-    idle.stop()
+    idle?.stop()
     onEvent?.({ event: 'remote-disconnected', peer, reason: reason ?? error?.message ?? 'hung up' })
     link.close()
   }
@@ -70,9 +87,16 @@ export async function connectRemotePed(options: RemotePedOptions): Promise<Frame
   return link
 }
 
-/** A TLS connection to a server that is trusted. */
-async function secureSocket({ host, port, trusts, clock = realPedClock }: RemotePedOptions): Promise<TLSSocket> {
+interface SecureOptions extends Pick<RemotePedOptions, 'host' | 'port' | 'trusts' | 'clock'> {
+  /** What this end shows of itself, PEM; nothing unless given. */
+  readonly identity?: { readonly certificate: string; readonly privateKey: string }
+}
+
+/** A TLS connection to a server that is trusted. @throws PedError PED_UNREACHABLE, PED_SERVER_UNTRUSTED */
+export async function secureSocket(options: SecureOptions): Promise<TLSSocket> {
+  const { host, port, trusts, clock = realPedClock, identity } = options
   const raw = connect({
+    ...(identity ? { cert: identity.certificate, key: identity.privateKey } : {}),
     host,
     port,
     minVersion: 'TLSv1.2',
@@ -81,7 +105,7 @@ async function secureSocket({ host, port, trusts, clock = realPedClock }: Remote
     ...(isIP(host) === 0 ? { servername: host } : {}),
   })
   try {
-    await within(clock, `no PED server answers at ${host}, port ${port}`, (resolve, reject) => {
+    await within(clock, `nobody answers at ${host}, port ${port}`, (resolve, reject) => {
       raw.once('secureConnect', resolve)
       raw.once('error', reject)
       raw.once('close', () => reject(new Error('the connection was closed')))
@@ -91,24 +115,33 @@ async function secureSocket({ host, port, trusts, clock = realPedClock }: Remote
     throw error
   }
   const certificate = raw.getPeerCertificate().raw
-  const fingerprint = certificate ? createHash('sha256').update(certificate).digest('hex') : ''
+  const fingerprint = certificate ? fingerprintOf(certificate) : ''
   if (fingerprint !== '' && trusts(fingerprint)) return raw
   raw.destroy()
   throw new PedError(
     'PED_SERVER_UNTRUSTED',
-    `the PED server at ${host}, port ${port}, has another certificate than the one known: ${fingerprint}`,
+    `the server at ${host}, port ${port}, has another certificate than the one known: ${fingerprint}`,
   )
 }
 
-/** Waits for READY. */
-function answerTo(socket: MessageSocket, clock: PedClock): Promise<void> {
-  return within(clock, 'the PED server did not answer', (resolve, reject) => {
+/** Waits for a message of this type, and calls `then` before the next one is looked at. @throws PedError PED_UNREACHABLE, PED_REMOTE_PROTOCOL; what a REFUSED says */
+export function answerTo(
+  socket: MessageSocket,
+  clock: PedClock,
+  wanted: number,
+  who: string,
+  then: () => void = () => undefined,
+): Promise<void> {
+  return within(clock, `${who} did not answer`, (resolve, reject) => {
     socket.onMessage = (message: RemoteMessage) => {
-      if (message.type === REMOTE_READY) return resolve()
-      if (message.type === REMOTE_REFUSED) reject(refusalOf(message))
-      else reject(new PedError('PED_REMOTE_PROTOCOL', `a message of type ${message.type} where READY comes`))
+      if (message.type === wanted) {
+        then()
+        return resolve()
+      }
+      if (message.type === REMOTE_REFUSED) reject(refusalOf(message, who))
+      else reject(new PedError('PED_REMOTE_PROTOCOL', `a message of type ${message.type} where ${wanted} comes`))
     }
-    socket.onEnd = (error) => reject(error ?? new Error('the PED server hung up'))
+    socket.onEnd = (error) => reject(error ?? new Error('it hung up'))
   }).catch((error: unknown) => {
     socket.close()
     throw error

@@ -1,12 +1,15 @@
+import { createHash } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import type { FrameLink } from '../board/frame-link.js'
-import { PedError } from './errors.js'
+import { PedError, type PedErrorCode } from './errors.js'
 import {
   encodeMessage,
   MessageReader,
+  REFUSED_ABSENT,
   REFUSED_BUSY,
   REFUSED_IDLE,
   REFUSED_STOPPED,
+  REFUSED_UNKNOWN,
   REFUSED_VERSION,
   REMOTE_FRAME,
   type RemoteMessage,
@@ -19,14 +22,29 @@ const REASONS: Readonly<Record<number, string>> = {
   [REFUSED_BUSY]: 'the PED serves another HSM',
   [REFUSED_VERSION]: 'it speaks another version',
   [REFUSED_IDLE]: 'the connection was idle for too long',
-  [REFUSED_STOPPED]: 'the PED server has ended the connection',
+  [REFUSED_STOPPED]: 'it has ended the connection',
+  [REFUSED_ABSENT]: 'no PED is connected to it',
+  [REFUSED_UNKNOWN]: "this server's certificate is not registered there, or not valid",
 }
 
+const CODES: Readonly<Record<number, PedErrorCode>> = {
+  [REFUSED_BUSY]: 'PED_IN_USE',
+  [REFUSED_ABSENT]: 'PED_ABSENT',
+}
+
+/** `address:port` of the other end. */
+export function peerOf({ remoteAddress, remotePort }: TLSSocket): string {
+  return remoteAddress === undefined ? 'somebody' : `${remoteAddress}:${remotePort}`
+}
+
+/** SHA-256 of a certificate in DER, hexadecimal, lower case. */
+export const fingerprintOf = (der: Uint8Array): string => createHash('sha256').update(der).digest('hex')
+
 /** What a REFUSED says. */
-export function refusalOf({ body }: RemoteMessage): PedError {
+export function refusalOf({ body }: RemoteMessage, who = 'the PED server'): PedError {
   const reason = body.length === 1 ? body.readUInt8(0) : 0
-  const code = reason === REFUSED_BUSY ? 'PED_IN_USE' : 'PED_REMOTE_REFUSED'
-  return new PedError(code, `the PED server refuses: ${REASONS[reason] ?? `reason ${reason}`}`)
+  const code = CODES[reason] ?? 'PED_REMOTE_REFUSED'
+  return new PedError(code, `${who} refuses: ${REASONS[reason] ?? `reason ${reason}`}`)
 }
 
 /** Messages on a socket, until either side ends it. */

@@ -4,9 +4,10 @@ import { PED_REMOTE_IDLE_TIMEOUT } from '../../assembly/protocol.js'
 import { type PedClock, realPedClock } from './clock.js'
 import { PedError } from './errors.js'
 import { IdleTimer } from './idle-timer.js'
-import type { Ped } from './ped.js'
-import { MessageSocket, RemoteLink } from './remote-link.js'
+import type { ServedPed } from './line-ped.js'
+import { MessageSocket, peerOf, RemoteLink } from './remote-link.js'
 import {
+  REFUSED_ABSENT,
   REFUSED_BUSY,
   REFUSED_IDLE,
   REFUSED_STOPPED,
@@ -20,11 +21,13 @@ import {
 
 /** Milliseconds in which a connection has to have said what it wants, from its first byte on. */
 const GREETING_TIMEOUT = 10_000
+/** Milliseconds that an HSM waits for a PED which is not there, such as one that has just let the last HSM go. */
+const PED_WAIT = 3000
 /** Connections at a time: one HSM, and some that are told to wait. */
 const CONNECTIONS = 8
 
 export interface RemotePedServerOptions {
-  readonly ped: Ped
+  readonly ped: ServedPed
   /** PEM. */
   readonly certificate: string
   /** PEM, PKCS#8. */
@@ -41,7 +44,16 @@ export type RemotePedEvent =
   | { readonly event: 'remote-connected'; readonly peer: string }
   | { readonly event: 'remote-refused'; readonly peer: string; readonly reason: string }
   | { readonly event: 'remote-idle'; readonly peer: string }
+  /** An HSM waits for a PED that is not there. */
+  | { readonly event: 'ped-awaited'; readonly peer: string }
+  /** The PED was pulled out while it served this HSM. */
+  | { readonly event: 'ped-gone'; readonly peer: string }
   | { readonly event: 'remote-disconnected'; readonly peer: string; readonly reason: string }
+  /** At an appliance: a registered pedserver has called, or has gone. */
+  | { readonly event: 'caller' | 'caller-gone'; readonly name: string; readonly peer: string }
+  /** At a pedserver: an appliance was called, which knows it; it could not be reached. */
+  | { readonly event: 'called'; readonly name: string; readonly peer: string }
+  | { readonly event: 'call-failed'; readonly name: string; readonly reason: string }
 
 /** The HSM that is served. */
 interface Served {
@@ -56,6 +68,8 @@ export class RemotePedServer {
   readonly #clock: PedClock
   readonly #server: Server
   readonly #sockets = new Set<TLSSocket>()
+  /** Ends the waits for a PED. */
+  readonly #stop = new AbortController()
   #served: Served | undefined
 
   private constructor(options: RemotePedServerOptions) {
@@ -112,6 +126,7 @@ export class RemotePedServer {
 
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#stop.abort()
     this.disconnect()
     for (const socket of this.#sockets) socket.destroySoon()
     await closed
@@ -131,9 +146,40 @@ export class RemotePedServer {
       late.stop()
       const known = type === REMOTE_PLUG && body.length === 1 && body.readUInt8(0) === REMOTE_VERSION
       if (!known) this.#refuse(socket, peer, REFUSED_VERSION, 'no PLUG of this version')
-      else if (this.#options.ped.connected) this.#refuse(socket, peer, REFUSED_BUSY, 'the PED serves another HSM')
-      else this.#serve(socket, peer)
+      else void this.#plug(socket, peer)
     }
+  }
+
+  /**
+   * Offers the PED on a connection that this server has made itself: the other end plugs in when it likes, and the connection ends with
+   * the HSM that was served. No idle time counts there.
+   * @param ended called once it is over
+   */
+  offer(socket: MessageSocket, peer: string, ended: () => void): void {
+    socket.onEnd = ended
+    socket.onMessage = ({ type, body }) => {
+      const known = type === REMOTE_PLUG && body.length === 1 && body.readUInt8(0) === REMOTE_VERSION
+      if (known) void this.#plug(socket, peer, ended)
+      else socket.close()
+    }
+  }
+
+  /** @param called what follows the end of a connection that this server has made */
+  async #plug(socket: MessageSocket, peer: string, called?: () => void): Promise<void> {
+    const { ped } = this.#options
+    // Until it is served it has nothing to say.
+    socket.onMessage = () => socket.close()
+    if (!ped.present && !ped.connected) {
+      this.#report({ event: 'ped-awaited', peer })
+      const wait = new AbortController()
+      const time = this.#clock.sleep(PED_WAIT, AbortSignal.any([wait.signal, this.#stop.signal])).catch(() => undefined)
+      await Promise.race([ped.arrival(), time])
+      wait.abort()
+    }
+    if (!socket.open) return
+    if (ped.connected) this.#refuse(socket, peer, REFUSED_BUSY, 'the PED serves another HSM')
+    else if (!ped.present) this.#refuse(socket, peer, REFUSED_ABSENT, 'no PED is connected')
+    else this.#serve(socket, peer, called)
   }
 
   #refuse(socket: MessageSocket, peer: string, code: number, reason: string): void {
@@ -142,12 +188,14 @@ export class RemotePedServer {
     socket.close()
   }
 
-  #serve(socket: MessageSocket, peer: string): void {
-    const idle = new IdleTimer(this.#clock, this.#options.idleTimeout ?? PED_REMOTE_IDLE_TIMEOUT, () => {
+  #serve(socket: MessageSocket, peer: string, called?: () => void): void {
+    const over = () => {
       this.#report({ event: 'remote-idle', peer })
       this.#hangUp(served, REFUSED_IDLE)
-    })
-    const link = new RemoteLink(socket, () => idle.restart())
+    }
+    const limit = this.#options.idleTimeout ?? PED_REMOTE_IDLE_TIMEOUT
+    const idle = called ? undefined : new IdleTimer(this.#clock, limit, over)
+    const link = new RemoteLink(socket, () => idle?.restart())
     const served: Served = { peer, socket, link }
     this.#served = served
     socket.onMessage = ({ type, body }) => {
@@ -156,14 +204,18 @@ export class RemotePedServer {
       else link.close()
     }
     socket.onEnd = (error) => {
-      idle.stop()
+      idle?.stop()
       if (this.#served === served) this.#served = undefined
       this.#report({ event: 'remote-disconnected', peer, reason: error?.message ?? 'hung up' })
       link.close()
+      called?.()
     }
     this.#report({ event: 'remote-connected', peer })
     socket.send(REMOTE_READY)
-    this.#options.ped.connect(link)
+    this.#options.ped.connect(link, () => {
+      this.#report({ event: 'ped-gone', peer })
+      this.#hangUp(served, REFUSED_ABSENT)
+    })
   }
 
   #hangUp(served: Served, code: number): void {
@@ -174,8 +226,4 @@ export class RemotePedServer {
   #report(event: RemotePedEvent): void {
     this.#options.onEvent?.(event)
   }
-}
-
-function peerOf({ remoteAddress, remotePort }: TLSSocket): string {
-  return remoteAddress === undefined ? 'somebody' : `${remoteAddress}:${remotePort}`
 }

@@ -16,6 +16,10 @@ export const REMOTE_READY = 2
 export const REMOTE_REFUSED = 3
 /** Either way: a frame of the PED cable. */
 export const REMOTE_FRAME = 4
+/** pedserver → appliance, first where the pedserver calls: version u8. */
+export const REMOTE_CALL = 5
+/** appliance → pedserver: it is known, and may wait for the appliance's PLUG. */
+export const REMOTE_WAIT = 6
 
 /** The PED serves another HSM. */
 export const REFUSED_BUSY = 1
@@ -25,6 +29,10 @@ export const REFUSED_VERSION = 2
 export const REFUSED_IDLE = 3
 /** pedserver ends, or its person pulled the cable. */
 export const REFUSED_STOPPED = 4
+/** pedserver has no PED, or it was pulled out. */
+export const REFUSED_ABSENT = 5
+/** The pedserver that calls is not registered. */
+export const REFUSED_UNKNOWN = 6
 
 const LENGTH = 2
 const LONGEST = 1 + PED_MAX_FRAME

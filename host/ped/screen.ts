@@ -13,6 +13,12 @@ export function lcd(lines: readonly string[]): string[] {
   return Array.from({ length: LCD_LINES }, (_, i) => displayable(lines[i] ?? '').slice(0, LCD_COLUMNS))
 }
 
+/** The display as a terminal shows it: LCD_LINES rows in a frame. */
+export function drawn(lines: readonly string[]): string[] {
+  const edge = `+${'-'.repeat(LCD_COLUMNS + 2)}+`
+  return [edge, ...lcd(lines).map((line) => `| ${line.padEnd(LCD_COLUMNS)} |`), edge]
+}
+
 export const idle = (remote: boolean) => [remote ? 'Remote PED mode' : 'SCP mode', 'Awaiting command...']
 export const notConnected = ['PED', 'Not connected']
 

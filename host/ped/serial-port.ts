@@ -34,45 +34,58 @@ export class SerialPlug {
   readonly #options: SerialPlugOptions
   readonly #clock: PedClock
   readonly #stop = new AbortController()
-  #line: SerialLine
-  #stream: Duplex
+  #line: SerialLine | undefined
+  #stream: Duplex | undefined
 
-  private constructor(options: SerialPlugOptions, stream: Duplex) {
+  private constructor(options: SerialPlugOptions) {
     this.#options = options
     this.#clock = options.clock ?? realPedClock
-    this.#stream = stream
-    this.#line = new SerialLine({ ...options, stream })
-    void this.#keep()
   }
 
   /** @throws what the first opening throws */
   static async plug(options: SerialPlugOptions): Promise<SerialPlug> {
-    return new SerialPlug(options, await options.open())
+    const plug = new SerialPlug(options)
+    plug.#begin(await options.open())
+    void plug.#keep()
+    return plug
+  }
+
+  /** The same where nothing has to be there yet: it is looked for until it is. */
+  static async whenThere(options: SerialPlugOptions): Promise<SerialPlug> {
+    const plug = new SerialPlug(options)
+    const stream = await options.open().catch(() => undefined)
+    if (stream) plug.#begin(stream)
+    void plug.#keep()
+    return plug
   }
 
   get up(): boolean {
-    return this.#line.up
+    return this.#line?.up ?? false
   }
 
   async close(): Promise<void> {
     this.#stop.abort()
     const stream = this.#stream
-    const closed = stream.closed ? undefined : once(stream, 'close').catch(() => undefined)
-    this.#line.close()
+    const closed = !stream || stream.closed ? undefined : once(stream, 'close').catch(() => undefined)
+    this.#line?.close()
     await closed
+  }
+
+  #begin(stream: Duplex): void {
+    this.#stream = stream
+    this.#line = new SerialLine({ ...this.#options, stream })
   }
 
   async #keep(): Promise<void> {
     const { signal } = this.#stop
     while (!signal.aborted) {
-      if (!this.#stream.closed) await once(this.#stream, 'close', { signal }).catch(() => undefined)
+      if (this.#stream && !this.#stream.closed) await once(this.#stream, 'close', { signal }).catch(() => undefined)
       while (!signal.aborted) {
         await this.#clock.sleep(REOPEN, signal).catch(() => undefined)
         const stream = signal.aborted ? undefined : await this.#options.open().catch(() => undefined)
         if (!stream) continue
-        this.#stream = stream
-        this.#line = new SerialLine({ ...this.#options, stream })
-        if (signal.aborted) this.#line.close()
+        this.#begin(stream)
+        if (signal.aborted) this.#line?.close()
         break
       }
     }

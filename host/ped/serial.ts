@@ -8,6 +8,7 @@ import { encodePacket, PacketReader } from './line-code.js'
 const HERE = 1
 const FRAME = 2
 const TAKEN = 3
+const GONE = 4
 const HEAD = 6
 const ROLES = { hsm: 0, ped: 1 } as const
 
@@ -108,6 +109,8 @@ export class SerialLine {
   #link: LineLink | undefined
   #noise = 0
   #conflict = false
+  /** Nothing that comes counts any more. */
+  #closing = false
 
   constructor(options: SerialLineOptions) {
     this.#options = options
@@ -127,14 +130,21 @@ export class SerialLine {
 
   /** Pulls this end out; the stream is ended. */
   close(): void {
-    if (this.#stop.signal.aborted) return
-    this.#stop.abort()
+    if (this.#closing) return
+    this.#closing = true
     this.hangUp('the line is closed')
+    this.#stop.abort()
     this.#options.stream.destroy()
   }
 
-  /** Ends the link that stands; the line is there for the next one. */
+  /** Ends the link that stands, and says so; the line is there for the next one. */
   hangUp(reason: string): void {
+    const name = this.#self
+    this.#endLink(reason, () => this.#write(GONE, 0, new Uint8Array(0), name))
+  }
+
+  /** @param tell called last: this end is ready for the next link then */
+  #endLink(reason: string, tell: () => void = () => undefined): void {
     const link = this.#link
     if (!link) return
     this.#link = undefined
@@ -142,6 +152,7 @@ export class SerialLine {
     this.#self = newName()
     this.#options.onEvent?.({ event: 'line-down', reason })
     link.ended()
+    tell()
   }
 
   /** Sends the first frame that waits, if it has not been sent yet. */
@@ -189,12 +200,12 @@ export class SerialLine {
     this.#write(HERE, 0, body)
   }
 
-  #write(kind: number, number: number, body: Uint8Array): void {
+  #write(kind: number, number: number, body: Uint8Array, name = this.#self): void {
     const { stream } = this.#options
     if (this.#stop.signal.aborted || !stream.writable) return
     const packet = Buffer.alloc(HEAD + body.length)
     packet.writeUInt8(kind, 0)
-    packet.writeUInt32BE(this.#self, 1)
+    packet.writeUInt32BE(name, 1)
     packet.writeUInt8(number, 5)
     packet.set(body, HEAD)
     stream.write(encodePacket(packet))
@@ -202,7 +213,7 @@ export class SerialLine {
 
   #receive(bytes: Buffer): void {
     for (const packet of this.#reader.push(bytes)) {
-      if (packet.length < HEAD || this.#stop.signal.aborted) continue
+      if (packet.length < HEAD || this.#closing) continue
       const [kind, name, number] = [packet.readUInt8(0), packet.readUInt32BE(1), packet.readUInt8(5)]
       const body = packet.subarray(HEAD)
       if (kind === HERE) this.#hear(name, body)
@@ -234,7 +245,8 @@ export class SerialLine {
     try {
       this.#options.onLink(link)
     } catch (error) {
-      this.hangUp(error instanceof Error ? error.message : String(error))
+      // Without a word: the other end would begin anew at once, and so it would go on.
+      this.#endLink(error instanceof Error ? error.message : String(error))
     }
   }
 
@@ -245,6 +257,11 @@ export class SerialLine {
       link.sent = 0
       link.sending = (link.sending + 1) & 0xff
       this.pump()
+      return
+    }
+    if (kind === GONE) {
+      this.#endLink('the other end has hung up')
+      this.#here()
       return
     }
     if (kind !== FRAME) return

@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline'
 import { type Readable, Writable } from 'node:stream'
 import { PedError } from './errors.js'
 import type { PersonTerminal } from './operator-terminal.js'
+import { drawn } from './screen.js'
 
 /** A terminal on two streams, such as standard input and output. Reads nothing while no question stands. */
 export class StreamTerminal implements PersonTerminal {
@@ -57,4 +58,9 @@ export class StreamTerminal implements PersonTerminal {
       lines.once('close', () => end(() => reject(new PedError('PED_TERMINAL_CLOSED', 'the terminal is gone'))))
     })
   }
+}
+
+/** Shows the display of a PED on a stream: for its idle screen, while no question draws it. */
+export const displayOn = (output: Writable) => (lcd: readonly string[]) => {
+  output.write(`${drawn(lcd).join('\n')}\n`)
 }

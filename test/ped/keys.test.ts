@@ -106,7 +106,7 @@ files('wrong fields are refused with a reason', () => {
   const good: Record<string, unknown> = JSON.parse(text)
   const cases: [change: Record<string, unknown>, reason: RegExp, code?: PedErrorCode][] = [
     [{ format: 'something else' }, /not a PED key file/],
-    [{ version: 3 }, /newer version/, 'PED_KEY_VERSION'],
+    [{ version: 4 }, /newer version/, 'PED_KEY_VERSION'],
     [{ version: '1' }, /version number/],
     [{ kind: 'butler' }, /kind of PED key/],
     [{ kind: 'so ' }, /kind of PED key/],

@@ -94,7 +94,7 @@ const line = await plugPedLine(
 const log = join(folder, 'ped.log')
 const ped = spawn(
   process.execPath,
-  [MOONLET, 'ped', '--serial', pedPath, '--keys', keys, '--rules', rules, '--log', log],
+  [MOONLET, 'ped', '--serial', pedPath, '--keys', keys, '--rules', rules, '--log', log, '--log-level', 'debug'],
   { stdio: 'inherit' },
 )
 // What the PED says of itself, in a file: how many questions it has asked, how many answers given.

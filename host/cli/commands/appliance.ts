@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
-import { ApplianceService, useLab } from '../../lab/index.js'
+import { ApplianceService, listenForPedServers, useLab } from '../../lab/index.js'
 import { COMMON_OPTIONS, readArguments, readListen, refusePositionals, stateFolder } from '../command-line.js'
+import { eventWriter, readLogLevel } from '../event-log.js'
 import type { CliCommand } from '../program.js'
 import { serveNtls } from '../serve-ntls.js'
 
@@ -19,8 +20,12 @@ Prints a line of JSON for each thing that happens, nothing secret among them.
 Options:
   --listen HOST:PORT  where to listen (default: what 'ntls bind' of lunash has
                       set, or 127.0.0.1:1792); port 0 is any free one
+  --ped-listen HOST:PORT
+                      let PED servers call here that 'hsm ped server register'
+                      of lunash has registered; 9697 is usual
   --key-log FILE      append the secrets of each TLS connection to FILE, for
                       Wireshark: whoever has it can read all that was said
+  --log-level LEVEL   what is printed: error, warn, info (the default) or debug
   --rules FILE        operator rules for the PED, looked at before the lab's own
   --state DIR         state folder of the lab
   --debug             show the stack of an error
@@ -33,8 +38,10 @@ Options:
         options: {
           ...COMMON_OPTIONS,
           listen: { type: 'string' },
+          'ped-listen': { type: 'string' },
           rules: { type: 'string' },
           'key-log': { type: 'string' },
+          'log-level': { type: 'string' },
         },
         allowPositionals: true,
       }),
@@ -45,9 +52,22 @@ Options:
     }
     refusePositionals(positionals)
     const listen = values.listen === undefined ? undefined : readListen(values.listen)
-    const served = { serve: { kind: 'network' }, rules: values.rules } as const
+    const tell = eventWriter(readLogLevel(values['log-level']), (line) => io.stdout.write(line))
+    const served = { serve: { kind: 'network' }, rules: values.rules, onPedEvent: tell } as const
+    const calls = values['ped-listen'] === undefined ? undefined : readListen(values['ped-listen'], '--ped-listen')
     await useLab(stateFolder(values.state, io.env), served, (lab) =>
-      serveNtls(io, { listen, keyLog: values['key-log'] }, (options) => ApplianceService.start(lab, options)),
+      serveNtls(io, { listen, keyLog: values['key-log'], tell }, async (options) => {
+        const service = await ApplianceService.start(lab, options)
+        if (!calls) return service
+        try {
+          const callers = await listenForPedServers(lab, calls, { onEvent: tell })
+          tell({ event: 'listening-for-peds', ...callers.address })
+        } catch (error) {
+          await service.close()
+          throw error
+        }
+        return service
+      }),
     )
     return 0
   },

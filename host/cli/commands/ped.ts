@@ -1,27 +1,31 @@
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
-import { pedAtLine, StreamTerminal } from '../../lab/index.js'
+import { displayOn, pedAtLine, pedAtSocket, StreamTerminal } from '../../lab/index.js'
 import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder, UsageError } from '../command-line.js'
-import { openEventLog } from '../event-log.js'
+import { type LoggedEvent, openEventLog, readLogLevel } from '../event-log.js'
 import type { CliCommand } from '../program.js'
 
 export const ped: CliCommand = {
   name: 'ped',
-  summary: 'A PED at a serial line',
-  help: `Usage: moonlet ped --serial PATH [options]
+  summary: 'A PED with its person, for pedserver or at a serial line',
+  help: `Usage: moonlet ped [options]
 
-A PED at a serial line, whose other end is the PED port of an HSM: in lab.json,
-"ped": { ..., "serial": [{ "hsm": "backup", "path": "/dev/ttyUSB0" }] }. It answers by the
-lab's rules; at a terminal you are the person where no rule does. Ctrl-C pulls it
-out.
+A PED in a process of its own: display, keypad and key slot at your terminal. It
+waits at a socket in the state folder, where 'pedserver -mode start' finds it; or
+with --serial at a serial line, whose other end is a pedserver, or the PED port of
+an HSM: in lab.json, "ped": { ..., "serial": [{ "hsm": "backup", "path":
+"/dev/ttyUSB0" }] }. It answers by the lab's rules; at a terminal you are the
+person where no rule does. Ctrl-C pulls it out.
 
 Options:
-  --serial PATH    the port: /dev/ttyUSB0, a pty, COM3
+  --serial PATH    a serial port: /dev/ttyUSB0, a pty, COM3
   --baud N         115200 unless given
   --keys DIR       folder of PED keys (default: those of the lab)
   --rules FILE     operator rules, looked at before the lab's own
   --by-hand        leave the lab's own rules out
-  --log FILE       append every event, a JSON object in each line
+  --log FILE       append events, a JSON object in each line
+  --log-level LEVEL
+                   error, warn, info (the default), or debug for every event
   --state DIR      state folder of the lab
   --debug          show the stack of an error
   -h, --help       show this help
@@ -38,6 +42,7 @@ Options:
           rules: { type: 'string' },
           'by-hand': { type: 'boolean' },
           log: { type: 'string' },
+          'log-level': { type: 'string' },
         },
         allowPositionals: true,
       }),
@@ -47,21 +52,30 @@ Options:
       return 0
     }
     refusePositionals(positionals)
-    if (!values.serial) throw new UsageError("Option '--serial' is missing: the port that the PED is at")
+    const baud = baudRate(values.baud)
+    if (values.serial === '') throw new UsageError("Option '--serial' needs the path of a port")
+    if (baud !== undefined && values.serial === undefined) throw new UsageError("'--baud' goes with '--serial'")
     const { stdin, stdout, stderr, env, signal } = io
-    const log = openEventLog(values.log)
+    const log = openEventLog(values.log, readLogLevel(values['log-level']))
+    const stateDir = stateFolder(values.state, env)
     try {
       const there = stdin.isTTY && stderr.isTTY
-      const plug = await pedAtLine(stateFolder(values.state, env), {
-        path: values.serial,
-        baudRate: baudRate(values.baud),
+      const seat = {
         ...{ keys: values.keys, rules: values.rules, byHand: values['by-hand'] },
         ...(there
-          ? { person: new StreamTerminal(stdin, stderr, true) }
+          ? { person: new StreamTerminal(stdin, stderr, true), onIdle: displayOn(stderr) }
           : { pedScreen: (line: string) => stderr.write(`${line}\n`) }),
-        onEvent: (event) => log.write(event),
-      })
-      stdout.write(`The PED is at ${values.serial}.\n`)
+        onEvent: (event: LoggedEvent) => log.write(event),
+      }
+      const plug =
+        values.serial === undefined
+          ? await pedAtSocket(stateDir, seat)
+          : await pedAtLine(stateDir, { path: values.serial, baudRate: baud, ...seat })
+      log.write({ event: 'waiting', at: values.serial ?? 'socket' })
+      stdout.write(
+        values.serial === undefined ? 'The PED waits for a pedserver.\n' : `The PED is at ${values.serial}.\n`,
+      )
+      io.expectSignal()
       if (!signal.aborted) await once(signal, 'abort')
       await plug.close()
       return 0

@@ -8,6 +8,7 @@ import {
   stateFolder,
   UsageError,
 } from '../command-line.js'
+import { eventWriter, readLogLevel } from '../event-log.js'
 import type { CliCommand, CliIo } from '../program.js'
 import { serveNtls } from '../serve-ntls.js'
 
@@ -17,6 +18,7 @@ const OPTIONS = {
   hsm: { type: 'string', multiple: true },
   rules: { type: 'string' },
   'key-log': { type: 'string' },
+  'log-level': { type: 'string' },
   name: { type: 'string', short: 'n' },
   certificate: { type: 'string', short: 'c' },
   address: { type: 'string' },
@@ -69,6 +71,7 @@ Options:
                       the lab unless given
   --key-log FILE      append the secrets of each TLS connection to FILE, for
                       Wireshark: whoever has it can read all that was said
+  --log-level LEVEL   what is printed: error, warn, info (the default) or debug
   --rules FILE        operator rules for the PED, looked at before the lab's own
   -n, --name NAME     of a client
   -c, --certificate FILE
@@ -97,11 +100,13 @@ Options:
   },
 }
 
-function lend(stateDir: string, { listen, hsm: names, rules, 'key-log': keyLog }: Values, io: CliIo): Promise<void> {
+function lend(stateDir: string, values: Values, io: CliIo): Promise<void> {
+  const { listen, hsm: names, rules, 'key-log': keyLog } = values
+  const tell = eventWriter(readLogLevel(values['log-level']), (line) => io.stdout.write(line))
   const at = listen === undefined ? undefined : readListen(listen)
   return whileLending(stateDir, () =>
-    useLab(stateDir, { serve: { kind: 'backup', names }, rules }, (lab) =>
-      serveNtls(io, { listen: at, keyLog }, (options) => ApplianceService.lend(lab, options)),
+    useLab(stateDir, { serve: { kind: 'backup', names }, rules, onPedEvent: tell }, (lab) =>
+      serveNtls(io, { listen: at, keyLog, tell }, (options) => ApplianceService.lend(lab, options)),
     ),
   )
 }

@@ -13,6 +13,7 @@ import {
 } from '../../lab/index.js'
 import { tellStarter } from '../background.js'
 import { COMMON_OPTIONS, readArguments, stateFolder, UsageError } from '../command-line.js'
+import { eventWriter, type LoggedEvent, readLogLevel } from '../event-log.js'
 import type { CliCommand, CliIo } from '../program.js'
 import { readUsbAddress } from './usb-address.js'
 
@@ -52,6 +53,7 @@ Options:
                          any free one
   --ids VENDOR:PRODUCT   USB ids that the devices show (default: 1209:4c48)
   --local-ped HSM        plug the lab's PED into this HSM's own connector
+  --log-level LEVEL      what is printed: error, warn, info (the default) or debug
   --rules FILE           operator rules for that PED, looked at before the lab's own
   --commands             take commands from standard input, one per line:
                          'unplug HSM', 'plug HSM', 'tamper HSM [CAUSE]'
@@ -68,6 +70,7 @@ Options:
           listen: { type: 'string' },
           ids: { type: 'string' },
           'local-ped': { type: 'string' },
+          'log-level': { type: 'string' },
           rules: { type: 'string' },
           commands: { type: 'boolean' },
         },
@@ -78,9 +81,7 @@ Options:
       io.stdout.write(this.help)
       return 0
     }
-    const tell = (event: object): void => {
-      io.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level: 'info', ...event })}\n`)
-    }
+    const tell = eventWriter(readLogLevel(values['log-level']), (line) => io.stdout.write(line))
     const names = positionals.length > 0 ? positionals : undefined
     const options = {
       ...readUsbAddress(values.listen ?? '127.0.0.1'),
@@ -120,7 +121,7 @@ function ended(signal: AbortSignal): Promise<void> {
 }
 
 /** One command after the other; what is wrong with one is told, and the service goes on. */
-function obey({ stdin, signal }: CliIo, service: UsbService, tell: (event: object) => void): void {
+function obey({ stdin, signal }: CliIo, service: UsbService, tell: (event: LoggedEvent) => void): void {
   const lines = createInterface({ input: stdin, signal })
   let last = Promise.resolve()
   lines.on('line', (line) => {

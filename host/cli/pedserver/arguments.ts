@@ -1,7 +1,10 @@
 import { parseArgs } from 'node:util'
+import type { PedSource } from '../../lab/index.js'
 import { readArguments, UsageError } from '../command-line.js'
+import { type LogLevel, readLogLevel } from '../event-log.js'
 
 export const MODES = ['start', 'stop', 'show', 'config', 'connect', 'disconnect'] as const
+export const APPLIANCE_ACTIONS = ['register', 'list', 'delete'] as const
 export type PedServerMode = (typeof MODES)[number]
 
 const OPTIONS = {
@@ -10,9 +13,16 @@ const OPTIONS = {
   ip: { type: 'string' },
   idletimeout: { type: 'string' },
   logfilename: { type: 'string' },
+  'log-level': { type: 'string' },
+  ped: { type: 'string' },
   force: { type: 'boolean' },
   set: { type: 'boolean' },
   foreground: { type: 'boolean' },
+  appliance: { type: 'string' },
+  regen: { type: 'boolean' },
+  name: { type: 'string' },
+  certificate: { type: 'string' },
+  commonname: { type: 'string' },
   keys: { type: 'string' },
   rules: { type: 'string' },
   'by-hand': { type: 'boolean' },
@@ -23,10 +33,19 @@ const OPTIONS = {
 
 export interface PedServerArguments {
   readonly mode: PedServerMode | undefined
+  /** Where there is no mode: what to do with the appliances that are known; or make a new certificate. */
+  readonly appliance: (typeof APPLIANCE_ACTIONS)[number] | undefined
+  readonly regen: boolean
+  /** Of an appliance. */
+  readonly name: string | undefined
+  readonly certificate: string | undefined
+  readonly commonName: string | undefined
   readonly port: number | undefined
   readonly ip: string | undefined
   readonly idleSeconds: number | undefined
   readonly log: string | undefined
+  readonly logLevel: LogLevel
+  readonly ped: PedSource | undefined
   readonly force: boolean
   readonly set: boolean
   readonly foreground: boolean
@@ -48,16 +67,29 @@ export function readPedServerArguments(args: readonly string[]): PedServerArgume
   )
   const { values } = readArguments(() => parseArgs({ args: dashed, options: OPTIONS }))
   const mode = MODES.find((one) => one === values.mode)
-  if (!values.help && !mode) {
+  const appliance = APPLIANCE_ACTIONS.find((one) => one === values.appliance)
+  if (values.appliance !== undefined && !appliance) {
+    throw new UsageError(`Option '-appliance' takes ${APPLIANCE_ACTIONS.join(', ')}, not '${values.appliance}'`)
+  }
+  const tasks = [values.mode, values.appliance, values.regen].filter((one) => one !== undefined)
+  if (tasks.length > 1) throw new UsageError("Only one of '-mode', '-appliance' and '-regen' can be given")
+  if (!values.help && !mode && !appliance && !values.regen) {
     const what = values.mode === undefined ? 'You must specify a mode' : `There is no mode '${values.mode}'`
     throw new UsageError(`${what}: ${MODES.join(', ')}`)
   }
   return {
     mode,
+    appliance,
+    regen: values.regen ?? false,
+    name: values.name,
+    certificate: values.certificate,
+    commonName: values.commonname,
     port: number(values.port, 'port', 0, 0xffff),
     ip: values.ip,
     idleSeconds: number(values.idletimeout, 'idletimeout', 1, 99_999),
     log: values.logfilename,
+    logLevel: readLogLevel(values['log-level']),
+    ped: pedSource(values.ped),
     force: values.force ?? false,
     set: values.set ?? false,
     foreground: values.foreground ?? false,
@@ -67,6 +99,15 @@ export function readPedServerArguments(args: readonly string[]): PedServerArgume
     state: values.state,
     help: values.help ?? false,
   }
+}
+
+function pedSource(text: string | undefined): PedSource | undefined {
+  if (text === undefined) return undefined
+  if (text === 'own' || text === 'local') return { at: text }
+  const [, port] = /^serial:(.+)$/.exec(text) ?? []
+  if (port !== undefined) return { at: 'serial', path: port }
+  if (text.includes('/')) return { at: 'socket', path: text }
+  throw new UsageError(`Option '-ped' takes own, local, serial:PATH or the path of a socket, not '${text}'`)
 }
 
 function number(text: string | undefined, option: string, least: number, most: number): number | undefined {

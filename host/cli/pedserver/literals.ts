@@ -21,6 +21,13 @@ export const literals = {
   /** R. */
   stopped: 'Ped Server shutdown.',
   /** R. */
+  connected: 'Ped Server connected.',
+  /** R, as all of the appliances. */
+  registered: (name: string) => `Appliance ${name} registered.`,
+  deleted: (name: string) => `Appliance ${name} deleted.`,
+  noAppliances: 'No appliances are registered.',
+  regenerated: (path: string) => ['New key and certificate made.', `Certificate: ${path}`],
+  /** R. */
   disconnected: 'Ped Server disconnected.',
   /** D for the heading and the names of the first fields, R for the layout of the values. */
   information: '   Server Information:',

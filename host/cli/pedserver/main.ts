@@ -3,12 +3,14 @@ import {
   LabError,
   orderPedServer,
   type PedServerConfig,
+  type PedServerOrder,
   type PedServerStatus,
   readPedServerConfig,
   writePedServerConfig,
 } from '../../lab/index.js'
 import { stateFolder } from '../command-line.js'
 import type { CliIo } from '../program.js'
+import { knownAppliances, needed } from './appliances.js'
 import { type PedServerArguments, readPedServerArguments } from './arguments.js'
 import { HELP } from './help.js'
 import { literals } from './literals.js'
@@ -18,11 +20,15 @@ import { serve, startInBackground } from './start.js'
 export async function pedserver(args: readonly string[], io: CliIo): Promise<number> {
   const given = readPedServerArguments(args)
   const print = (...lines: readonly string[]) => io.stdout.write(`${lines.join('\n')}\n`)
-  if (given.help || given.mode === undefined) {
+  const stateDir = stateFolder(given.state, io.env)
+  if (given.help) {
     io.stdout.write(HELP)
     return 0
   }
-  const stateDir = stateFolder(given.state, io.env)
+  if (given.regen || given.appliance || given.mode === undefined) {
+    print(literals.version, ...(await knownAppliances(stateDir, given)))
+    return 0
+  }
   const config = configured(stateDir, given)
   print(literals.version, literals.launched[given.mode])
   switch (given.mode) {
@@ -42,22 +48,22 @@ export async function pedserver(args: readonly string[], io: CliIo): Promise<num
       print(...configuration(config))
       return 0
     case 'disconnect':
-      await obeyed(stateDir, 'disconnect')
+      await obeyed(stateDir, given.name === undefined ? 'disconnect' : `leave ${given.name}`)
       print(literals.disconnected)
       return 0
     case 'connect':
-      throw new LabError(
-        'LAB_OPTION_INVALID',
-        "connections from the PED to an appliance are not supported: use 'ped connect' at the HSM",
-      )
+      await obeyed(stateDir, `call ${needed(given.name, '-name')}`)
+      print(literals.connected)
+      return 0
   }
 }
 
-async function obeyed(stateDir: string, order: 'stop' | 'stop force' | 'disconnect'): Promise<void> {
-  const { outcome, status } = await orderPedServer(stateDir, order)
+async function obeyed(stateDir: string, order: PedServerOrder): Promise<void> {
+  const { outcome, problem, status } = await orderPedServer(stateDir, order)
   if (outcome === 'busy') {
     throw new LabError('PED_IN_USE', `the PED serves the HSM at ${status.peer}: disconnect it first, or use -force`)
   }
+  if (outcome === 'failed') throw new LabError('PED_CALL_FAILED', problem ?? 'it failed')
 }
 
 /** The configuration with what the line says in its place. */
@@ -74,20 +80,36 @@ function configured(stateDir: string, { ip, port, idleSeconds, log }: PedServerA
 const fields = (values: readonly (readonly [name: string, value: string | number])[]) =>
   values.map(([name, value]) => `      ${`${name}:`.padEnd(33)}${value}`)
 
-function information({ pid, host, port, fingerprint, peer, idleSeconds, lcd }: PedServerStatus): string[] {
+/** Where the PED is, in words; other places are paths. */
+const PED_PLACES: Readonly<Record<string, string>> = { own: "in this server's process", local: 'moonlet ped' }
+
+function information({
+  pid,
+  host,
+  port,
+  fingerprint,
+  peer,
+  idleSeconds,
+  ped,
+  present,
+  lcd,
+  appliances,
+}: PedServerStatus): string[] {
   return [
     literals.information,
     ...fields([
       ['Hostname', hostname()],
       ['IP', host],
       ['Firmware Version', literals.firmware],
-      ['Ped2 Connection Status', 'Connected'],
+      ['Ped2 Connection Status', present ? 'Connected' : 'Disconnected'],
+      ['PED', PED_PLACES[ped] ?? ped],
       ['Process', pid],
       ['Server Port', port],
       ['Idle Timeout (seconds)', idleSeconds],
       ['Certificate SHA-256', fingerprint],
       ['HSM', peer ?? 'none'],
-      ['Display', lcd.filter((line) => line !== '').join(' / ')],
+      ...appliances.map(({ name, up }) => [`Appliance ${name}`, up ? 'Connected' : 'Disconnected'] as const),
+      ...(lcd.length > 0 ? [['Display', lcd.filter((line) => line !== '').join(' / ')] as const] : []),
     ]),
   ]
 }

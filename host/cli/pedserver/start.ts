@@ -24,15 +24,15 @@ type Report = { readonly ready: true } | { readonly failed: string; readonly cod
 export async function serve(
   stateDir: string,
   { host, port, idleSeconds, log: path }: PedServerConfig,
-  { keys, rules, byHand }: PedServerArguments,
+  { keys, rules, byHand, ped, logLevel }: PedServerArguments,
   io: CliIo,
 ): Promise<number> {
   const background = process.send !== undefined
-  const log = openEventLog(path ?? defaultLog(stateDir))
+  const log = openEventLog(path ?? defaultLog(stateDir), logLevel)
   const seat: StandalonePedOptions = { keys, rules, byHand, ...whoIsThere(io, background) }
   try {
     const server = await PedServer.start(stateDir, {
-      ...{ host, port, idleSeconds, ...seat },
+      ...{ host, port, idleSeconds, ped, ...seat },
       onEvent: (event) => log.write(event),
     })
     const { host: address, port: own } = server.status()

@@ -14,7 +14,6 @@ import { literals } from '../literals.js'
 import { force } from './client.js'
 
 const group = word('hsm', 'h')
-const ped = word('ped', 'p')
 
 const show: Command = {
   words: [group, word('show', 's')],
@@ -131,39 +130,5 @@ async function newPassword(context: Context): Promise<string> {
   return first
 }
 
-const connect: Command = {
-  words: [group, ped, word('connect', 'c')],
-  options: [
-    { name: 'ip', short: ['i'], kind: 'text', required: true, value: '<address>', help: 'Where the PED server is' },
-    { name: 'port', short: ['p'], kind: 'number', value: '<port>', help: 'Its port, 1503 unless given' },
-  ],
-  help: 'Connect the HSM to a remote PED',
-  async run(context, args) {
-    const port = args.number('port')
-    if (port !== undefined && (port < 1 || port > 0xffff)) throw new Refusal(rendered(literals.badPort))
-    const { client, ped: connector } = await context.door.hsm()
-    context.output.paragraph(literals.pedConnect)
-    await connector.connect(args.requiredText('ip'), port)
-    try {
-      await client.ped.connect()
-    } catch (error) {
-      // No cable stays that nothing goes over.
-      await connector.disconnect().catch(() => undefined)
-      throw error
-    }
-  },
-}
-
-const disconnect: Command = {
-  words: [group, ped, word('disconnect', 'd')],
-  options: [],
-  help: 'Disconnect the HSM from the remote PED',
-  async run(context) {
-    const { client, ped: connector } = await context.door.hsm()
-    await client.ped.disconnect()
-    await connector.disconnect()
-  },
-}
-
-export const hsmCommands: readonly Command[] = [show, init, login, logout, connect, disconnect]
-export const changesHsm: ReadonlySet<Command> = new Set([init, login, logout, connect, disconnect])
+export const hsmCommands: readonly Command[] = [show, init, login, logout]
+export const changesHsm: ReadonlySet<Command> = new Set([init, login, logout])

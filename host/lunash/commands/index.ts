@@ -3,6 +3,7 @@ import { changesClients, clientCommands } from './client.js'
 import { generalCommands } from './general.js'
 import { changesHsm, hsmCommands } from './hsm.js'
 import { changesPartitions, partitionCommands } from './partition.js'
+import { changesPed, pedCommands } from './ped.js'
 import { serviceCommands } from './service.js'
 
 /** `help` first: it is what groups without their command answer with. */
@@ -12,9 +13,10 @@ export const COMMANDS: readonly Command[] = [
   ...serviceCommands,
   ...partitionCommands,
   ...hsmCommands,
+  ...pedCommands,
 ]
 
 /** Commands that end with `'name' successful.` */
 export function saysSuccessful(command: Command): boolean {
-  return changesClients.has(command) || changesPartitions.has(command) || changesHsm.has(command)
+  return [changesClients, changesPartitions, changesHsm, changesPed].some((set) => set.has(command))
 }

@@ -1,0 +1,192 @@
+import { X509Certificate } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { createServer, type Server, type TLSSocket } from 'node:tls'
+import type { FrameLink } from '../board/frame-link.js'
+import { type PedClock, realPedClock } from './clock.js'
+import { PedError } from './errors.js'
+import { IdleTimer } from './idle-timer.js'
+import { plugIn } from './remote-client.js'
+import { fingerprintOf, MessageSocket, peerOf } from './remote-link.js'
+import type { RemotePedEvent } from './remote-server.js'
+import {
+  REFUSED_STOPPED,
+  REFUSED_UNKNOWN,
+  REFUSED_VERSION,
+  REMOTE_CALL,
+  REMOTE_REFUSED,
+  REMOTE_VERSION,
+  REMOTE_WAIT,
+} from './remote-wire.js'
+
+/** Milliseconds in which a pedserver has to have said what it wants. */
+const GREETING_TIMEOUT = 10_000
+/** Milliseconds that an HSM waits for a pedserver which is registered: it calls again a moment after its last HSM has gone. */
+const CALL_WAIT = 3000
+/** Connections at a time. */
+const CONNECTIONS = 16
+
+export interface PedCallersOptions {
+  /** PEM; the appliance's own. */
+  readonly certificate: string
+  /** PEM, PKCS#8. */
+  readonly privateKey: string
+  /** Name of the pedserver that is registered with this certificate. @param fingerprint SHA-256, hexadecimal, lower case */
+  readonly nameOf: (fingerprint: string) => string | undefined
+  /** Real time unless given. */
+  readonly clock?: PedClock
+  readonly onEvent?: (event: RemotePedEvent) => void
+}
+
+/** A pedserver that has called and waits to be used. */
+interface Caller {
+  readonly peer: string
+  readonly socket: MessageSocket
+}
+
+/**
+ * Where pedservers call an appliance (SPEC.md §5.4): mutual TLS, those that are registered and nobody else. Each waits until an HSM plugs
+ * its cable in. Their connections know no idle time.
+ */
+export class PedCallers {
+  readonly #options: PedCallersOptions
+  readonly #clock: PedClock
+  readonly #server: Server
+  readonly #sockets = new Set<TLSSocket>()
+  readonly #waiting = new Map<string, Caller>()
+  readonly #watchers = new Set<(name: string) => void>()
+  readonly #stop = new AbortController()
+
+  private constructor(options: PedCallersOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? realPedClock
+    this.#server = createServer({
+      cert: options.certificate,
+      key: options.privateKey,
+      minVersion: 'TLSv1.2',
+      handshakeTimeout: GREETING_TIMEOUT,
+      requestCert: true,
+      // Certificates are self-made: what counts is whether it is registered.
+      rejectUnauthorized: false,
+    })
+    this.#server.maxConnections = CONNECTIONS
+    this.#server.on('secureConnection', (socket) => this.#accept(socket))
+    this.#server.on('tlsClientError', (error, socket) => {
+      this.#report({ event: 'remote-refused', peer: peerOf(socket), reason: error.message })
+    })
+  }
+
+  /** @throws PedError PED_LISTEN */
+  static async listen(options: PedCallersOptions, port: number, host = '127.0.0.1'): Promise<PedCallers> {
+    const callers = new PedCallers(options)
+    await new Promise<void>((resolve, reject) => {
+      const failed = (cause: Error) => {
+        const text = `no PED server can call at ${host}, port ${port}: ${cause.message}`
+        reject(new PedError('PED_LISTEN', text, { cause }))
+      }
+      callers.#server.once('error', failed)
+      callers.#server.listen(port, host, () => {
+        callers.#server.off('error', failed)
+        resolve()
+      })
+    })
+    return callers
+  }
+
+  get address(): { readonly host: string; readonly port: number } {
+    const address = this.#server.address() as AddressInfo
+    return { host: address.address, port: address.port }
+  }
+
+  /** Names of the pedservers that wait. */
+  get waiting(): readonly string[] {
+    return [...this.#waiting.keys()]
+  }
+
+  /** Plugs a cable into the PED of a pedserver that has called. @throws PedError PED_UNREACHABLE: it does not wait; PED_IN_USE, PED_ABSENT, PED_REMOTE_REFUSED */
+  async take(name: string): Promise<FrameLink> {
+    if (!this.#waiting.has(name)) await this.#arrival(name)
+    const caller = this.#waiting.get(name)
+    if (!caller) throw new PedError('PED_UNREACHABLE', `the PED server "${name}" has not called`)
+    this.#waiting.delete(name)
+    return plugIn(caller.socket, caller.peer, { clock: this.#clock, onEvent: (event) => this.#report(event) })
+  }
+
+  /** Resolves once it has called, or the time is over. */
+  async #arrival(name: string): Promise<void> {
+    const wait = new AbortController()
+    const time = this.#clock.sleep(CALL_WAIT, AbortSignal.any([wait.signal, this.#stop.signal])).catch(() => undefined)
+    const called = new Promise<void>((resolve) => {
+      const notice = (caller: string) => {
+        if (caller === name) resolve()
+      }
+      this.#watchers.add(notice)
+      wait.signal.addEventListener('abort', () => this.#watchers.delete(notice))
+    })
+    await Promise.race([called, time])
+    wait.abort()
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    for (const { socket } of this.#waiting.values()) socket.send(REMOTE_REFUSED, Uint8Array.of(REFUSED_STOPPED))
+    this.#waiting.clear()
+    for (const socket of this.#sockets) socket.destroySoon()
+    await closed
+  }
+
+  #accept(raw: TLSSocket): void {
+    const peer = peerOf(raw)
+    raw.setKeepAlive(true, 30_000)
+    const socket = new MessageSocket(raw)
+    this.#sockets.add(raw)
+    raw.once('close', () => this.#sockets.delete(raw))
+    const late = new IdleTimer(this.#clock, GREETING_TIMEOUT, () => {
+      this.#report({ event: 'remote-refused', peer, reason: 'it said nothing' })
+      socket.close()
+    })
+    const refuse = (code: number, reason: string) => {
+      this.#report({ event: 'remote-refused', peer, reason })
+      socket.send(REMOTE_REFUSED, Uint8Array.of(code))
+      socket.close()
+    }
+    socket.onEnd = () => late.stop()
+    socket.onMessage = ({ type, body }) => {
+      late.stop()
+      const name = this.#nameOf(raw)
+      if (type !== REMOTE_CALL || body.length !== 1 || body.readUInt8(0) !== REMOTE_VERSION)
+        refuse(REFUSED_VERSION, 'no CALL of this version')
+      else if (name === undefined) refuse(REFUSED_UNKNOWN, 'its certificate is not registered, or not valid now')
+      else this.#keep(name, { peer, socket })
+    }
+  }
+
+  /** The pedserver at the other end, by its certificate. */
+  #nameOf(raw: TLSSocket): string | undefined {
+    const der = raw.getPeerCertificate().raw
+    if (!der) return undefined
+    const { validFrom, validTo } = new X509Certificate(der)
+    const now = Date.now()
+    const valid = Date.parse(validFrom) <= now && now <= Date.parse(validTo)
+    return valid ? this.#options.nameOf(fingerprintOf(der)) : undefined
+  }
+
+  #keep(name: string, caller: Caller): void {
+    const { socket, peer } = caller
+    // One that calls again has lost its earlier connection, whether that shows here or not.
+    this.#waiting.get(name)?.socket.close()
+    this.#waiting.set(name, caller)
+    socket.onMessage = () => socket.close()
+    socket.onEnd = () => {
+      if (this.#waiting.get(name) === caller) this.#waiting.delete(name)
+      this.#report({ event: 'caller-gone', name, peer })
+    }
+    this.#report({ event: 'caller', name, peer })
+    socket.send(REMOTE_WAIT)
+    for (const notice of [...this.#watchers]) notice(name)
+  }
+
+  #report(event: RemotePedEvent): void {
+    this.#options.onEvent?.(event)
+  }
+}
