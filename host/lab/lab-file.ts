@@ -34,6 +34,8 @@ export interface LabHsm {
   /** Firmware version that the HSM was manufactured as, such as 6.27.0. */
   readonly profile: string
   readonly auth: 'ped' | 'password'
+  /** Decimal; by it the HSM is known where it is found at the end of a cable. */
+  readonly serial?: string | undefined
   readonly latency?: LabLatency | undefined
   /** The power goes at this operation on flash, counter or battery, counted from 1 each time the HSM is switched on. */
   readonly powerCut?: number | undefined
@@ -124,6 +126,7 @@ const checkLab: Check<LabFile> = object({
       folder: inside,
       profile: textLike(/^\d+\.\d+\.\d+$/, 'a firmware version such as 6.27.0'),
       auth: oneOf('ped', 'password'),
+      serial: optional(textLike(/^[1-9][0-9]{0,19}$/, 'a serial number')),
       latency: optional(checkLatency),
       powerCut: optional(wholeNumber(1, Number.MAX_SAFE_INTEGER)),
     }),

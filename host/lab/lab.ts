@@ -194,6 +194,7 @@ function unseen(name: string): string {
 interface Elsewhere {
   /** HSMs that are not switched on here. */
   readonly names: ReadonlySet<string>
+  /** Names of HSMs by which they are known at the end of a cable. */
   readonly serials: ReadonlyMap<bigint, string>
   /** Those of them that NTLS servers of this lab have. */
   readonly ntls: readonly string[]
@@ -209,12 +210,15 @@ const reachable = (host: string): string => (host === '0.0.0.0' || host === '::'
 async function elsewhere(stateDir: string, file: LabFile, options: LabOptions): Promise<Elsewhere> {
   if (options.serve) return { names: new Set(), serials: new Map(), ntls: [], config: undefined, usb: [] }
   const running = await runningServers(stateDir)
-  const serials = new Map(running.flatMap(({ hsms }) => [...hsms]))
+  const known = file.hsms.flatMap(({ name, serial }): [bigint, string][] =>
+    serial === undefined ? [] : [[BigInt(serial), name]],
+  )
+  const serials = new Map([...known, ...running.flatMap(({ hsms }) => [...hsms])])
   const { ntls, ntlsConfig, usb: sockets = [] } = options
   const others = file.hsms.filter(
     ({ kind }) => (kind === 'network' && ntls !== undefined) || (kind === 'backup' && sockets.length > 0),
   )
-  const names = new Set([...serials.values(), ...others.map(({ name }) => name)])
+  const names = new Set([...running.flatMap(({ hsms }) => [...hsms.values()]), ...others.map(({ name }) => name)])
   const [byUsb, byNtls] = [
     running.filter(({ cable }) => cable === 'usb'),
     running.filter(({ cable }) => cable === 'ntls'),

@@ -136,6 +136,7 @@ async function build(dir: string, plan: LabPlan, options: SetupOptions): Promise
       folder: folderOf(name),
       profile: Object.keys(PROFILES).find((known) => PROFILES[known] === record.profile) ?? '',
       auth: record.auth === AUTH_PED ? 'ped' : 'password',
+      serial: String(record.serial),
     })),
     views: plan.views.map(({ name, persona, slots }) => ({
       name,

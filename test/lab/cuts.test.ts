@@ -11,7 +11,7 @@ test('each ends complete or with an error, whole objects only, and the next one 
   console.log(`seed ${seed} (MOONLET_SEED)`)
   const { backups, complete, failed, cuts } = await cutBackups({ backups: 12, seed })
   assert.is(complete + failed, backups)
-  assert.ok(cuts.ntls + cuts.backup + cuts.ped > 0)
+  assert.ok(cuts.ntls + cuts.usb + cuts.ped > 0)
 })
 
 test.run()

@@ -5,7 +5,7 @@ import { cutBackups } from './run.js'
 
 const HELP = `Usage: node dist/test/lab/cuts/main.js [OPTION]...
 
-Backs a partition up over real cables (NTLS, the Backup HSM's, the remote PED's)
+Backs a partition up over real cables (NTLS, USB/IP, the remote PED's)
 and pulls one of them at a random byte, each time. Each backup has to end complete
 or with an error, whole objects only, and the next one has to work.
 
@@ -26,7 +26,7 @@ if (values.help) {
     if (done % 100 === 0) console.log(`${done} of ${backups}`)
   })
   const { complete, failed, cuts, errors } = report
-  console.log(`cables pulled: NTLS ${cuts.ntls}, Backup HSM ${cuts.backup}, PED ${cuts.ped}`)
+  console.log(`cables pulled: NTLS ${cuts.ntls}, USB ${cuts.usb}, PED ${cuts.ped}`)
   console.log(`${complete} complete, ${failed} with an error; whole objects only; each next backup was complete`)
   for (const [error, count] of [...errors].sort(([, a], [, b]) => b - a)) console.log(`  ${count} × ${error}`)
 }

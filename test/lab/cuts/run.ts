@@ -48,7 +48,7 @@ export async function cutBackups(
   const site = await Site.open()
   const numbers = new Numbers(seed)
   const errors = new Map<string, number>()
-  const cuts: Record<LinkName, number> = { ntls: 0, backup: 0, ped: 0 }
+  const cuts: Record<LinkName, number> = { ntls: 0, usb: 0, ped: 0 }
   let complete = 0
   try {
     const lengths = { fresh: await measure(site, true), old: await measure(site, false) }
@@ -96,7 +96,7 @@ async function measure(site: Site, fresh: boolean): Promise<Record<LinkName, num
   const ending = endingOf(session, site.objects.size)
   if (ending !== undefined) throw new Error(`undisturbed: ${ending}\n${session.transcript}`)
   await site.lunacm(['slot set slot 2', 'ped disconnect -force', 'exit'])
-  return { ntls: site.links.ntls.passed, backup: site.links.backup.passed, ped: site.links.ped.passed }
+  return { ntls: site.links.ntls.passed, usb: site.links.usb.passed, ped: site.links.ped.passed }
 }
 
 /** Looks at what is there, over whole cables and with the PED connected anew, and backs up once more. */

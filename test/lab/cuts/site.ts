@@ -1,17 +1,15 @@
 // A workstation, an appliance, a Backup HSM and a PED, each at the end of a cable that can be pulled.
 
-import { readFileSync } from 'node:fs'
+import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import {
   ApplianceService,
   asOfficer,
-  atWorkstation,
-  Borrowers,
   importItems,
   Lab,
-  lentFolder,
   PedServer,
+  UsbService,
   useLab,
 } from '../../../host/lab/index.js'
 import { PipeIo, Shell } from '../../../host/lunacm/index.js'
@@ -19,7 +17,7 @@ import { addServer, ClientConfig, createClientCertificate, Registry } from '../.
 import { CHALLENGE, Collector, fixtureItems, newLab, temporaryFolder } from '../support.js'
 import { CutLink } from './cut-link.js'
 
-export const LINKS = ['ntls', 'backup', 'ped'] as const
+export const LINKS = ['ntls', 'usb', 'ped'] as const
 export type LinkName = (typeof LINKS)[number]
 
 export interface Session {
@@ -34,6 +32,7 @@ export class Site {
     readonly links: Readonly<Record<LinkName, CutLink>>,
     /** UIDs of the objects in the source partition. */
     readonly objects: ReadonlySet<string>,
+    private readonly station: string,
     private readonly config: string,
     private readonly end: () => Promise<void>,
   ) {}
@@ -48,23 +47,25 @@ export class Site {
         ),
       ),
     )
+    // The workstation is another computer: it has its PED keys, and nothing runs there.
+    const station = join(temporaryFolder(), 'station')
+    cpSync(stateDir, station, { recursive: true })
     const source = await Lab.open(stateDir, { serve: { kind: 'network' } })
     const target = await Lab.open(stateDir, { serve: { kind: 'backup' } })
     const listen = { host: '127.0.0.1', port: 0 }
     const appliance = await ApplianceService.start(source, { listen })
-    const borrowers = await Borrowers.open(stateDir)
-    const lender = await ApplianceService.lend(target, { listen })
+    const usb = await UsbService.start(target, listen)
     const ped = await PedServer.start(stateDir, { port: 0, idleSeconds: 1800 })
     const links = {
       ntls: await CutLink.listen(appliance.state.port),
-      backup: await CutLink.listen(lender.state.port),
+      usb: await CutLink.listen(usb.port),
       ped: await CutLink.listen(ped.status().port),
     }
-    const config = await client(stateDir, links, borrowers)
-    return new Site(links, new Set(objects.map(({ ouid }) => ouid)), config, async () => {
+    const config = await client(stateDir, links)
+    return new Site(links, new Set(objects.map(({ ouid }) => ouid)), station, config, async () => {
       for (const name of LINKS) await links[name].close()
       await appliance.close()
-      await lender.close()
+      await usb.close()
       await ped.close()
       await source.close()
       await target.close()
@@ -76,9 +77,14 @@ export class Site {
     const output = new Collector()
     const notices: string[] = []
     const io = new PipeIo(Readable.from([`${commands.join('\n')}\n`]), output)
-    const options = { ntls: this.config, onLink: (line: string) => notices.push(line) }
-    const code = await atWorkstation(join(temporaryFolder(), 'none'), options, (slots, { persona }) =>
-      new Shell({ slots, persona, io }).run(),
+    const code = await useLab(
+      this.station,
+      {
+        ntls: this.config,
+        usb: [{ host: '127.0.0.1', port: this.links.usb.port }],
+        onLink: (line) => notices.push(line),
+      },
+      (slots) => new Shell({ slots, persona: 'A', io }).run(),
     )
     return { transcript: output.text, code, notices }
   }
@@ -93,17 +99,11 @@ export class Site {
   }
 }
 
-async function client(
-  stateDir: string,
-  links: Readonly<Record<LinkName, CutLink>>,
-  borrowers: Borrowers,
-): Promise<string> {
+async function client(stateDir: string, links: Readonly<Record<LinkName, CutLink>>): Promise<string> {
   const dir = temporaryFolder()
   const config = ClientConfig.load(dir)
   const { certificate } = await createClientCertificate(config, 'localhost')
   addServer(config, { host: '127.0.0.1', port: links.ntls.port }, join(stateDir, 'server.pem'))
-  addServer(config, { host: 'localhost', port: links.backup.port }, join(lentFolder(stateDir), 'server.pem'))
-  borrowers.register('desk', certificate)
   const registry = new Registry(stateDir)
   registry.register('desk', readFileSync(certificate, 'utf8'))
   registry.assign('desk', '500409014')
