@@ -43,9 +43,11 @@ export class StreamTerminal implements PersonTerminal {
     }
     return new Promise<string>((resolve, reject) => {
       const aborted = () => end(() => reject(signal.reason))
+      const gone = () => end(() => reject(new PedError('PED_TERMINAL_CLOSED', 'the terminal is gone')))
       const end = (settle: () => void) => {
         signal.removeEventListener('abort', aborted)
-        lines.removeAllListeners('close')
+        // Only that one: readline has a listener of its own, which takes it off the input. Left there it would echo what comes next.
+        lines.off('close', gone)
         lines.close()
         if (masked || signal.aborted) this.#output.write('\n')
         settle()
@@ -55,7 +57,7 @@ export class StreamTerminal implements PersonTerminal {
       lines.once('SIGINT', () =>
         end(() => reject(new PedError('PED_TERMINAL_INTERRUPTED', 'interrupted at the terminal'))),
       )
-      lines.once('close', () => end(() => reject(new PedError('PED_TERMINAL_CLOSED', 'the terminal is gone'))))
+      lines.once('close', gone)
     })
   }
 }

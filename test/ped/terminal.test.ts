@@ -161,6 +161,21 @@ streams('a masked answer is not echoed, an open one is', async () => {
   assert.match(shown(), /name: [\s\S]*blue/)
 })
 
+streams('no earlier question echoes what is typed at a later one, least of all a PIN', async () => {
+  const { input, shown, terminal: term } = terminal(true)
+  for (const key of ['orange', 'blue']) {
+    const answer = term.ask('key: ', open())
+    input.write(`${key}\r`)
+    assert.is(await answer, key)
+    const echoed = [...shown().replace(/^.*key: /s, '')].filter((letter) => /[a-z]/.test(letter)).join('')
+    assert.is(echoed, key)
+  }
+  const secret = term.ask('PIN: ', masked())
+  input.write('12345\r')
+  assert.is(await secret, '12345')
+  assert.is(shown(), 'PIN: \n')
+})
+
 streams('Ctrl-C and the end of input are told apart', async () => {
   const first = terminal(true)
   const interrupted = first.terminal.ask('? ', open())
