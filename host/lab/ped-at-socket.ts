@@ -40,7 +40,7 @@ export interface PedAtSocket extends PedAtLine {
  */
 export async function pedAtSocket(stateDir: string, options: PedAtSocketOptions): Promise<PedAtSocket> {
   const { clock, onEvent } = options
-  const ped = await standalonePed(stateDir, options)
+  const ped = await standalonePed(stateDir, { ...options, remote: true })
   const folder = join(stateDir, FOLDER)
   const lock = await lockFolder(folder, 'PED_RUNNING', 'a PED')
   let line: SerialLine | undefined

@@ -44,6 +44,8 @@ export async function seatedOperator(
 export interface StandalonePedOptions extends PedSeatOptions {
   /** Folder of PED keys; the lab's unless given. */
   readonly keys?: string | undefined
+  /** In remote mode: a pedserver's, not plugged into an HSM. */
+  readonly remote?: boolean | undefined
   readonly clock?: PedClock | undefined
   readonly onEvent?: ((event: PedEvent) => void) | undefined
   /** Gets the display where it changes while nobody is asked anything. */
@@ -55,7 +57,7 @@ export interface StandalonePedOptions extends PedSeatOptions {
  * @throws LabError LAB_MISSING and the like where neither a lab nor a folder of keys is there; PedError for the files
  */
 export async function standalonePed(stateDir: string, options: StandalonePedOptions): Promise<Ped> {
-  const { keys, clock, onEvent, onIdle } = options
+  const { keys, remote = false, clock, onEvent, onIdle } = options
   const lab: LabPed | undefined = keys === undefined ? readLabFile(stateDir).ped : undefined
   const box = new PedKeyBox(keys ?? join(stateDir, lab?.keys ?? ''))
   // A folder that is not there is told now, not when the first key is wanted.
@@ -64,6 +66,7 @@ export async function standalonePed(stateDir: string, options: StandalonePedOpti
   return new Ped({
     box,
     operator,
+    remote,
     ...(clock ? { clock } : {}),
     ...(onEvent ? { onEvent } : {}),
     ...(onIdle ? { onIdle } : {}),

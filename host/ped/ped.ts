@@ -42,6 +42,8 @@ export interface PedOptions {
   readonly operator: Operator
   /** Real time unless given. */
   readonly clock?: PedClock
+  /** In remote mode: so it says until an HSM says hello in the other. */
+  readonly remote?: boolean
   /** Where its keys and nonces come from: random bytes of the system unless given. */
   readonly random?: RandomBytes
   /** Called with every event. */
@@ -82,6 +84,7 @@ export class Ped implements ServedPed {
   readonly #operator: Operator
   readonly #clock: PedClock
   readonly #random: RandomBytes
+  readonly #remote: boolean
   readonly #onEvent: ((event: PedEvent) => void) | undefined
   readonly #onIdle: PedOptions['onIdle']
   readonly #events: PedEvent[] = []
@@ -89,11 +92,20 @@ export class Ped implements ServedPed {
   #screen = screen.lcd(screen.notConnected)
   #conversations = 0
 
-  constructor({ box, operator, clock = realPedClock, random = systemRandom, onEvent, onIdle }: PedOptions) {
+  constructor({
+    box,
+    operator,
+    clock = realPedClock,
+    random = systemRandom,
+    remote = false,
+    onEvent,
+    onIdle,
+  }: PedOptions) {
     this.#box = box
     this.#operator = operator
     this.#clock = clock
     this.#random = random
+    this.#remote = remote
     this.#onEvent = onEvent
     this.#onIdle = onIdle
   }
@@ -119,10 +131,10 @@ export class Ped implements ServedPed {
   /** Plugs the cable of an HSM in. @throws PedError PED_IN_USE */
   connect(link: FrameLink): void {
     if (this.#connection) throw new PedError('PED_IN_USE', 'the PED serves another HSM: disconnect it there first')
-    const connection: Connection = { link, remote: false, channel: undefined, work: undefined }
+    const connection: Connection = { link, remote: this.#remote, channel: undefined, work: undefined }
     this.#connection = connection
     this.#report({ event: 'connected' })
-    this.#idle(screen.idle(false))
+    this.#idle(screen.idle(this.#remote))
     link.onClose(() => this.#unplugged(connection))
     link.onFrame((bytes) => this.#receive(connection, bytes))
   }

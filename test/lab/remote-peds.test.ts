@@ -1,10 +1,10 @@
 // The lab's end of remote PED connections: which servers it trusts, and what it says where it cannot connect.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { PedServer, regeneratePedServer, useLab } from '../../host/lab/index.js'
-import { lunacm, newLab } from './support.js'
+import { PedServer, pedAtSocket, regeneratePedServer, useLab } from '../../host/lab/index.js'
+import { lunacm, newLab, temporaryFolder } from './support.js'
 
 const test = suite('lab: remote PEDs')
 
@@ -64,6 +64,39 @@ test('a damaged list of known servers is refused with its path, and nobody is co
   } finally {
     await server.close()
   }
+})
+
+test('a PED at its own socket, also where the path of the state folder is longer than a socket takes', async () => {
+  const here = await newLab()
+  const stateDir = join(temporaryFolder(), 'long-'.repeat(24), 'state')
+  const shown: string[] = []
+  const rules = join(here, 'operator.json')
+  const ped = await pedAtSocket(stateDir, {
+    ...{ keys: join(here, 'ped-keys'), rules },
+    onIdle: ([mode]) => shown.push(mode ?? ''),
+  })
+  try {
+    assert.not(ped.path.startsWith(stateDir))
+    assert.is(statSync(ped.path).mode & 0o777, 0o600)
+    const server = await PedServer.start(stateDir, { port: 0, idleSeconds: 1800 })
+    try {
+      await useLab(here, {}, async (lab) => {
+        const { code, transcript } = await lunacm(lab, [
+          `ped connect ip 127.0.0.1 -port ${at(server).port} -slot 2`,
+          'ped get -slot 2',
+        ])
+        assert.is(code, 0, transcript)
+        assert.equal([server.status().ped, server.status().present], ['local', true])
+      })
+    } finally {
+      await server.close()
+    }
+  } finally {
+    await ped.close()
+  }
+  assert.not(existsSync(ped.path))
+  assert.not(shown.includes('SCP mode'), shown.join())
+  assert.ok(shown.includes('Remote PED mode'))
 })
 
 test('two PEDs for one HSM: the second is refused, the first goes on', async () => {
