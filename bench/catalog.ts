@@ -2,6 +2,7 @@ import { aes } from './crypto/aes.js'
 import { keyWraps } from './crypto/key-wrap.js'
 import { primitives } from './crypto/primitives.js'
 import type { Group } from './harness/bench.js'
+import { ntls } from './ntls/ntls.js'
 import { backups, softHsm } from './token/backup.js'
 import { device } from './token/device.js'
 import { growth } from './token/growth.js'
@@ -21,4 +22,5 @@ export const GROUPS: readonly Group[] = [
   device,
   snapshots,
   usb,
+  ntls,
 ]
