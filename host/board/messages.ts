@@ -25,6 +25,14 @@ export interface WorkerStart {
   readonly tamperLine?: number
 }
 
+/** Bytes below which handing memory over to another thread costs more than copying it. */
+const SHORT = 4096
+
+/** What of a frame that has its memory for itself is handed over, and not copied. */
+export function handedOver(frame: Uint8Array<ArrayBuffer>): readonly ArrayBuffer[] {
+  return frame.length < SHORT ? [] : [frame.buffer]
+}
+
 export type Call =
   | { readonly op: 'exchange'; readonly frame: Uint8Array }
   | { readonly op: 'advance'; readonly milliseconds: number }

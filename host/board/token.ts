@@ -4,7 +4,16 @@ import { BoardError } from './errors.js'
 import type { FrameLink } from './frame-link.js'
 import type { CommandDoor } from './frames.js'
 import { FolderLock } from './lock.js'
-import type { BoardMoment, Call, CrashReport, FromWorker, PlainError, ToWorker, WorkerStart } from './messages.js'
+import {
+  type BoardMoment,
+  type Call,
+  type CrashReport,
+  type FromWorker,
+  handedOver,
+  type PlainError,
+  type ToWorker,
+  type WorkerStart,
+} from './messages.js'
 import type { BoardOptions, RestoreOptions } from './open-board.js'
 import type { PedConnectorName } from './ped-connectors.js'
 
@@ -104,7 +113,7 @@ export class Token implements CommandDoor {
    */
   async exchange(frame: Uint8Array): Promise<Uint8Array> {
     const copy = Uint8Array.from(frame)
-    return this.#bytes({ op: 'exchange', frame: copy }, [copy.buffer])
+    return this.#bytes({ op: 'exchange', frame: copy }, handedOver(copy))
   }
 
   /**

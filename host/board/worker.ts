@@ -3,7 +3,15 @@ import { VirtualClock } from './clock.js'
 import { BoardError, messageOf } from './errors.js'
 import { FaultyMemory, tornAt } from './faults.js'
 import type { FrameLink } from './frame-link.js'
-import type { BoardMoment, Call, FromWorker, PlainError, ToWorker, WorkerStart } from './messages.js'
+import {
+  type BoardMoment,
+  type Call,
+  type FromWorker,
+  handedOver,
+  type PlainError,
+  type ToWorker,
+  type WorkerStart,
+} from './messages.js'
 import { Monitor } from './monitor.js'
 import { type OpenBoard, openBoard, restoreBoard, type Wrap } from './open-board.js'
 import type { PedConnectorName } from './ped-connectors.js'
@@ -72,7 +80,7 @@ function serve(opened: OpenBoard, ticking: NodeJS.Timeout | undefined): void {
       case 'exchange':
         board.submit(request.frame, (result) => {
           if (result instanceof BoardError) post({ type: 'failed', id, error: plain(result) })
-          else post({ type: 'answer', id, frame: result }, [result.buffer])
+          else post({ type: 'answer', id, frame: result }, handedOver(result))
         })
         return
       case 'snapshot': {

@@ -20,6 +20,7 @@ import {
   refusalOf,
   WELCOME,
 } from './framing.js'
+import { MessageWriter } from './writer.js'
 
 export interface NtlsClientOptions {
   readonly host: string
@@ -45,6 +46,7 @@ interface Waiting {
 class Link {
   readonly waiting = new Map<number, Waiting>()
   readonly #orders = new Map<number, { resolve(): void; reject(error: Error): void }>()
+  readonly #writer: MessageWriter
   #lastTag = 0
   #lastOrder = 0
   #gone: TransportError | undefined
@@ -52,7 +54,9 @@ class Link {
   constructor(
     readonly socket: TLSSocket,
     readonly serials: readonly bigint[],
-  ) {}
+  ) {
+    this.#writer = new MessageWriter(socket)
+  }
 
   get lost(): boolean {
     return this.#gone !== undefined
@@ -65,7 +69,7 @@ class Link {
     const inner = this.#lastTag
     return new Promise((resolve, reject) => {
       this.waiting.set(inner, { tag: tagOf(frame), resolve, reject })
-      this.socket.write(encodeMessage(COMMAND, hsm, withTag(frame, inner)))
+      this.#writer.write(encodeMessage(COMMAND, hsm, withTag(frame, inner)))
     })
   }
 

@@ -57,10 +57,11 @@ export interface Message {
 }
 
 export function encodeMessage(kind: number, hsm: number, body: Uint8Array): Buffer {
-  const bytes = Buffer.alloc(MESSAGE_HEADER + body.length)
+  const bytes = Buffer.allocUnsafe(MESSAGE_HEADER + body.length)
   bytes.writeUInt32BE(bytes.length - LENGTH)
   bytes.writeUInt8(kind, 4)
   bytes.writeUInt8(hsm, 5)
+  bytes.writeUInt16BE(0, 6)
   bytes.set(body, MESSAGE_HEADER)
   return bytes
 }
@@ -138,7 +139,9 @@ export function readPedOutcome(body: Buffer): PedOutcome | undefined {
   return { tag, failure: { code: body.toString('ascii', 5, 5 + length), message: body.toString('utf8', 5 + length) } }
 }
 
-/** Cuts a connection's bytes into messages, however they were split on the way. */
+const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+
+/** Cuts a connection's bytes into messages, however they were split on the way. What is pushed has to be left alone afterwards. */
 export class MessageReader {
   readonly #header = Buffer.alloc(MESSAGE_HEADER)
   #body: Buffer | undefined
@@ -169,8 +172,12 @@ export class MessageReader {
       this.#have += piece.length
       rest = rest.subarray(piece.length)
       if (this.#body || this.#have < MESSAGE_HEADER) continue
-      this.#body = Buffer.alloc(this.#checkHeader())
-      this.#have = 0
+      const length = this.#checkHeader()
+      // Most come whole: these bytes are read once and are nobody else's.
+      const whole = rest.length >= length
+      this.#body = whole ? bufferOf(rest.subarray(0, length)) : Buffer.alloc(length)
+      this.#have = whole ? length : 0
+      if (whole) rest = rest.subarray(length)
     }
   }
 

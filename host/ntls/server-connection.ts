@@ -20,6 +20,7 @@ import {
   welcomeMessage,
 } from './framing.js'
 import type { NtlsLimits } from './limits.js'
+import { MessageWriter } from './writer.js'
 
 /** Milliseconds for a client to fetch the message that says why its connection ends. */
 export const FAREWELL = 2000
@@ -43,6 +44,7 @@ export class ServerConnection {
   /** Resolves once the sessions are closed on the HSMs. */
   readonly ended: Promise<Ending>
   readonly #reader = new MessageReader()
+  readonly #writer: MessageWriter
   /** Messages that wait until fewer are under way. */
   readonly #queue: Message[] = []
   readonly #resolve: (why: Ending) => void
@@ -62,6 +64,7 @@ export class ServerConnection {
       done = resolve
     })
     this.#resolve = done
+    this.#writer = new MessageWriter(socket)
     socket.setNoDelay(true)
     socket.on('data', (bytes: Buffer) => this.#take(bytes))
     socket.on('drain', () => this.#next())
@@ -158,7 +161,7 @@ export class ServerConnection {
       this.#underWay--
       body.fill(0)
       if (this.#gone) return
-      this.socket.write(encodeMessage(REPLY, hsm, answer))
+      this.#writer.write(encodeMessage(REPLY, hsm, answer))
       this.#pump()
     })
   }

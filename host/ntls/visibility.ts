@@ -119,11 +119,11 @@ export class ClientDoor implements CommandDoor {
 
   /** The card's answer, or the appliance's own: a refusal, or RC_DEVICE_ERROR where the card broke. Never rejects. */
   async exchange(frame: Uint8Array): Promise<Uint8Array> {
-    const request = Buffer.from(frame)
+    let request = bufferOf(frame)
     const code = this.#check(request)
     if (code !== protocol.RC_OK) return refusal(request, code)
     const { command, session } = headerOf(request)
-    if (command === protocol.CMD_SESSION_OPEN) this.#separateAccess(request)
+    if (command === protocol.CMD_SESSION_OPEN) request = this.#separateAccess(request)
     let answer: Buffer
     try {
       answer = bufferOf(await this.card.exchange(request))
@@ -178,10 +178,12 @@ export class ClientDoor implements CommandDoor {
   }
 
   /** Log-ins hold for all sessions of one access id: two clients that choose the same one must not share them. */
-  #separateAccess(request: Buffer): void {
-    if (request.length !== SESSION_OPEN_LENGTH) return
+  #separateAccess(frame: Buffer): Buffer {
+    const request = Buffer.from(frame)
+    if (request.length !== SESSION_OPEN_LENGTH) return request
     const access = request.subarray(ACCESS, ACCESS + 8)
     createHash('sha256').update(access).update(this.client.name).digest().copy(access, 0, 0, 8)
+    return request
   }
 
   async #opened(partition: number, answer: Buffer): Promise<void> {
