@@ -1,6 +1,5 @@
-import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { connect as connectPlain, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -46,10 +45,6 @@ test.before(async () => {
   registry.register('alice', alice.certificate)
   registry.register('bob', bob.certificate)
   registry.assign('alice', SERIAL)
-  for (const [name, identity] of Object.entries({ alice, stranger })) {
-    writeFileSync(join(dir, `${name}.pem`), identity.certificate)
-    writeFileSync(join(dir, `${name}-key.pem`), identity.privateKey)
-  }
 })
 
 test.after.each(async () => {
@@ -204,25 +199,6 @@ test('a client refuses an appliance with another certificate', async () => {
     server: stranger.certificate,
   })
   assert.match(await codeOf(wrong), /^CONNECT_FAILED: .*another certificate/)
-})
-
-test('openssl: the registered certificate gets through TLS, a connection without one does not', async () => {
-  const { appliance, seen } = await serve()
-  const attempt = (...args: readonly string[]): Promise<string> =>
-    new Promise((resolve) => {
-      const child = execFile(
-        'openssl',
-        ['s_client', '-connect', `127.0.0.1:${appliance.port}`, ...args],
-        (_error, stdout, stderr) => resolve(stdout + stderr),
-      )
-      child.stdin?.end()
-    })
-  const good = await attempt('-cert', join(dir, 'alice.pem'), '-key', join(dir, 'alice-key.pem'))
-  assert.match(good, /TLSv1\.3/)
-  await seen((event) => event.event === 'connected' && event.client === 'alice')
-  await attempt()
-  const { event } = await seen((one) => one.event === 'refused')
-  assert.is(event, 'refused')
 })
 
 test('a lost link closes its sessions; the client connects anew and says so', async () => {
