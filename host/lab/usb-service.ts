@@ -79,7 +79,11 @@ export class UsbService {
     if (served.length === 0) throw new LabError('USB_NO_HSM', `the lab in ${lab.stateDir} has no Backup HSM to serve`)
     await makeFolders(usbFolder(lab.stateDir), { mode: 0o700 })
     const server = await UsbipServer.listen({ host, port, onEvent })
-    for (const { busId, device } of served) server.plug(busId, device)
+    for (const { busId, device, hsm } of served) {
+      server.plug(busId, device)
+      // An HSM whose board is gone is no longer on the bus.
+      hsm.token.closed.then(() => server.unplug(busId))
+    }
     const service = new UsbService(server, served)
     try {
       service.#control = await openControl(lab, usbFolder(lab.stateDir), {
