@@ -131,6 +131,7 @@ test('answers that nobody asked for, more data than there is room for, silence: 
   const answers: readonly ((socket: Socket, urb: Buffer) => void)[] = [
     (socket) => socket.write(encodeReturn(77, 0, 18)),
     (socket, urb) => socket.write(encodeReturn(urb.readUInt32BE(4), 0, 0xffffffff)),
+    (socket, urb) => socket.write(Buffer.concat([encodeReturn(urb.readUInt32BE(4), 0, 19), Buffer.alloc(19)])),
     (socket, urb) => socket.write(encodeUnlinked(urb.readUInt32BE(4), 0)),
     (socket) => socket.write(Buffer.alloc(48, 0xff)),
     (socket, urb) => socket.write(encodeReturn(urb.readUInt32BE(4), -32, 0)),
@@ -145,7 +146,8 @@ test('answers that nobody asked for, more data than there is room for, silence: 
       })
       answer(socket, urb)
     })
-    await rejects('USB_OPEN', importDevice(HOST, port, { busId: BUS_ID }))
+    const error = await rejects('USB_OPEN', importDevice(HOST, port, { busId: BUS_ID }))
+    assert.match(error.message, 'does not give its descriptors')
     await until(() => ended)
   }
   const silent = await afterImport(() => undefined)

@@ -276,6 +276,66 @@ test('half a message ends the connection after a while; a host at rest stays', a
   await peer.closed
 })
 
+test('a host that fetches no answers is not read from', async () => {
+  const { port, server } = await bench({ unsent: 10_000 })
+  let asked = 0
+  const inner = new TokenDevice(new EchoDoor(), usbIdentity('700102'))
+  server.plug('1-2', {
+    submit(urb, complete) {
+      asked += 1
+      return inner.submit(urb, complete)
+    },
+    reset: () => inner.reset(),
+    descriptor: (type, index) => inner.descriptor(type, index),
+    attach: () => inner.attach(),
+    detach: () => inner.detach(),
+    notify: (event) => inner.notify(event),
+  })
+  const { peer } = await RawPeer.import(port, '1-2')
+  peer.socket.pause()
+  const total = 500_000
+  const thousand = Buffer.concat(
+    Array.from({ length: 1000 }, (_, i) =>
+      submit({ sequence: i, deviceId: 0x10002, isIn: true, length: 255, setup: '800600020000ff00' }),
+    ),
+  )
+  for (let sent = 0; sent < total; sent += 1000) peer.socket.write(thousand)
+  // Once it stands still it does so for good: the buffers of the kernel in between are full.
+  for (let last = -1, still = 0; still < 200; still = asked === last ? still + 1 : 0) {
+    last = asked
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.ok(asked > 0 && asked < total / 2, `${asked} of ${total} were answered`)
+  peer.end()
+})
+
+test('the next host waits until nothing is left of the last one', async () => {
+  const { port, server } = await bench()
+  const inner = new TokenDevice(new EchoDoor(), usbIdentity('700102'))
+  let release = (): void => undefined
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  server.plug('1-2', {
+    submit: (urb, complete) => inner.submit(urb, complete),
+    reset: () => inner.reset(),
+    descriptor: (type, index) => inner.descriptor(type, index),
+    attach: () => inner.attach(),
+    detach: async () => {
+      await inner.detach()
+      await held
+    },
+    notify: (event) => inner.notify(event),
+  })
+  const waiting = RawPeer.import(port, '1-2')
+  // It is not in the list once the import has come.
+  while ((await listDevices({ host: '127.0.0.1', port })).length > 1) {}
+  assert.ok(await isPending(waiting))
+  release()
+  ;(await waiting).peer.end()
+  await until(() => server.connections === 0)
+})
+
 test('a host that fetches no answers is not read from, and ends', async () => {
   const { port, events } = await bench({ unsent: 10_000, message: 50 })
   const { peer } = await RawPeer.import(port, BUS_ID)
