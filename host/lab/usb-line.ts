@@ -1,5 +1,5 @@
-import { TokenClient } from '../client/index.js'
-import { importDevice, type UsbEvent, UsbTransport } from '../usb/index.js'
+import { TokenClient, TransportError } from '../client/index.js'
+import { importDevice, UsbError, type UsbEvent, UsbTransport } from '../usb/index.js'
 import type { Chance } from './chance.js'
 import type { LabHsm } from './lab-file.js'
 import type { PedDesk } from './ped-desk.js'
@@ -64,6 +64,7 @@ export async function usbLine(options: UsbLineOptions): Promise<UsbLine> {
     }
   } catch (error) {
     await device.detach()
-    throw error
+    if (!(error instanceof TransportError)) throw error
+    throw new UsbError('USB_OPEN', `the USB device cannot be opened: ${error.message}`, { cause: error })
   }
 }
