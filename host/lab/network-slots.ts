@@ -25,6 +25,7 @@ export function connectServer(
     port: server.port,
     identity: clientIdentity(config),
     server: serverCertificate(config, server).pem,
+    timeouts: config.timeouts(),
     ...(onReconnect ? { onReconnect } : {}),
   })
 }

@@ -3,6 +3,7 @@ import { isCommandFrame, tagOf, withTag } from '../board/frames.js'
 import type { PedConnector } from '../client/slots.js'
 import { type Transport, TransportError } from '../client/transport.js'
 import { type CertificateFacts, checkIdentity, factsOf, type Identity, readCertificate } from './certificates.js'
+import type { ClientTimeouts } from './client-config.js'
 import { FarEndError, messageOf, NtlsError } from './errors.js'
 import {
   COMMAND,
@@ -20,6 +21,7 @@ import {
   refusalOf,
   WELCOME,
 } from './framing.js'
+import { patienceFor } from './patience.js'
 import { MessageWriter } from './writer.js'
 
 export interface NtlsClientOptions {
@@ -31,6 +33,8 @@ export interface NtlsClientOptions {
   readonly server: string
   /** Milliseconds for connection, handshake and welcome. */
   readonly timeout?: number
+  /** How long answers are waited for; a link whose appliance does not answer is given up. For ever unless given. */
+  readonly timeouts?: ClientTimeouts
   /** The link was lost, and is there again: sessions and log-ins are gone. */
   readonly onReconnect?: () => void
   readonly onKeys?: (line: Buffer) => void
@@ -38,6 +42,7 @@ export interface NtlsClientOptions {
 
 interface Waiting {
   readonly tag: number
+  readonly timer: NodeJS.Timeout | undefined
   resolve(answer: Uint8Array): void
   reject(error: TransportError): void
 }
@@ -54,6 +59,7 @@ class Link {
   constructor(
     readonly socket: TLSSocket,
     readonly serials: readonly bigint[],
+    private readonly timeouts: ClientTimeouts | undefined,
   ) {
     this.#writer = new MessageWriter(socket)
   }
@@ -68,7 +74,7 @@ class Link {
     while (this.waiting.has(this.#lastTag))
     const inner = this.#lastTag
     return new Promise((resolve, reject) => {
-      this.waiting.set(inner, { tag: tagOf(frame), resolve, reject })
+      this.waiting.set(inner, { tag: tagOf(frame), timer: this.#watch(frame), resolve, reject })
       this.#writer.write(encodeMessage(COMMAND, hsm, withTag(frame, inner)))
     })
   }
@@ -95,6 +101,7 @@ class Link {
       return
     }
     this.waiting.delete(tagOf(body))
+    clearTimeout(waiting.timer)
     waiting.resolve(withTag(body, waiting.tag))
   }
 
@@ -102,9 +109,18 @@ class Link {
     if (this.#gone) return
     this.#gone = error
     this.socket.destroy()
+    for (const { timer } of this.waiting.values()) clearTimeout(timer)
     for (const { reject } of [...this.waiting.values(), ...this.#orders.values()]) reject(error)
     this.waiting.clear()
     this.#orders.clear()
+  }
+
+  #watch(frame: Uint8Array): NodeJS.Timeout | undefined {
+    if (!this.timeouts) return undefined
+    const patience = patienceFor(frame, this.timeouts)
+    const late = (): void =>
+      this.end(new TransportError('TRANSPORT_TIMEOUT', `the appliance has not answered within ${patience} ms`))
+    return setTimeout(late, patience).unref()
   }
 
   /** @returns whether it is the outcome of an order */
@@ -279,7 +295,7 @@ function openLink(options: NtlsClientOptions, server: CertificateFacts): Promise
         fail(new NtlsError('NTLS_FRAMING', `${where} does not say welcome`))
         return
       }
-      link = new Link(socket, readWelcome(body))
+      link = new Link(socket, readWelcome(body), options.timeouts)
       clearTimeout(patience)
       resolve(link)
     }
