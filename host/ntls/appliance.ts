@@ -262,17 +262,18 @@ export class Appliance {
     const assigned = (partition: number): boolean => {
       const of = serialOf(partition)
       // Deleted, or registered anew with another certificate: what is open sees nothing any more.
-      return of !== undefined && this.#assigned(fingerprint).includes(of)
+      return of !== undefined && (this.#known(fingerprint)?.partitions ?? []).includes(of)
     }
-    const door = visibility.connect({ name, assigned: whole ? () => true : assigned, whole })
+    const registered = (): boolean => this.#known(fingerprint) !== undefined
+    const door = visibility.connect(whole ? { name, assigned: registered, whole: registered } : { name, assigned })
     return { serial, door: inTurn(door, name, queue), ped }
   }
 
-  #assigned(fingerprint: string): readonly string[] {
+  #known(fingerprint: string): Client | undefined {
     try {
-      return this.#options.clients.find(fingerprint)?.partitions ?? []
+      return this.#options.clients.find(fingerprint)
     } catch {
-      return []
+      return undefined
     }
   }
 }

@@ -7,8 +7,8 @@ export interface RegisteredClient {
   readonly name: string
   /** Whether a partition is assigned to the client at this moment. */
   assigned(partition: number): boolean
-  /** The client has the HSM itself as well, as a Backup HSM's clients have. */
-  readonly whole?: boolean | undefined
+  /** Whether the client has the HSM itself as well at this moment, as a Backup HSM's clients have; left out = it never has. */
+  whole?(): boolean
 }
 
 /** Commands that need no session and that every client may send as they are. */
@@ -152,7 +152,7 @@ export class ClientDoor implements CommandDoor {
   }
 
   #sees(partition: number): boolean {
-    return partition === protocol.ADMIN_PARTITION ? this.client.whole === true : this.client.assigned(partition)
+    return partition === protocol.ADMIN_PARTITION ? this.client.whole?.() === true : this.client.assigned(partition)
   }
 
   #owns(session: number): boolean {
