@@ -48,6 +48,7 @@ const commands = 1 + 20
 for (let i = 1; i < commands; i++) await token.sessionInfo(session)
 await token.objects.list(session, [{ type: 3, value: Buffer.from(LABEL) }])
 await client.close()
+await site.empty()
 await site.close()
 
 // The capture has all of it once the end of the connection is there.
@@ -66,14 +67,26 @@ assert.equal(await show('-Y', `frame contains "${LABEL}"`), [])
 assert.equal(await show('-Y', 'data.data || tls.segment.data'), [])
 
 // With the keys: the bytes of either direction are messages, of the kinds and in the numbers that were said.
-const follow = await show('-o', `tls.keylog_file:${keys}`, '-q', '-z', 'follow,tls,raw,0')
+// Told what it is, tshark does not take it for something else.
+const follow = await show(
+  '-d',
+  `tls.port==${port},data`,
+  '-o',
+  `tls.keylog_file:${keys}`,
+  '-q',
+  '-z',
+  'follow,tls,raw,0',
+)
 const readers = { client: new MessageReader(), appliance: new MessageReader() }
 const kinds: Record<'client' | 'appliance', number[]> = { client: [], appliance: [] }
 let said = ''
+// The lines of the side that is called node 0 are not indented.
+const first = follow.some((line) => line === `Node 0: 127.0.0.1:${port}`) ? 'appliance' : 'client'
+const second = first === 'client' ? 'appliance' : 'client'
 for (const line of follow) {
   const hex = /^(\t?)([0-9a-f]+)$/.exec(line)
   if (!hex?.[2]) continue
-  const who = hex[1] === '\t' ? 'appliance' : 'client'
+  const who = hex[1] === '\t' ? second : first
   const bytes = Buffer.from(hex[2], 'hex')
   said += bytes.toString('latin1')
   kinds[who].push(...readers[who].push(bytes).map(({ kind }) => kind))
