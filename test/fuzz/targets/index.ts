@@ -5,6 +5,7 @@ import { commandTarget } from './command.js'
 import { filesTarget } from './files.js'
 import { flashTarget } from './flash.js'
 import { journalTarget } from './journal.js'
+import { networkTarget } from './network.js'
 import { pedTarget } from './ped.js'
 import { snapshotTarget } from './snapshot.js'
 import { ntlsTarget, usbTarget } from './wires.js'
@@ -19,6 +20,7 @@ export const TARGETS: readonly Target[] = [
   snapshotTarget,
   usbTarget,
   ntlsTarget,
+  networkTarget,
   clientTarget,
   filesTarget,
 ]
