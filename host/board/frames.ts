@@ -1,4 +1,6 @@
-import { ANSWER, FRAME_HEADER, MAX_FRAME, PED_HEADER, PED_MAGIC, PED_MAX_FRAME } from '../../assembly/protocol.js'
+import * as protocol from '../../assembly/protocol.js'
+
+const { ANSWER, FRAME_HEADER, MAX_FRAME, PED_HEADER, PED_MAGIC, PED_MAX_FRAME } = protocol
 
 /** Whatever takes command frames and gives the answers: a token, or what stands for one. */
 export interface CommandDoor {
@@ -19,6 +21,12 @@ export function isCommandFrame(frame: Uint8Array): boolean {
 
 /** Command id of a request. */
 export const commandOf = (frame: Uint8Array): number => viewOf(frame).getUint16(0)
+
+/** Name of a command in protocol.ts, without its CMD_. */
+export function commandName(id: number): string {
+  const name = Object.entries(protocol).find(([known, value]) => known.startsWith('CMD_') && value === id)?.[0]
+  return name?.slice('CMD_'.length) ?? `command 0x${id.toString(16)}`
+}
 
 export const tagOf = (frame: Uint8Array): number => viewOf(frame).getUint32(8)
 

@@ -16,7 +16,7 @@ export { createBoardFolder, type ManufacturingRecord, manufacture } from './fact
 export { type CutPlan, FaultyMemory, PowerCut } from './faults.js'
 export { FirmwareImage, type FirmwareInfo, firmwareInfo } from './firmware.js'
 export { type FrameLink, frameCable } from './frame-link.js'
-export { type CommandDoor, isCommandFrame, refusal, tagOf, withTag } from './frames.js'
+export { type CommandDoor, commandName, isCommandFrame, refusal, tagOf, withTag } from './frames.js'
 export type { Peripherals } from './imports.js'
 export { FolderLock } from './lock.js'
 export { type NonVolatile, NonVolatileMemory, State } from './non-volatile.js'

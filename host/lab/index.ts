@@ -1,4 +1,4 @@
-export { type CrashRecord, firmwareInfo } from '../board/index.js'
+export { type CrashRecord, commandName, firmwareInfo } from '../board/index.js'
 export {
   addServer,
   ClientConfig,
@@ -13,6 +13,7 @@ export { openControl, type ServiceHandlers } from './appliance-control.js'
 export { type ApplianceDoorOptions, FolderAppliance } from './appliance-door.js'
 export { ApplianceService, RBS_PORT, type ServiceOptions } from './appliance-service.js'
 export { type BringUpOptions, bringUp, madeFrom, planOf } from './bring-up.js'
+export { type LabCapture, type LabCaptureOptions, openCapture } from './capture.js'
 export type { BoardSettings } from './chance.js'
 export { type DemoDigests, type DemoOptions, runDemo } from './demo.js'
 export {
@@ -87,7 +88,6 @@ export {
   summarize,
 } from './snapshots.js'
 export {
-  commandName,
   type HsmStatus,
   type KeyStatus,
   type LabStatus,
@@ -97,5 +97,6 @@ export {
 } from './status.js'
 export { TAMPER_CAUSES, type TamperCause, tamperHsm } from './tamper.js'
 export { type UsbLine, type UsbLineOptions, usbLine } from './usb-line.js'
+export { UsbReplay, type UsbReplayOptions } from './usb-replay.js'
 export { type ServedHsm, UsbService, type UsbServiceOptions } from './usb-service.js'
 export { type UseLabOptions, useLab } from './use-lab.js'

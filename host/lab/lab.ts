@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Slot, SlotPlaces, SlotSource } from '../client/index.js'
 import { type PedClock, type PedEvent, PedKeyBox, type RemotePedEvent, type SerialEvent } from '../ped/index.js'
+import type { LabCapture } from './capture.js'
 import { type BoardSettings, Chance } from './chance.js'
 import { LabError } from './errors.js'
 import { type Hsm, startHsms } from './hsm.js'
@@ -38,6 +39,8 @@ export interface LabOptions extends PedSeatOptions {
   readonly boards?: BoardSettings | undefined
   /** All that is random in the lab follows from it, and time stands still unless `boards` says otherwise: for repeatable runs. */
   readonly seed?: string | undefined
+  /** Takes in what passes the USB cables of this workstation. */
+  readonly capture?: LabCapture | undefined
   /** Sees every frame on every cable. */
   readonly recorder?: Recorder | undefined
   readonly onPedEvent?: ((event: PedEvent | RemotePedEvent | SerialEvent) => void) | undefined
@@ -110,14 +113,25 @@ export class Lab implements SlotSource {
       const lines = options.serve ? [] : await Promise.all(shown.map((hsm) => plugIn(hsm, view, peds)))
       const { recorder, onLink } = options
       if (far.config !== undefined) {
-        const found = { config: far.config, names: far.serials, chance, recorder, onLink }
+        const found = {
+          config: far.config,
+          names: far.serials,
+          chance,
+          recorder,
+          onLink,
+          onKeys: options.capture?.onKeys,
+        }
         network = await networkLines(file.hsms, view, found)
         lines.unshift(...network.lines)
         for (const name of far.ntls) {
           if (lines.every(({ hsm }) => hsm.name !== name)) onLink?.(unseen(name))
         }
       }
-      usb = new UsbCables(far.usb, { names: far.serials, chance, recorder, desk: peds }, onLink)
+      usb = new UsbCables(
+        far.usb,
+        { names: far.serials, chance, recorder, desk: peds, capture: options.capture },
+        onLink,
+      )
       await usb.plugged()
       const lab = new Lab(stateDir, file, view.name, desk, hsms, lines, network, usb)
       if (options.localPed !== undefined) desk.plugLocal(options.localPed, lab.hsm(options.localPed).token)

@@ -15,6 +15,8 @@ export interface NetworkOptions {
   readonly recorder?: Recorder | undefined
   /** Hears of servers that cannot be reached, and of links that were lost and are there again. */
   readonly onLink?: ((line: string) => void) | undefined
+  /** Hears the lines of a TLS key log. */
+  readonly onKeys?: ((line: Buffer) => void) | undefined
   /** Names of HSMs by their serial numbers, where they are known. */
   readonly names?: ReadonlyMap<bigint, string> | undefined
 }
@@ -65,12 +67,12 @@ export async function networkLines(
 async function reach(
   config: ClientConfig,
   server: ConfiguredServer,
-  { onLink }: NetworkOptions,
+  { onLink, onKeys }: NetworkOptions,
 ): Promise<NtlsClient | undefined> {
   const where = `${server.host}, port ${server.port}`
   const again = (): void => onLink?.(`NTLS: connected to ${where} again; sessions and log-ins of before are gone`)
   try {
-    return await connectServer(config, server, again)
+    return await connectServer(config, server, again, onKeys)
   } catch (error) {
     onLink?.(`NTLS: ${messageOf(error)}`)
     return undefined

@@ -19,6 +19,7 @@ export function connectServer(
   config: ClientConfig,
   server: ConfiguredServer,
   onReconnect?: () => void,
+  onKeys?: (line: Buffer) => void,
 ): Promise<NtlsClient> {
   return NtlsClient.connect({
     host: server.host,
@@ -27,6 +28,7 @@ export function connectServer(
     server: serverCertificate(config, server).pem,
     timeouts: config.timeouts(),
     ...(onReconnect ? { onReconnect } : {}),
+    ...(onKeys ? { onKeys } : {}),
   })
 }
 

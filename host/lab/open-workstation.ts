@@ -35,7 +35,7 @@ export async function atWorkstation<Result>(
 
 async function atClient<Result>(
   config: string,
-  { view: wanted = 'lunacm-6', recorder, onLink, seed, signal }: UseLabOptions,
+  { view: wanted = 'lunacm-6', recorder, onLink, seed, signal, capture }: UseLabOptions,
   work: (slots: SlotSource, view: LabView) => Promise<Result>,
 ): Promise<Result> {
   const view = ALONE.find(({ name }) => name === wanted)
@@ -43,7 +43,13 @@ async function atClient<Result>(
     const known = ALONE.map(({ name }) => name).join(', ')
     throw new LabError('LAB_VIEW_UNKNOWN', `without a lab there is no view "${wanted}", only ${known}`)
   }
-  const network = await networkLines([], view, { config, chance: new Chance(seed, `view ${wanted}`), recorder, onLink })
+  const network = await networkLines([], view, {
+    config,
+    chance: new Chance(seed, `view ${wanted}`),
+    recorder,
+    onLink,
+    onKeys: capture?.onKeys,
+  })
   const workstation = new Workstation(() => view, network.lines)
   try {
     return await (signal ? unlessAborted(signal, () => work(workstation, view)) : work(workstation, view))

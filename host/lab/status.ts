@@ -1,4 +1,3 @@
-import * as protocol from '../../assembly/protocol.js'
 import {
   AUTH_PED,
   ROLE_CRYPTO_OFFICER,
@@ -126,12 +125,6 @@ export function stateOf({ state, error, tampered, transport, decommissioned }: T
   ]
   const what = state === STATE_FUNCTIONAL ? 'OK' : state === STATE_BLANK ? 'not initialized' : 'zeroized'
   return [what, ...notes].join(', ')
-}
-
-/** A command by its name in SPEC.md §2.2. */
-export function commandName(id: number): string {
-  const name = Object.entries(protocol).find(([known, value]) => known.startsWith('CMD_') && value === id)?.[0]
-  return name?.slice('CMD_'.length) ?? `command 0x${id.toString(16)}`
 }
 
 function keyStatus({ name, label, kind, fault }: BoxEntry): KeyStatus {

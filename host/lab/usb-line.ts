@@ -1,5 +1,6 @@
 import { TokenClient, TransportError } from '../client/index.js'
 import { importDevice, UsbError, type UsbEvent, UsbTransport } from '../usb/index.js'
+import type { LabCapture } from './capture.js'
 import type { Chance } from './chance.js'
 import type { LabHsm } from './lab-file.js'
 import type { PedDesk } from './ped-desk.js'
@@ -19,6 +20,7 @@ export interface UsbLineOptions {
   /** The PED of this workstation, which `ped connect` brings to the HSM over the USB cable. */
   readonly desk: PedDesk
   readonly onEvent?: ((event: UsbEvent) => void) | undefined
+  readonly capture?: LabCapture | undefined
 }
 
 /** A cable to a Backup HSM at the end of a USB/IP connection. */
@@ -36,8 +38,8 @@ export interface UsbLine extends Line {
  * refuses. Nothing stays open then.
  */
 export async function usbLine(options: UsbLineOptions): Promise<UsbLine> {
-  const { host, port, busId, names, chance, recorder, desk, onEvent } = options
-  const device = await importDevice(host, port, { busId })
+  const { host, port, busId, names, chance, recorder, desk, onEvent, capture } = options
+  const device = await importDevice(host, port, { busId, wrap: capture && ((near) => capture.usb.port(near)) })
   try {
     const transport = await UsbTransport.open(device)
     if (onEvent) transport.onEvent(onEvent)

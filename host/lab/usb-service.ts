@@ -1,7 +1,15 @@
 import { PED_REQUEST } from '../../assembly/protocol.js'
 import type { ControlServer } from '../ntls/index.js'
-import { TokenDevice, type UsbIdentity, type UsbipEvent, UsbipServer, usbIdentity } from '../usb/index.js'
+import {
+  type ExportableDevice,
+  TokenDevice,
+  type UsbIdentity,
+  type UsbipEvent,
+  UsbipServer,
+  usbIdentity,
+} from '../usb/index.js'
 import { openControl } from './appliance-control.js'
+import type { LabCapture } from './capture.js'
 import { LabError } from './errors.js'
 import { makeFolders } from './folders.js'
 import type { Hsm } from './hsm.js'
@@ -20,6 +28,7 @@ export interface UsbServiceOptions {
   /** Ids that the devices show; the project's own unless given. */
   readonly ids?: Pick<UsbIdentity, 'vendorId' | 'productId'> | undefined
   readonly onEvent?: ((event: UsbipEvent) => void) | undefined
+  readonly capture?: LabCapture | undefined
 }
 
 /** The port of the server that a Backup HSM of a lab is always at. @throws LabError LAB_HSM_UNKNOWN */
@@ -39,6 +48,8 @@ export interface ServedHsm {
 interface Served extends ServedHsm {
   readonly hsm: Hsm
   readonly device: TokenDevice
+  /** The device, or what stands in front of it. */
+  readonly exported: ExportableDevice
 }
 
 /** Offset of a PED frame's type (SPEC.md §5). */
@@ -62,7 +73,7 @@ export class UsbService {
    * Serves the Backup HSMs of a lab that was opened for that (`serve`), until `close`.
    * @throws LabError USB_NO_HSM, LAB_HSM_UNKNOWN; UsbError USBIP_LISTEN
    */
-  static async start(lab: Lab, { host, port, names, ids, onEvent }: UsbServiceOptions): Promise<UsbService> {
+  static async start(lab: Lab, { host, port, names, ids, onEvent, capture }: UsbServiceOptions): Promise<UsbService> {
     const backups = lab.file.hsms.filter(({ kind }) => kind === 'backup')
     for (const name of names ?? []) {
       if (hsmNamed(lab.file, name).kind !== 'backup') throw unknown(name)
@@ -74,13 +85,14 @@ export class UsbService {
       const serialNumber = String((await hsm.console.status()).serial)
       const device = new TokenDevice(hsm.card, usbIdentity(serialNumber, ids), { ped: hsm.token })
       // A device stays at its port, whichever others are served.
-      served.push({ name, busId: busIdOf(lab.file, name), serialNumber, hsm, device })
+      const exported = capture ? capture.usb.device(device) : device
+      served.push({ name, busId: busIdOf(lab.file, name), serialNumber, hsm, device, exported })
     }
     if (served.length === 0) throw new LabError('USB_NO_HSM', `the lab in ${lab.stateDir} has no Backup HSM to serve`)
     await makeFolders(usbFolder(lab.stateDir), { mode: 0o700 })
     const server = await UsbipServer.listen({ host, port, onEvent })
-    for (const { busId, device, hsm } of served) {
-      server.plug(busId, device)
+    for (const { busId, exported, hsm } of served) {
+      server.plug(busId, exported)
       // An HSM whose board is gone is no longer on the bus.
       hsm.token.closed.then(() => server.unplug(busId))
     }
@@ -122,8 +134,8 @@ export class UsbService {
 
   /** Plugs a device in again. @throws LabError LAB_HSM_UNKNOWN; UsbError USBIP_BUSY where it is plugged in */
   plug(name: string): void {
-    const { busId, device } = this.#named(name)
-    this.server.plug(busId, device)
+    const { busId, exported } = this.#named(name)
+    this.server.plug(busId, exported)
   }
 
   /** Pulls a device out, whoever has it; the HSM stays on. @throws LabError LAB_HSM_UNKNOWN */

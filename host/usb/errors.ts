@@ -13,6 +13,11 @@ export class UsbError extends Error {
      * - USBIP_CONNECT: no USB/IP server answers there
      * - USBIP_BUSY: somebody else has the device
      * - USBIP_NO_DEVICE: there is no such device, or none at all
+     * - CAPTURE_IO: the file cannot be read or written
+     * - CAPTURE_FORMAT: the file is no capture of USB traffic, or is damaged
+     * - CAPTURE_INCOMPLETE: the capture lacks what a device needs to be replayed, or is redacted
+     * - REPLAY_LEFT: a host did something else than what was recorded
+     * - CAPTURE_DEVICE: the capture has no such device, or more than one
      */
     readonly code:
       | 'USB_FRAMING'
@@ -24,7 +29,12 @@ export class UsbError extends Error {
       | 'USBIP_LISTEN'
       | 'USBIP_CONNECT'
       | 'USBIP_BUSY'
-      | 'USBIP_NO_DEVICE',
+      | 'USBIP_NO_DEVICE'
+      | 'CAPTURE_IO'
+      | 'CAPTURE_FORMAT'
+      | 'CAPTURE_INCOMPLETE'
+      | 'CAPTURE_DEVICE'
+      | 'REPLAY_LEFT',
     message: string,
     options?: ErrorOptions,
   ) {

@@ -23,8 +23,10 @@ export class UsbipDevice extends HostDevice {
     description: DeviceDescription,
     claims: Set<number>,
     readonly exported: ExportedDevice,
+    /** The cable, or what stands in front of it. */
+    near: UrbPort = port,
   ) {
-    super(port, description, claims)
+    super(near, description, claims)
     this.#port = port
     this.closed = port.closed
     port.closed.then(() => this.disconnected())
@@ -46,6 +48,8 @@ export interface ImportOptions {
   readonly busId?: string | undefined
   /** Milliseconds for each step; 10 s unless given. */
   readonly timeout?: number | undefined
+  /** What stands in front of the cable's near end, such as a recorder. */
+  readonly wrap?: ((port: UrbPort) => UrbPort) | undefined
 }
 
 /**
@@ -56,13 +60,13 @@ export interface ImportOptions {
 export async function importDevice(
   host: string,
   port: number = USBIP_PORT,
-  { busId, timeout }: ImportOptions = {},
+  { busId, timeout, wrap }: ImportOptions = {},
 ): Promise<UsbipDevice> {
   const address: ServerAddress = { host, port, timeout }
   const imported = await importBusId(address, busId ?? (await onlyToken(address)))
   const cable = new UsbipPort(imported)
   try {
-    return await withTime(timeout ?? HANDSHAKE, readDescription(cable, imported.device))
+    return await withTime(timeout ?? HANDSHAKE, readDescription(cable, imported.device, wrap?.(cable) ?? cable))
   } catch (error) {
     cable.end()
     throw error
@@ -103,23 +107,23 @@ async function withTime<Result>(time: number, work: Promise<Result>): Promise<Re
   }
 }
 
-async function readDescription(cable: UsbipPort, exported: ExportedDevice): Promise<UsbipDevice> {
+async function readDescription(cable: UsbipPort, exported: ExportedDevice, port: UrbPort): Promise<UsbipDevice> {
   const claims = new Set<number>()
-  const device = readDevice(await descriptor(cable, DESCRIPTOR.device, 0, 18))
+  const device = readDevice(await descriptor(port, DESCRIPTOR.device, 0, 18))
   const configurations: USBConfiguration[] = []
   for (let index = 0; index < device.configurations; index++) {
-    const head = await descriptor(cable, DESCRIPTOR.configuration, index, 9)
-    const whole = await descriptor(cable, DESCRIPTOR.configuration, index, totalLength(head))
+    const head = await descriptor(port, DESCRIPTOR.configuration, index, 9)
+    const whole = await descriptor(port, DESCRIPTOR.configuration, index, totalLength(head))
     configurations.push(readConfiguration(whole, (number) => claims.has(number)))
   }
   const description = {
     device,
     configurations,
-    manufacturerName: await text(cable, device.manufacturer),
-    productName: await text(cable, device.product),
-    serialNumber: await text(cable, device.serialNumber),
+    manufacturerName: await text(port, device.manufacturer),
+    productName: await text(port, device.product),
+    serialNumber: await text(port, device.serialNumber),
   }
-  return new UsbipDevice(cable, description, claims, exported)
+  return new UsbipDevice(cable, description, claims, exported, port)
 }
 
 function text(cable: UrbPort, index: number): Promise<string | null> {

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
-import { atWorkstation, type UseLabOptions } from '../../lab/index.js'
+import { atWorkstation, type Recorder, type UseLabOptions } from '../../lab/index.js'
 import { mayRemember, Shell } from '../../lunacm/index.js'
+import { CAPTURE_OPTIONS, captureOf } from '../capture-options.js'
 import {
   COMMON_OPTIONS,
   clientFolder,
@@ -39,6 +40,16 @@ Options:
   --usb HOST[:PORT]   a Backup HSM is plugged in at this USB/IP server ('moonlet
                       usb serve'); none is switched on here then
   --log FILE          append every frame on every cable, in hexadecimal
+  --capture FILE      write all transfers on the USB cables to a pcapng file, as
+                      Linux's usbmon has them ('moonlet usb replay --help')
+  --capture-frames    and the frames on all other cables
+  --capture-tls       and the secrets of its TLS connections, which open what
+                      others captured of them
+  --capture-redacted  with zeros in place of secrets and ciphertexts
+  --seed TEXT         all that is random here follows from the text, and the
+                      clocks of the HSMs that are switched on here stand still: a
+                      run on a copy of the state folder is the same again. Nothing
+                      done so is secret
   --state DIR         state folder of the lab
   --debug             show the stack of an error
   -h, --help          show this help
@@ -58,6 +69,10 @@ reached over USB/IP, or NTLS as $ChrystokiConfigurationPath or the client of
         args: [...args],
         options: {
           ...COMMON_OPTIONS,
+          ...CAPTURE_OPTIONS,
+          'capture-frames': { type: 'boolean' },
+          'capture-tls': { type: 'boolean' },
+          seed: { type: 'string' },
           file: { type: 'string', short: 'f' },
           view: { type: 'string' },
           rules: { type: 'string' },
@@ -77,8 +92,12 @@ reached over USB/IP, or NTLS as $ChrystokiConfigurationPath or the client of
     refusePositionals(positionals)
     if (values.file === '') throw new UsageError("Option '--file' needs a file")
     const commands = values.file === undefined ? undefined : readCommands(values.file)
-    const log = openLog(values.log)
+    if (values.seed === '') throw new UsageError("Option '--seed' needs a text")
+    const usb = values.usb?.map(readUsbAddress)
+    const capture = captureOf(values, 'lunacm')
+    let log: ReturnType<typeof openLog> | undefined
     try {
+      log = openLog(values.log)
       return await work(stateFolder(values.state, io.env), takeSeat(io, commands, mayRemember), {
         view: values.view,
         rules: values.rules,
@@ -89,17 +108,28 @@ reached over USB/IP, or NTLS as $ChrystokiConfigurationPath or the client of
         onPedEvent: (event) => {
           if (event.event === 'fault') io.stderr.write(`PED: ${event.reason}\n`)
         },
-        recorder: log.recorder,
+        recorder: bothOf(log.recorder, capture?.recorder),
+        capture,
+        seed: values.seed,
         ntls: values.ntls === undefined ? undefined : clientFolder(values.ntls, values, io.env),
-        usb: values.usb?.map(readUsbAddress),
+        usb,
         ntlsConfig: clientFolder(undefined, values, io.env),
         onLink: (line) => io.stderr.write(`${line}\n`),
         signal: io.signal,
       })
     } finally {
-      log.close()
+      log?.close()
+      capture?.close()
     }
   },
+}
+
+function bothOf(one: Recorder | undefined, other: Recorder | undefined): Recorder | undefined {
+  if (!one || !other) return one ?? other
+  return (frame) => {
+    one(frame)
+    other(frame)
+  }
 }
 
 async function work(stateDir: string, { io, person }: Seat, options: UseLabOptions): Promise<number> {

@@ -12,6 +12,7 @@ import {
   whileServing,
 } from '../../lab/index.js'
 import { tellStarter } from '../background.js'
+import { CAPTURE_OPTIONS, captureOf } from '../capture-options.js'
 import { COMMON_OPTIONS, readArguments, stateFolder, UsageError } from '../command-line.js'
 import { eventWriter, type LoggedEvent, readLogLevel } from '../event-log.js'
 import type { CliCommand, CliIo } from '../program.js'
@@ -52,6 +53,9 @@ Options:
   --listen HOST[:PORT]   where to listen (default: 127.0.0.1:${USBIP_PORT}); port 0 is
                          any free one
   --ids VENDOR:PRODUCT   USB ids that the devices show (default: 1209:4c48)
+  --capture FILE         write all transfers to a pcapng file, as Linux's usbmon has
+                         them; 'moonlet usb replay' and Wireshark read it
+  --capture-redacted     with zeros in place of secrets and ciphertexts
   --local-ped HSM        plug the lab's PED into this HSM's own connector
   --log-level LEVEL      what is printed: error, warn, info (the default) or debug
   --rules FILE           operator rules for that PED, looked at before the lab's own
@@ -67,6 +71,7 @@ Options:
         args: [...args],
         options: {
           ...COMMON_OPTIONS,
+          ...CAPTURE_OPTIONS,
           listen: { type: 'string' },
           ids: { type: 'string' },
           'local-ped': { type: 'string' },
@@ -83,10 +88,14 @@ Options:
     }
     const tell = eventWriter(readLogLevel(values['log-level']), (line) => io.stdout.write(line))
     const names = positionals.length > 0 ? positionals : undefined
+    const address = readUsbAddress(values.listen ?? '127.0.0.1')
+    const ids = values.ids === undefined ? undefined : readIds(values.ids)
+    const capture = captureOf(values, 'moonlet usb serve')
     const options = {
-      ...readUsbAddress(values.listen ?? '127.0.0.1'),
+      ...address,
       names,
-      ids: values.ids === undefined ? undefined : readIds(values.ids),
+      ids,
+      capture,
       onEvent: tell,
     }
     let service: UsbService | undefined
@@ -108,7 +117,11 @@ Options:
       await service.close()
       tell({ event: 'stopped' })
     }
-    await whileServing(stateDir, usbFolder(stateDir), () => useLab(stateDir, lab, serve))
+    try {
+      await whileServing(stateDir, usbFolder(stateDir), () => useLab(stateDir, lab, serve))
+    } finally {
+      capture?.close()
+    }
     return 0
   },
 }

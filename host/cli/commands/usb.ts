@@ -1,9 +1,10 @@
 import { UsageError } from '../command-line.js'
 import type { CliCommand } from '../program.js'
 import { usbList } from './usb-list.js'
+import { usbReplay } from './usb-replay.js'
 import { usbServe } from './usb-serve.js'
 
-const ACTIONS: readonly CliCommand[] = [usbServe, usbList]
+const ACTIONS: readonly CliCommand[] = [usbServe, usbReplay, usbList]
 
 export const usb: CliCommand = {
   name: 'usb',
