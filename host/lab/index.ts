@@ -8,7 +8,16 @@ export {
   NTLS_PORT,
 } from '../ntls/index.js'
 export { displayOn, StreamTerminal } from '../ped/index.js'
-export { type ListedDevice, listDevices, USBIP_PORT, type UsbipEvent } from '../usb/index.js'
+export {
+  type FaultChance,
+  type ListedDevice,
+  listDevices,
+  type RealDeviceName,
+  readDeviceName,
+  readFaultRule,
+  USBIP_PORT,
+  type UsbipEvent,
+} from '../usb/index.js'
 export { openControl, type ServiceHandlers } from './appliance-control.js'
 export { type ApplianceDoorOptions, FolderAppliance } from './appliance-door.js'
 export { ApplianceService, RBS_PORT, type ServiceOptions } from './appliance-service.js'
@@ -96,6 +105,8 @@ export {
   stateOf,
 } from './status.js'
 export { TAMPER_CAUSES, type TamperCause, tamperHsm } from './tamper.js'
+export { BRIDGE_BUS_ID, realDeviceOpener, UsbBridge, type UsbBridgeOptions } from './usb-bridge.js'
+export { type Plug, UsbInstruments, type UsbStats } from './usb-instruments.js'
 export { type UsbLine, type UsbLineOptions, usbLine } from './usb-line.js'
 export { UsbReplay, type UsbReplayOptions } from './usb-replay.js'
 export { type ServedHsm, UsbService, type UsbServiceOptions } from './usb-service.js'

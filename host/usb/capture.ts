@@ -30,6 +30,7 @@ const STATUS: Readonly<Record<UrbStatus, number>> = {
   absent: -ERRNO.ENOENT,
   refused: -ERRNO.ENOMEM,
   reset: -ERRNO.ECONNRESET,
+  fault: -ERRNO.EPROTO,
   gone: -ERRNO.ESHUTDOWN,
 }
 /** Transfers that nobody took: usbmon has an event of its own for these. */

@@ -8,6 +8,9 @@ export class UsbError extends Error {
      * - USB_OPEN: the host does not let us have the device
      * - USB_DESCRIPTOR: a device describes itself in a way that makes no sense
      * - USB_PED: the device takes no cable to a remote PED, or has one
+     * - USB_UNAVAILABLE: this computer gives no way to real USB devices: the package is missing, or the kernel has no USB
+     * - USB_NO_DEVICE: there is no such real device, or more than one
+     * - USB_FAULT_RULE: a rule for faults makes no sense
      * - USBIP_PROTOCOL: the other end does not keep to the USB/IP protocol
      * - USBIP_LISTEN: the address cannot be listened on
      * - USBIP_CONNECT: no USB/IP server answers there
@@ -25,6 +28,9 @@ export class UsbError extends Error {
       | 'USB_OPEN'
       | 'USB_DESCRIPTOR'
       | 'USB_PED'
+      | 'USB_UNAVAILABLE'
+      | 'USB_NO_DEVICE'
+      | 'USB_FAULT_RULE'
       | 'USBIP_PROTOCOL'
       | 'USBIP_LISTEN'
       | 'USBIP_CONNECT'

@@ -307,6 +307,7 @@ export class HostDevice implements USBDevice {
             return reject(fault('AbortError', 'the device was reset'))
           case 'absent':
           case 'refused':
+          case 'fault':
             return reject(fault('NetworkError', `the transfer failed: ${result.status}`))
           default:
             return resolve(result)

@@ -5,8 +5,23 @@ export { VirtualUsbDevice } from './device.js'
 export { UsbTransport } from './driver.js'
 export { UsbError } from './errors.js'
 export type { UsbEvent, UsbEventName } from './events.js'
+export { FAULT_KINDS, type FaultChance, type FaultKind, type FaultRule, readFaultRule } from './fault-rules.js'
+export { type Fault, type FaultOptions, FaultyDevice } from './faults.js'
 export { HostDevice } from './host-device.js'
+export { type EndpointStats, MeteredDevice, showStats } from './meter.js'
+export { type NusbCalls, NusbDevice } from './nusb-device.js'
 export type { PedSocket } from './ped-line.js'
+export {
+  findRealDevice,
+  openRealDevice,
+  openRealPort,
+  overPort,
+  RealDevice,
+  type RealDeviceName,
+  type RealDeviceOptions,
+  readDeviceName,
+  realDevices,
+} from './real-device.js'
 export { type Recording, type RecordingOptions, readRecording } from './recording.js'
 export { ReplayDevice, type ReplayEvent, type ReplayOptions } from './replay.js'
 export { TokenDevice, type TokenDeviceOptions } from './token-device.js'
@@ -17,3 +32,5 @@ export { DEFAULT_USBIP_LIMITS, type UsbipLimits } from './usbip-limits.js'
 export type { UsbipEnding, UsbipEvent } from './usbip-peer.js'
 export { type ExportableDevice, UsbipServer, type UsbipServerOptions } from './usbip-server.js'
 export { type ListedDevice, USBIP_PORT } from './usbip-wire.js'
+export type { WebUsbCalls } from './web-usb-calls.js'
+export { WebUsbPort, type WebUsbPortOptions } from './web-usb-port.js'

@@ -21,6 +21,8 @@ export interface Urb {
   readonly data: Uint8Array
   /** Bytes that the host has room for; 0 for OUT. */
   readonly length: number
+  /** OUT: an empty packet follows where the data ends with a full one. Devices whose framing needs no such end may pass it over. */
+  readonly zeroPacket?: boolean | undefined
 }
 
 /** Whether a transfer's data comes in; a control transfer without data goes out. */
@@ -35,9 +37,10 @@ export function isInUrb({ endpoint, setup }: Urb): boolean {
  * - absent: the device has no such endpoint, or is not configured
  * - refused: more than whoever carries the transfer takes
  * - reset: the device was reset, or configured anew
+ * - fault: the bus or the device failed in the middle of it; what was moved is lost
  * - gone: the device is no longer there
  */
-export type UrbStatus = 'ok' | 'stall' | 'babble' | 'absent' | 'refused' | 'reset' | 'gone'
+export type UrbStatus = 'ok' | 'stall' | 'babble' | 'absent' | 'refused' | 'reset' | 'fault' | 'gone'
 
 export interface UrbResult {
   readonly status: UrbStatus

@@ -1,16 +1,11 @@
-import { readConfiguration, readDevice, readText, totalLength } from './configuration.js'
-import { DESCRIPTOR, INTERFACE_CLASS, INTERFACE_PROTOCOL, INTERFACE_SUBCLASS } from './descriptors.js'
+import { describeDevice } from './describe.js'
+import { INTERFACE_CLASS, INTERFACE_PROTOCOL, INTERFACE_SUBCLASS } from './descriptors.js'
 import { UsbError } from './errors.js'
 import { type DeviceDescription, HostDevice } from './host-device.js'
-import { NO_DATA, type UrbPort } from './urb.js'
+import type { UrbPort } from './urb.js'
 import { HANDSHAKE, importBusId, listDevices, type ServerAddress } from './usbip-handshake.js'
 import { UsbipPort } from './usbip-port.js'
 import { type ExportedDevice, type ListedDevice, USBIP_PORT } from './usbip-wire.js'
-
-const GET_DESCRIPTOR = 6
-const IN_DEVICE = 0x80
-const ENGLISH_US = 0x0409
-const STRING_ROOM = 255
 
 /** A device at the other end of a USB/IP connection, as a W3C WebUSB `USBDevice`. */
 export class UsbipDevice extends HostDevice {
@@ -109,34 +104,5 @@ async function withTime<Result>(time: number, work: Promise<Result>): Promise<Re
 
 async function readDescription(cable: UsbipPort, exported: ExportedDevice, port: UrbPort): Promise<UsbipDevice> {
   const claims = new Set<number>()
-  const device = readDevice(await descriptor(port, DESCRIPTOR.device, 0, 18))
-  const configurations: USBConfiguration[] = []
-  for (let index = 0; index < device.configurations; index++) {
-    const head = await descriptor(port, DESCRIPTOR.configuration, index, 9)
-    const whole = await descriptor(port, DESCRIPTOR.configuration, index, totalLength(head))
-    configurations.push(readConfiguration(whole, (number) => claims.has(number)))
-  }
-  const description = {
-    device,
-    configurations,
-    manufacturerName: await text(port, device.manufacturer),
-    productName: await text(port, device.product),
-    serialNumber: await text(port, device.serialNumber),
-  }
-  return new UsbipDevice(cable, description, claims, exported, port)
-}
-
-function text(cable: UrbPort, index: number): Promise<string | null> {
-  if (index === 0) return Promise.resolve(null)
-  return descriptor(cable, DESCRIPTOR.string, index, STRING_ROOM, ENGLISH_US).then(readText)
-}
-
-function descriptor(cable: UrbPort, type: number, number: number, length: number, index = 0): Promise<Uint8Array> {
-  const setup = { requestType: IN_DEVICE, request: GET_DESCRIPTOR, value: (type << 8) | number, index, length }
-  return new Promise((resolve, reject) => {
-    cable.submit({ endpoint: 0, setup, data: NO_DATA, length }, ({ status, data }) => {
-      if (status === 'ok') resolve(data)
-      else reject(new UsbError('USB_OPEN', `the USB device does not give its descriptors: ${status}`))
-    })
-  })
+  return new UsbipDevice(cable, await describeDevice(port, claims), claims, exported, port)
 }

@@ -26,6 +26,7 @@ const STATUS: ReadonlyMap<number, UrbStatus> = new Map([
   [-ERRNO.EOVERFLOW, 'babble'],
   [-ERRNO.ENOENT, 'absent'],
   [-ERRNO.ECONNRESET, 'reset'],
+  [-ERRNO.EPROTO, 'fault'],
   [-ERRNO.ESHUTDOWN, 'gone'],
   [-ERRNO.ENODEV, 'gone'],
 ])

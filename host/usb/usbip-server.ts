@@ -5,10 +5,12 @@ import { UsbError } from './errors.js'
 import type { UrbPort } from './urb.js'
 import { DEFAULT_USBIP_LIMITS, type UsbipLimits } from './usbip-limits.js'
 import { type UsbipDoor, type UsbipEvent, UsbipPeer } from './usbip-peer.js'
-import { devicePathOf, type ListedDevice, SPEED_HIGH } from './usbip-wire.js'
+import { devicePathOf, type ListedDevice, USB_SPEEDS, type UsbSpeed } from './usbip-wire.js'
 
 /** A device model that can be exported: URBs go in, the cable can be plugged in and pulled. */
 export interface ExportableDevice extends UrbPort {
+  /** High unless it says so. */
+  readonly speed?: UsbSpeed | undefined
   descriptor(type: number, index: number): Uint8Array | undefined
   attach(): void
   /** Resolves when nothing of the last importer is left. */
@@ -43,7 +45,7 @@ function describe(model: ExportableDevice, busId: string, deviceNumber: number):
     busId,
     busNumber: BUS,
     deviceNumber,
-    speed: SPEED_HIGH,
+    speed: USB_SPEEDS[model.speed ?? 'high'],
     vendorId: device.vendorId,
     productId: device.productId,
     deviceVersion: device.deviceVersion,

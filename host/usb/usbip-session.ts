@@ -14,6 +14,7 @@ import {
   type Submit,
   URB_HEADER,
   URB_SHORT_NOT_OK,
+  URB_ZERO_PACKET,
 } from './usbip-wire.js'
 
 const LAST_ENDPOINT = 15
@@ -27,6 +28,7 @@ const STATUS: Readonly<Record<UrbStatus, number>> = {
   absent: -ERRNO.ENOENT,
   refused: -ERRNO.ENOMEM,
   reset: -ERRNO.ECONNRESET,
+  fault: -ERRNO.EPROTO,
   gone: -ERRNO.ESHUTDOWN,
 }
 
@@ -98,14 +100,20 @@ export class UsbipSession {
   }
 
   #submit(submit: Submit, data: Uint8Array): void {
-    const { sequence, isIn, endpoint, length, setup } = submit
+    const { sequence, isIn, endpoint, flags, length, setup } = submit
     if (endpoint === 0 && this.#isReset(submit)) {
       this.device.reset()
       this.#reply(submit, { status: 'ok', data: NO_DATA, actual: 0 })
       return
     }
     const address = endpoint === 0 ? 0 : endpoint | (isIn ? DIRECTION_IN : 0)
-    const urb: Urb = { endpoint: address, setup: endpoint === 0 ? setup : undefined, data, length: isIn ? length : 0 }
+    const urb: Urb = {
+      endpoint: address,
+      setup: endpoint === 0 ? setup : undefined,
+      data,
+      length: isIn ? length : 0,
+      zeroPacket: (flags & URB_ZERO_PACKET) !== 0,
+    }
     let over = false
     const cancel = this.device.submit(urb, (result) => {
       over = true

@@ -31,7 +31,8 @@ export const INTERFACE_RECORD = 4
 export const URB_HEADER = 48
 
 /** `enum usb_device_speed` of Linux. */
-export const SPEED_HIGH = 3
+export const USB_SPEEDS = { low: 1, full: 2, high: 3, super: 5, superPlus: 6 } as const
+export type UsbSpeed = keyof typeof USB_SPEEDS
 
 /** Errors of Linux, as their negatives are put into `status`. */
 export const ERRNO = {
@@ -39,6 +40,7 @@ export const ERRNO = {
   ENOMEM: 12,
   ENODEV: 19,
   EPIPE: 32,
+  EPROTO: 71,
   EOVERFLOW: 75,
   ECONNRESET: 104,
   ESHUTDOWN: 108,
@@ -47,6 +49,8 @@ export const ERRNO = {
 
 /** A transfer flag of Linux: a short packet is an error. */
 export const URB_SHORT_NOT_OK = 1
+/** A transfer flag of Linux: an OUT transfer that ends with a full packet is followed by an empty one. */
+export const URB_ZERO_PACKET = 0x40
 /** `number_of_packets` where a transfer is not isochronous. */
 export const NOT_ISOCHRONOUS = 0xffffffff
 

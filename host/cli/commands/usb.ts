@@ -1,14 +1,15 @@
 import { UsageError } from '../command-line.js'
 import type { CliCommand } from '../program.js'
+import { usbBridge } from './usb-bridge.js'
 import { usbList } from './usb-list.js'
 import { usbReplay } from './usb-replay.js'
 import { usbServe } from './usb-serve.js'
 
-const ACTIONS: readonly CliCommand[] = [usbServe, usbReplay, usbList]
+const ACTIONS: readonly CliCommand[] = [usbServe, usbBridge, usbReplay, usbList]
 
 export const usb: CliCommand = {
   name: 'usb',
-  summary: 'The Backup HSMs of the lab as USB devices',
+  summary: 'The Backup HSMs of the lab as USB devices, and real ones',
   help: `Usage: moonlet usb ACTION [options]
 
 Actions:

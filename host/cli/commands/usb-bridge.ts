@@ -1,0 +1,80 @@
+import { parseArgs } from 'node:util'
+import { BRIDGE_BUS_ID, readDeviceName, realDeviceOpener, USBIP_PORT, UsbBridge } from '../../lab/index.js'
+import { COMMON_OPTIONS, readArguments, refusePositionals, UsageError } from '../command-line.js'
+import { eventWriter, readLogLevel } from '../event-log.js'
+import type { CliCommand } from '../program.js'
+import { INSTRUMENT_HELP, INSTRUMENT_OPTIONS, instrumentsOf } from '../usb-instrument-options.js'
+import { readUsbAddress } from './usb-address.js'
+
+export const usbBridge: CliCommand = {
+  name: 'bridge',
+  summary: 'Serve a real device by USB/IP, with measurements and faults',
+  help: `Usage: moonlet usb bridge --device VID:PID|SERIAL [options]
+
+Takes a real USB device of this computer, whatever it is, and serves it by
+USB/IP at bus id ${BRIDGE_BUS_ID}, until it is ended (Ctrl-C). Linux attaches it with
+
+  usbip attach -r 127.0.0.1 -b ${BRIDGE_BUS_ID}
+
+The kernel's own driver lets the device go meanwhile. Pulled out, the device is
+gone for its host, too; plugged in again it is served again. Needs the package
+"usb" (npm install usb@3) and leave to open the device. USB/IP knows no passwords
+and no encryption: listen beyond this computer on networks that you trust only.
+
+Carried are control, bulk and interrupt transfers. Isochronous ones (sound,
+cameras) are not; a transfer that its host gives up goes on at the device, and
+what it brings belongs to the host's next one.
+
+How long each endpoint's transfers take is shown on standard error at SIGUSR1 and
+at the end. Prints a line of JSON for each thing that happens.
+
+Options:
+  --device DEVICE        VID:PID in hexadecimal, or the serial number
+  --listen HOST[:PORT]   where to listen (default: 127.0.0.1:${USBIP_PORT}); port 0 is
+                         any free one
+${INSTRUMENT_HELP}  --log-level LEVEL      what is printed: error, warn, info (the default) or debug
+  --debug                show the stack of an error
+  -h, --help             show this help
+`,
+  async run(args, io) {
+    const { values, positionals } = readArguments(() =>
+      parseArgs({
+        args: [...args],
+        options: {
+          ...COMMON_OPTIONS,
+          ...INSTRUMENT_OPTIONS,
+          device: { type: 'string' },
+          listen: { type: 'string' },
+          'log-level': { type: 'string' },
+        },
+        allowPositionals: true,
+      }),
+    )
+    if (values.help) {
+      io.stdout.write(this.help)
+      return 0
+    }
+    refusePositionals(positionals)
+    if (!values.device) throw new UsageError("Option '--device' is missing: VID:PID, or a serial number")
+    const address = readUsbAddress(values.listen ?? '127.0.0.1')
+    const tell = eventWriter(readLogLevel(values['log-level']), (line) => io.stdout.write(line))
+    const instruments = instrumentsOf(values, tell, (text) => io.stderr.write(text))
+    const open = realDeviceOpener(readDeviceName(values.device))
+    const bridge = await UsbBridge.start({ ...address, open, instruments: instruments.tools, onEvent: tell })
+    tell({ event: 'listening', host: bridge.host, port: bridge.port, device: values.device, busId: BRIDGE_BUS_ID })
+    io.expectSignal()
+    instruments.listen()
+    await ended(io.signal)
+    await bridge.close()
+    instruments.finish()
+    tell({ event: 'stopped' })
+    return 0
+  },
+}
+
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
