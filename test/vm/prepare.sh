@@ -28,7 +28,7 @@ newest() { apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/^ *Depend
 [ -n "$kpkg" ] || { apt-get update -qq && kpkg=$(newest); } || true
 [ -n "$kpkg" ] || { echo "left out: no package linux-image-amd64 here" >&2; exit 77; }
 kver=${kpkg#linux-image-}; kver=${kver%-unsigned}
-if [ "$(cat "$cache/kver" 2>/dev/null)" != "$kver" ]; then
+if [ "$(cat "$cache/kver" 2>/dev/null)" != "$kver" ] || [ ! -e "$cache/modules/lib/modules/$kver/kernel/drivers/scsi" ]; then
   tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT
   (cd "$tmp" && apt-get download -qq "$kpkg" 2>/dev/null && dpkg-deb -x ./*.deb root)
   rm -rf "$cache/modules"
@@ -44,7 +44,8 @@ if [ "$(cat "$cache/kver" 2>/dev/null)" != "$kver" ]; then
   d=lib/modules/$kver/kernel                       # keep only what the guest can use
   (cd "$tmp/root" && { find $d/drivers/usb $d/drivers/virtio $d/net/9p $d/fs/9p $d/fs/netfs $d/fs/fscache \
      $d/fs/overlayfs $d/fs/configfs $d/drivers/char $d/drivers/net/virtio_net.ko $d/crypto $d/lib $d/net/core \
-     $d/drivers/hid lib/modules/$kver/modules.builtin lib/modules/$kver/modules.order \
+     $d/drivers/hid $d/drivers/scsi/scsi_common.ko* $d/drivers/scsi/scsi_mod.ko* $d/drivers/scsi/sd_mod.ko* $d/block \
+     $d/fs/ext4 $d/fs/jbd2 $d/fs/mbcache.ko* lib/modules/$kver/modules.builtin lib/modules/$kver/modules.order \
      -type f 2>/dev/null || true; } | cpio -pdm --quiet "$cache/modules")
 fi
 for extra in "$cache/extra/$kver"/*.ko; do         # modules that Debian lacks
