@@ -78,5 +78,7 @@ check(result.code === 0, `the bridge ends as it should${result.code === 0 ? '' :
 process.stdout.write(result.stderr)
 const back = await until(() => disk('/pci'))
 check(existsSync(`/dev/${back}`), 'the kernel has the stick itself again')
-const trouble = (await output('dmesg')).split('\n').filter((line) => /I\/O error|Buffer I\/O|reset .*USB device.*vhci|cut here/i.test(line))
+const trouble = (await output('dmesg'))
+  .split('\n')
+  .filter((line) => /I\/O error|Buffer I\/O|reset .*USB device.*vhci|cut here/i.test(line))
 check(trouble.length === 0, `no trouble in the kernel's log${trouble.map((line) => `\n       ${line}`).join('')}`)
