@@ -12,11 +12,14 @@ export {
   type FaultChance,
   type ListedDevice,
   listDevices,
+  REDIR_PORT,
   type RealDeviceName,
+  RedirServer,
   readDeviceName,
   readFaultRule,
   USBIP_PORT,
   type UsbipEvent,
+  type UsbPresenter,
 } from '../usb/index.js'
 export { openControl, type ServiceHandlers } from './appliance-control.js'
 export { type ApplianceDoorOptions, FolderAppliance } from './appliance-door.js'

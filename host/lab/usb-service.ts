@@ -6,6 +6,7 @@ import {
   type UsbIdentity,
   type UsbipEvent,
   UsbipServer,
+  type UsbPresenter,
   usbIdentity,
 } from '../usb/index.js'
 import { openControl } from './appliance-control.js'
@@ -29,6 +30,8 @@ export interface UsbServiceOptions {
   readonly ids?: Pick<UsbIdentity, 'vendorId' | 'productId'> | undefined
   readonly onEvent?: ((event: UsbipEvent) => void) | undefined
   readonly capture?: LabCapture | undefined
+  /** Another way to the devices than a USB/IP server, which `host` and `port` are of. Programs of the lab do not look for it. */
+  readonly present?: (() => Promise<UsbPresenter>) | undefined
 }
 
 /** The port of the server that a Backup HSM of a lab is always at. @throws LabError LAB_HSM_UNKNOWN */
@@ -55,7 +58,7 @@ interface Served extends ServedHsm {
 /** Offset of a PED frame's type (SPEC.md §5). */
 const TYPE = 4
 
-/** Backup HSMs that a lab has switched on for others, as USB devices served by USB/IP. */
+/** Backup HSMs that a lab has switched on for others, as USB devices: served by USB/IP unless said. */
 export class UsbService {
   #control: ControlServer | undefined
   #stop: () => void = () => undefined
@@ -65,7 +68,7 @@ export class UsbService {
   })
 
   private constructor(
-    private readonly server: UsbipServer,
+    private readonly server: UsbPresenter,
     private readonly served: readonly Served[],
   ) {}
 
@@ -73,7 +76,8 @@ export class UsbService {
    * Serves the Backup HSMs of a lab that was opened for that (`serve`), until `close`.
    * @throws LabError USB_NO_HSM, LAB_HSM_UNKNOWN; UsbError USBIP_LISTEN
    */
-  static async start(lab: Lab, { host, port, names, ids, onEvent, capture }: UsbServiceOptions): Promise<UsbService> {
+  static async start(lab: Lab, options: UsbServiceOptions): Promise<UsbService> {
+    const { host, port, names, ids, onEvent, capture, present } = options
     const backups = lab.file.hsms.filter(({ kind }) => kind === 'backup')
     for (const name of names ?? []) {
       if (hsmNamed(lab.file, name).kind !== 'backup') throw unknown(name)
@@ -90,14 +94,15 @@ export class UsbService {
     }
     if (served.length === 0) throw new LabError('USB_NO_HSM', `the lab in ${lab.stateDir} has no Backup HSM to serve`)
     await makeFolders(usbFolder(lab.stateDir), { mode: 0o700 })
-    const server = await UsbipServer.listen({ host, port, onEvent })
-    for (const { busId, exported, hsm } of served) {
-      server.plug(busId, exported)
-      // An HSM whose board is gone is no longer on the bus.
-      hsm.token.closed.then(() => server.unplug(busId))
-    }
+    const server = present ? await present() : await UsbipServer.listen({ host, port, onEvent })
     const service = new UsbService(server, served)
     try {
+      for (const { busId, exported, hsm } of served) {
+        server.plug(busId, exported)
+        // An HSM whose board is gone is no longer on the bus.
+        hsm.token.closed.then(() => server.unplug(busId))
+      }
+      if (present) return service
       service.#control = await openControl(lab, usbFolder(lab.stateDir), {
         state: () => ({ host: server.host, port: server.port, connections: server.connections }),
         // Whoever has a device has it until they let go.

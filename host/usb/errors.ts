@@ -21,6 +21,9 @@ export class UsbError extends Error {
      * - CAPTURE_INCOMPLETE: the capture lacks what a device needs to be replayed, or is redacted
      * - REPLAY_LEFT: a host did something else than what was recorded
      * - CAPTURE_DEVICE: the capture has no such device, or more than one
+     * - USB_LISTEN: the address cannot be listened on
+     * - USB_ONE_DEVICE: this way to a device carries one at a time
+     * - REDIR_PROTOCOL: the other end does not keep to the usbredir protocol
      */
     readonly code:
       | 'USB_FRAMING'
@@ -40,7 +43,10 @@ export class UsbError extends Error {
       | 'CAPTURE_FORMAT'
       | 'CAPTURE_INCOMPLETE'
       | 'CAPTURE_DEVICE'
-      | 'REPLAY_LEFT',
+      | 'REPLAY_LEFT'
+      | 'USB_LISTEN'
+      | 'USB_ONE_DEVICE'
+      | 'REDIR_PROTOCOL',
     message: string,
     options?: ErrorOptions,
   ) {

@@ -23,6 +23,8 @@ export {
   realDevices,
 } from './real-device.js'
 export { type Recording, type RecordingOptions, readRecording } from './recording.js'
+export { type RedirEvent, RedirServer, type RedirServerOptions } from './redir-server.js'
+export { REDIR_PORT } from './redir-wire.js'
 export { ReplayDevice, type ReplayEvent, type ReplayOptions } from './replay.js'
 export { TokenDevice, type TokenDeviceOptions } from './token-device.js'
 export type { SetupPacket, Urb, UrbPort, UrbResult, UrbStatus } from './urb.js'
@@ -30,7 +32,7 @@ export { type ImportOptions, importDevice, UsbipDevice } from './usbip-device.js
 export { listDevices, type ServerAddress } from './usbip-handshake.js'
 export { DEFAULT_USBIP_LIMITS, type UsbipLimits } from './usbip-limits.js'
 export type { UsbipEnding, UsbipEvent } from './usbip-peer.js'
-export { type ExportableDevice, UsbipServer, type UsbipServerOptions } from './usbip-server.js'
+export { type ExportableDevice, UsbipServer, type UsbipServerOptions, type UsbPresenter } from './usbip-server.js'
 export { type ListedDevice, USBIP_PORT } from './usbip-wire.js'
 export type { WebUsbCalls } from './web-usb-calls.js'
 export { WebUsbPort, type WebUsbPortOptions } from './web-usb-port.js'

@@ -18,6 +18,21 @@ export interface ExportableDevice extends UrbPort {
   notify(event: 'removal'): void
 }
 
+/** A way from device models to hosts. */
+export interface UsbPresenter {
+  /** Where hosts find it. */
+  readonly host: string
+  readonly port: number
+  /** Hosts that are there. */
+  readonly connections: number
+  /** @param id of the place that the device is at */
+  plug(id: string, model: ExportableDevice): void
+  /** Resolves when nothing of the device's host is left. */
+  unplug(id: string): Promise<void>
+  /** Pulls all devices out. */
+  close(): Promise<void>
+}
+
 export interface UsbipServerOptions {
   readonly host: string
   /** 0 = any free one. */
@@ -60,7 +75,7 @@ function describe(model: ExportableDevice, busId: string, deviceNumber: number):
 }
 
 /** A USB/IP server: devices that are plugged in can be listed and imported, each by one host at a time. */
-export class UsbipServer {
+export class UsbipServer implements UsbPresenter {
   readonly #devices = new Map<string, Exported>()
   readonly #peers = new Set<UsbipPeer>()
   readonly #limits: UsbipLimits

@@ -21,7 +21,7 @@ import { readUsbAddress } from './usb-address.js'
 const IDS = /^([0-9a-fA-F]{4}):([0-9a-fA-F]{4})$/
 
 /** @throws UsageError */
-function readIds(text: string): { vendorId: number; productId: number } {
+export function readIds(text: string): { vendorId: number; productId: number } {
   const [, vendor, product] = IDS.exec(text) ?? []
   if (vendor === undefined || product === undefined) {
     throw new UsageError(`'--ids' takes VENDOR:PRODUCT in hexadecimal, such as 1209:4c48, not '${text}'`)
@@ -126,7 +126,7 @@ Options:
   },
 }
 
-function ended(signal: AbortSignal): Promise<void> {
+export function ended(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve()
     signal.addEventListener('abort', () => resolve(), { once: true })
@@ -134,7 +134,7 @@ function ended(signal: AbortSignal): Promise<void> {
 }
 
 /** One command after the other; what is wrong with one is told, and the service goes on. */
-function obey({ stdin, signal }: CliIo, service: UsbService, tell: (event: LoggedEvent) => void): void {
+export function obey({ stdin, signal }: CliIo, service: UsbService, tell: (event: LoggedEvent) => void): void {
   const lines = createInterface({ input: stdin, signal })
   let last = Promise.resolve()
   lines.on('line', (line) => {

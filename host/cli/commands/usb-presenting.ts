@@ -1,0 +1,93 @@
+import {
+  type Lab,
+  type UsbPresenter,
+  UsbService,
+  type UseLabOptions,
+  usbFolder,
+  useLab,
+  whileServing,
+} from '../../lab/index.js'
+import { tellStarter } from '../background.js'
+import { stateFolder, UsageError } from '../command-line.js'
+import { eventWriter, type LoggedEvent, readLogLevel } from '../event-log.js'
+import type { CliIo } from '../program.js'
+import { ended, obey, readIds } from './usb-serve.js'
+
+// What 'moonlet usb redir' and 'moonlet usb gadget' have in common: one Backup HSM of a lab, another way to it than USB/IP.
+
+export const PRESENTING_OPTIONS = {
+  ids: { type: 'string' },
+  'local-ped': { type: 'string' },
+  'log-level': { type: 'string' },
+  rules: { type: 'string' },
+  commands: { type: 'boolean' },
+} as const
+
+/** Lines of the help, for those options. */
+export const PRESENTING_HELP = `  --ids VENDOR:PRODUCT   USB ids that the device shows (default: 1209:4c48)
+  --local-ped HSM        plug the lab's PED into this HSM's own connector
+  --log-level LEVEL      what is printed: error, warn, info (the default) or debug
+  --rules FILE           operator rules for that PED, looked at before the lab's own
+  --commands             take commands from standard input, one per line:
+                         'unplug HSM', 'plug HSM', 'tamper HSM [CAUSE]'
+  --state DIR            state folder of the lab
+  --debug                show the stack of an error
+  -h, --help             show this help
+`
+
+interface Presenting {
+  readonly ids?: string | undefined
+  readonly 'local-ped'?: string | undefined
+  readonly 'log-level'?: string | undefined
+  readonly rules?: string | undefined
+  readonly commands?: boolean | undefined
+  readonly state?: string | undefined
+}
+
+/** At most one HSM's name. @throws UsageError */
+export function readOneName([name, other]: readonly string[]): string | undefined {
+  if (other !== undefined) throw new UsageError(`One HSM is served this way: unexpected argument '${other}'`)
+  return name
+}
+
+/**
+ * Serves until it is ended, and prints what happens.
+ * @param present makes the way to the device
+ * @param place what is said of where it is
+ */
+export async function presenting(
+  io: CliIo,
+  values: Presenting,
+  name: string | undefined,
+  present: (tell: (event: LoggedEvent) => void) => Promise<UsbPresenter>,
+  place: (presenter: UsbPresenter) => Omit<LoggedEvent, 'event'>,
+): Promise<number> {
+  const tell = eventWriter(readLogLevel(values['log-level']), (line) => io.stdout.write(line))
+  const names = name === undefined ? undefined : [name]
+  const ids = values.ids === undefined ? undefined : readIds(values.ids)
+  let service: UsbService | undefined
+  const lab: UseLabOptions = {
+    serve: { kind: 'backup', names },
+    rules: values.rules,
+    localPed: values['local-ped'],
+    recorder: (frame) => service?.seen(frame),
+  }
+  const stateDir = stateFolder(values.state, io.env)
+  const serve = async (opened: Lab): Promise<void> => {
+    let presenter: UsbPresenter | undefined
+    const made = async (): Promise<UsbPresenter> => {
+      presenter = await present(tell)
+      return presenter
+    }
+    service = await UsbService.start(opened, { host: '', port: 0, names, ids, present: made })
+    tell({ event: 'listening', ...(presenter ? place(presenter) : {}), hsms: service.hsms })
+    io.expectSignal()
+    if (values.commands) obey(io, service, tell)
+    tellStarter()
+    await Promise.race([service.ordered, ended(io.signal)])
+    await service.close()
+    tell({ event: 'stopped' })
+  }
+  await whileServing(stateDir, usbFolder(stateDir), () => useLab(stateDir, lab, serve))
+  return 0
+}

@@ -1,0 +1,50 @@
+import { parseArgs } from 'node:util'
+import { REDIR_PORT, RedirServer } from '../../lab/index.js'
+import { COMMON_OPTIONS, readArguments } from '../command-line.js'
+import type { CliCommand } from '../program.js'
+import { readUsbAddress } from './usb-address.js'
+import { PRESENTING_HELP, PRESENTING_OPTIONS, presenting, readOneName } from './usb-presenting.js'
+
+export const usbRedir: CliCommand = {
+  name: 'redir',
+  summary: 'Give a QEMU guest a Backup HSM by usbredir',
+  help: `Usage: moonlet usb redir [HSM] [options]
+
+Serves a Backup HSM of a lab by usbredir, until it is ended (Ctrl-C). A guest of
+QEMU has it as a USB device; no kernel module is needed on this computer:
+
+  qemu-system-x86_64 … -device qemu-xhci \\
+    -chardev socket,id=hsm,host=127.0.0.1,port=${REDIR_PORT} \\
+    -device usb-redir,chardev=hsm
+
+One guest at a time has the device, and stays connected while it is unplugged.
+usbredir knows no passwords and no encryption: listen beyond this computer on
+networks that you trust only. A lab with more than one Backup HSM is told which.
+
+Options:
+  --listen HOST[:PORT]   where to listen (default: 127.0.0.1:${REDIR_PORT}); port 0 is
+                         any free one
+${PRESENTING_HELP}`,
+  async run(args, io) {
+    const { values, positionals } = readArguments(() =>
+      parseArgs({
+        args: [...args],
+        options: { ...COMMON_OPTIONS, ...PRESENTING_OPTIONS, listen: { type: 'string' } },
+        allowPositionals: true,
+      }),
+    )
+    if (values.help) {
+      io.stdout.write(this.help)
+      return 0
+    }
+    const name = readOneName(positionals)
+    const address = readUsbAddress(values.listen ?? '127.0.0.1', REDIR_PORT)
+    return presenting(
+      io,
+      values,
+      name,
+      (tell) => RedirServer.listen({ ...address, onEvent: tell }),
+      ({ host, port }) => ({ host, port }),
+    )
+  },
+}
