@@ -2,9 +2,11 @@ import type { SoakReport } from './run.js'
 
 /**
  * Bytes that the heap may grow by for each command: nothing that a command could leave behind, such as a row of a table with what it
- * is about, is smaller. What the samples of a minute scatter by is a quarter of it.
+ * is about, is smaller.
  */
 const PER_COMMAND = 64
+/** Standard errors of the line that are not taken for growth: a slow machine does few commands in a minute, and samples scatter. */
+const DOUBT = 3
 /** Bytes that the process may grow by: what the engine keeps for young objects (three spaces of 16 MiB) comes and goes. */
 const RESIDENT = 48 * 1024 * 1024
 
@@ -17,22 +19,28 @@ export interface Verdict {
 
 /** Whether memory was flat while the clients worked. */
 export function verdictOf({ samples, measured }: SoakReport): Verdict {
-  const slope = slopeOf(samples.map(({ heap }) => heap))
-  const growth = measured > 0 ? (slope * (samples.length - 1)) / measured : 0
+  const { slope, error } = lineOf(samples.map(({ heap }) => heap))
+  const perCommand = (perSample: number): number => (measured > 0 ? (perSample * (samples.length - 1)) / measured : 0)
+  const growth = perCommand(slope)
   const third = Math.ceil(samples.length / 3)
   const mean = (some: readonly { readonly resident: number }[]): number =>
     some.reduce((sum, one) => sum + one.resident, 0) / Math.max(some.length, 1)
   const resident = mean(samples.slice(-third)) - mean(samples.slice(0, third))
-  return { growth, resident, flat: growth < PER_COMMAND && resident < RESIDENT }
+  return { growth, resident, flat: perCommand(slope - DOUBT * error) < PER_COMMAND && resident < RESIDENT }
 }
 
-/** Least squares, per sample. */
-function slopeOf(values: readonly number[]): number {
+/** Least squares: what the values grow by from one to the next, and its standard error. */
+function lineOf(values: readonly number[]): { readonly slope: number; readonly error: number } {
   const middle = (values.length - 1) / 2
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
   let [above, below] = [0, 0]
   for (const [x, y] of values.entries()) {
-    above += (x - middle) * y
+    above += (x - middle) * (y - mean)
     below += (x - middle) ** 2
   }
-  return below === 0 ? 0 : above / below
+  if (values.length < 3) return { slope: 0, error: 0 }
+  const slope = above / below
+  let rest = 0
+  for (const [x, y] of values.entries()) rest += (y - mean - slope * (x - middle)) ** 2
+  return { slope, error: Math.sqrt(rest / (values.length - 2) / below) }
 }
