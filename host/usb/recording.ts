@@ -15,6 +15,9 @@ import {
 const GET_DESCRIPTOR = 6
 const IN_DEVICE = 0x80
 const DEVICE_LENGTH = 18
+/** Offset of a device's class in its descriptor, and that of hubs. */
+const CLASS = 4
+const HUB = 9
 
 /** How a recorded transfer ended at the device; undefined = it did not: the host gave it up, or the recording ends before. */
 export interface RecordedResult {
@@ -56,7 +59,10 @@ export interface Recording {
 }
 
 export interface RecordingOptions {
-  /** BUS.DEVICE of the device; the one whose device descriptor was read unless given, the first of them where it was plugged in anew. */
+  /**
+   * BUS.DEVICE of the device. Unless given, the one that is no hub and whose device descriptor was read; where the same was plugged
+   * in anew, its first time.
+   */
   readonly device?: string | undefined
 }
 
@@ -151,7 +157,7 @@ function choose(devices: ReadonlyMap<string, Builder>, wanted: string | undefine
     if (found) return found
     throw new UsbError('CAPTURE_DEVICE', `the capture has no device ${wanted}, only ${known}`)
   }
-  const described = [...devices.values()].filter((one) => deviceOf(one) !== undefined)
+  const described = [...devices.values()].filter(isCandidate)
   const [first] = described
   if (!first) {
     throw new UsbError(
@@ -165,6 +171,12 @@ function choose(devices: ReadonlyMap<string, Builder>, wanted: string | undefine
     throw new UsbError('CAPTURE_DEVICE', `the capture has several devices: ${names}; one has to be named`)
   }
   return first
+}
+
+/** Not a hub, and not the address that every new device has for a moment. */
+function isCandidate(one: Builder): boolean {
+  const descriptor = deviceOf(one)
+  return one.device !== 0 && descriptor !== undefined && descriptor[CLASS] !== HUB
 }
 
 const deviceOf = (recording: Pick<Recording, 'transfers'>): Uint8Array | undefined => {

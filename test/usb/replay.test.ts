@@ -7,6 +7,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import * as protocol from '../../assembly/protocol.js'
 import { frameCable } from '../../host/board/index.js'
+import { TokenClient } from '../../host/client/index.js'
 import {
   CaptureFile,
   importDevice,
@@ -207,10 +208,15 @@ function captureOf(lines: readonly Line[]): Buffer {
 }
 
 /** Hands a transfer in; undefined = not answered yet. */
-function submit(device: ReplayDevice, urb: Partial<Urb>): { result: UrbResult | undefined; cancel(): boolean } {
+function submit(
+  device: ReplayDevice,
+  urb: Partial<Urb>,
+  hear: (result: UrbResult) => void = () => undefined,
+): { result: UrbResult | undefined; cancel(): boolean } {
   const outcome: { result: UrbResult | undefined; cancel(): boolean } = { result: undefined, cancel: () => false }
   outcome.cancel = device.submit({ endpoint: 1, data: new Uint8Array(0), length: 0, ...urb }, (result) => {
     outcome.result = result
+    hear(result)
   })
   return outcome
 }
@@ -281,6 +287,53 @@ test('control requests may change places; one that was never made is answered wi
   await until(() => late.result !== undefined)
   assert.is(late.result?.status, 'ok')
   assert.ok(events.some((event) => event.event === 'left-out' && /0xc1 0x03/.test(event.what)))
+})
+
+const golden = (name: string): Recording =>
+  readRecording(readFileSync(new URL(`../../../fixtures/captures/${name}`, import.meta.url)))
+
+test('a capture that lies here for long is still a Backup HSM', async () => {
+  const device = new ReplayDevice(golden('moonlet.pcapng'))
+  const server = await UsbipServer.listen({ host: '127.0.0.1', port: 0 })
+  server.plug('1-1', device)
+  try {
+    const host = await importDevice('127.0.0.1', server.port)
+    assert.is(host.serialNumber, '700101')
+    const client = new TokenClient(await UsbTransport.open(host))
+    const { serial, model } = await client.status()
+    assert.equal([serial, model], [700101n, protocol.MODEL_BACKUP])
+    await client.close()
+  } finally {
+    await server.close()
+  }
+})
+
+test('a device of somebody else, captured by a Linux kernel: hubs are passed over, its own requests answered', async () => {
+  const recording = golden('ftdi-usbmon.pcapng')
+  assert.equal([recording.bus, recording.device], [1, 2])
+  const events: ReplayEvent[] = []
+  const device = new ReplayDevice(recording, { onEvent: (event) => events.push(event), patience: 1 })
+  device.attach()
+  const host = await HostOver.open(device)
+  assert.equal([host.vendorId, host.productId], [0x0403, 0x6001])
+  // As its driver does: everything that was recorded, in its order.
+  const heard: string[] = []
+  for (const { what, transfer } of recording.steps) {
+    const { endpoint, setup, data, length, result } = transfer
+    if (what !== 'submit' || (setup && (setup.requestType & 0x60) === 0)) continue
+    const isIn = ((setup ? setup.requestType : endpoint) & 0x80) !== 0
+    const { cancel } = submit(
+      device,
+      { endpoint, setup, data: Uint8Array.from(data), length: isIn ? length : 0 },
+      (got) => {
+        if (endpoint === 0x81) heard.push(Buffer.from(got.data.subarray(2)).toString())
+      },
+    )
+    if (!result) cancel()
+  }
+  await until(() => events.some(({ event }) => event === 'finished'))
+  assert.equal(heard.filter(Boolean), ['hello', 'moonlet', 'goodbye'])
+  await device.detach()
 })
 
 test('a capture that cannot be replayed says why', () => {

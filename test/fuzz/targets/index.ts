@@ -1,4 +1,5 @@
 import type { Target } from '../engine/target.js'
+import { captureTarget } from './capture.js'
 import { clientTarget } from './client.js'
 import { cloningTarget } from './cloning.js'
 import { commandTarget } from './command.js'
@@ -19,6 +20,7 @@ export const TARGETS: readonly Target[] = [
   journalTarget,
   snapshotTarget,
   usbTarget,
+  captureTarget,
   ntlsTarget,
   networkTarget,
   clientTarget,
