@@ -8,6 +8,12 @@ export const CAPTURE_OPTIONS = {
   'capture-redacted': { type: 'boolean' },
 } as const satisfies ParseArgsConfig['options']
 
+/** Lines of the help, for those options. */
+export const CAPTURE_HELP = `  --capture FILE         write all transfers to a pcapng file, as Linux's usbmon has
+                         them; 'moonlet usb replay' and Wireshark read it
+  --capture-redacted     with zeros in place of secrets and ciphertexts
+`
+
 export interface CaptureValues {
   readonly capture?: string | undefined
   readonly 'capture-redacted'?: boolean | undefined

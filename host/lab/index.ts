@@ -9,6 +9,7 @@ export {
 } from '../ntls/index.js'
 export { displayOn, StreamTerminal } from '../ped/index.js'
 export {
+  type ExportableDevice,
   type FaultChance,
   type ListedDevice,
   listDevices,

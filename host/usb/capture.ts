@@ -18,6 +18,7 @@ import {
 import type { ExportableDevice } from './usbip-server.js'
 import { ERRNO } from './usbip-wire.js'
 import { IN_PROGRESS, type TransferType, type UsbmonEvent, type UsbmonPacket } from './usbmon.js'
+import { WrappedDevice } from './wrapped-device.js'
 
 const GET_DESCRIPTOR = 6
 const LAST_DEVICE = 127
@@ -155,7 +156,7 @@ class CapturedCable {
 class CapturedPort implements UrbPort {
   constructor(
     private readonly inner: UrbPort,
-    protected readonly cable: CapturedCable,
+    private readonly cable: CapturedCable,
   ) {}
 
   submit(urb: Urb, complete: Complete): Cancel {
@@ -177,32 +178,37 @@ class CapturedPort implements UrbPort {
   }
 }
 
-class CapturedDevice extends CapturedPort implements ExportableDevice {
+class CapturedDevice extends WrappedDevice {
+  readonly #port: CapturedPort
   /** It was pulled out. */
   #removed = false
 
   constructor(
-    private readonly model: ExportableDevice,
-    cable: CapturedCable,
+    inner: ExportableDevice,
+    private readonly cable: CapturedCable,
   ) {
-    super(model, cable)
+    super(inner)
+    this.#port = new CapturedPort(inner, cable)
   }
 
-  descriptor(type: number, index: number): Uint8Array | undefined {
-    return this.model.descriptor(type, index)
+  submit(urb: Urb, complete: Complete): Cancel {
+    return this.#port.submit(urb, complete)
   }
-  attach(): void {
+
+  override attach(): void {
     this.#removed = false
     this.cable.nextDevice()
-    this.model.attach()
+    super.attach()
   }
-  detach(): Promise<void> {
+
+  override detach(): Promise<void> {
     // Where the host lets the device go it is the host that ends its transfers.
     if (!this.#removed) this.cable.left()
-    return this.model.detach()
+    return super.detach()
   }
-  notify(event: 'removal'): void {
+
+  override notify(event: 'removal'): void {
     this.#removed = true
-    this.model.notify(event)
+    super.notify(event)
   }
 }

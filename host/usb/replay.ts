@@ -5,6 +5,7 @@ import { descriptorIn, type RecordedStep, type Recording } from './recording.js'
 import { ReplayRun, type RunOptions } from './replay-run.js'
 import { type Cancel, type Complete, OVER, outcome, type SetupPacket, type Urb, type UrbResult } from './urb.js'
 import type { ExportableDevice } from './usbip-server.js'
+import type { UsbSpeed } from './usbip-wire.js'
 
 export type { ReplayEvent } from './replay-run.js'
 
@@ -28,6 +29,14 @@ export type ReplayOptions = Pick<RunOptions, 'delays' | 'patience'> & Partial<Pi
 const isStandard = ({ setup }: Pick<Urb, 'setup'>): boolean =>
   setup !== undefined && (setup.requestType & STANDARD_MASK) === 0
 
+/** A capture does not tell the speed, but bulk packets have 512 bytes at high speed only, and are longer at super speed. */
+function speedOf({ interfaces }: USBConfiguration): UsbSpeed {
+  const endpoints = interfaces.flatMap(({ alternates }) => alternates.flatMap((one) => one.endpoints))
+  const sizes = endpoints.filter(({ type }) => type === 'bulk').map(({ packetSize }) => packetSize)
+  const largest = Math.max(0, ...sizes)
+  return largest > 512 ? 'super' : largest > 0 && largest < 512 ? 'full' : 'high'
+}
+
 /**
  * A device that answers as one did in a recording. Standard requests are answered whenever they come: they are the business of
  * the host's USB stack. All else has to come as recorded. Each time that it is plugged in it begins anew.
@@ -35,6 +44,7 @@ const isStandard = ({ setup }: Pick<Urb, 'setup'>): boolean =>
 export class ReplayDevice implements ExportableDevice {
   readonly #steps: readonly RecordedStep[]
   readonly #options: RunOptions
+  readonly speed: UsbSpeed
   #run: ReplayRun | undefined
   #configuration = 0
 
@@ -52,7 +62,7 @@ export class ReplayDevice implements ExportableDevice {
       throw new UsbError('CAPTURE_INCOMPLETE', `the capture lacks descriptors: ${advice}`)
     }
     readDevice(device)
-    readConfiguration(configuration, () => false)
+    this.speed = speedOf(readConfiguration(configuration, () => false))
   }
 
   descriptor(type: number, index: number): Uint8Array | undefined {

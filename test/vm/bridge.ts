@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { Running } from '../cli/support.js'
+import { compareCaptures, startUsbmon } from './usbmon.js'
 
 const run = promisify(execFile)
 /** Milliseconds between looks at a kernel that has no event for us. */
@@ -48,16 +49,21 @@ const own = await until(() => disk('/pci'))
 check(true, `the kernel has the stick itself at first, as ${own}`)
 
 const stats = `${folder}/stats.json`
-const bridge = new Running('moonlet', ['usb', 'bridge', '--device', IDS, '--listen', '127.0.0.1:0', '--stats', stats])
+const captured = `${folder}/bridge.pcapng`
+const options = ['--listen', '127.0.0.1:0', '--stats', stats, '--capture', captured]
+const bridge = new Running('moonlet', ['usb', 'bridge', '--device', IDS, ...options])
 await bridge.sees('"listening"')
 const port = /"port":(\d+)/.exec(bridge.stdout)?.[1] ?? ''
 check(disk('/pci') === undefined, 'the bridge has taken it from the kernel')
 const usbip = (...args: string[]): Promise<string> => output('usbip', '--tcp-port', port, ...args)
 check((await usbip('list', '-r', '127.0.0.1')).includes(`(${IDS})`), 'usbip list -r shows it')
+await output('modprobe', 'usbmon')
+const usbmon = await startUsbmon('/run/usbmon.pcapng')
 await usbip('attach', '-r', '127.0.0.1', '-b', '1-1')
 const far = await until(() => disk('/vhci_hcd'))
 check(true, `usbip attach: the kernel's usb-storage has it through the bridge, as ${far}`)
 
+const bus = Number(/\/usb(\d+)\//.exec(readlinkSync(`/sys/block/${far}`))?.[1])
 mkdirSync('/run/stick', { recursive: true })
 const mounted = await output('mount', '-t', 'ext2', `/dev/${far}`, '/run/stick')
 check(mounted === '', `mounted${mounted}`)
@@ -68,6 +74,16 @@ await output('mount', '-t', 'ext2', `/dev/${far}`, '/run/stick')
 check(readFileSync('/run/stick/file').equals(bytes), 'a file reads back through the bridge')
 await output('umount', '/run/stick')
 writeFileSync(`${folder}/written`, bytes)
+
+if (usbmon) {
+  await usbmon.stop()
+  const { differs, same } = compareCaptures(captured, '/run/usbmon.pcapng', bus)
+  const shown = differs.slice(0, 5).map((line) => `\n       ${line}`)
+  check(
+    same > 100 && differs.length === 0,
+    `the bridge's capture and the kernel's usbmon: ${same} transfers are the same${shown}`,
+  )
+} else process.stdout.write("left out: no dumpcap, so no capture of the kernel's own\n")
 
 bridge.child.kill('SIGUSR1')
 await bridge.sees('p99.9 us')

@@ -1,5 +1,13 @@
 import { parseArgs } from 'node:util'
-import { BRIDGE_BUS_ID, readDeviceName, realDeviceOpener, USBIP_PORT, UsbBridge } from '../../lab/index.js'
+import {
+  BRIDGE_BUS_ID,
+  type ExportableDevice,
+  readDeviceName,
+  realDeviceOpener,
+  USBIP_PORT,
+  UsbBridge,
+} from '../../lab/index.js'
+import { CAPTURE_HELP, CAPTURE_OPTIONS, captureOf } from '../capture-options.js'
 import { COMMON_OPTIONS, readArguments, refusePositionals, UsageError } from '../command-line.js'
 import { eventWriter, readLogLevel } from '../event-log.js'
 import type { CliCommand } from '../program.js'
@@ -32,7 +40,7 @@ Options:
   --device DEVICE        VID:PID in hexadecimal, or the serial number
   --listen HOST[:PORT]   where to listen (default: 127.0.0.1:${USBIP_PORT}); port 0 is
                          any free one
-${INSTRUMENT_HELP}  --log-level LEVEL      what is printed: error, warn, info (the default) or debug
+${CAPTURE_HELP}${INSTRUMENT_HELP}  --log-level LEVEL      what is printed: error, warn, info (the default) or debug
   --debug                show the stack of an error
   -h, --help             show this help
 `,
@@ -42,6 +50,7 @@ ${INSTRUMENT_HELP}  --log-level LEVEL      what is printed: error, warn, info (t
         args: [...args],
         options: {
           ...COMMON_OPTIONS,
+          ...CAPTURE_OPTIONS,
           ...INSTRUMENT_OPTIONS,
           device: { type: 'string' },
           listen: { type: 'string' },
@@ -60,14 +69,20 @@ ${INSTRUMENT_HELP}  --log-level LEVEL      what is printed: error, warn, info (t
     const tell = eventWriter(readLogLevel(values['log-level']), (line) => io.stdout.write(line))
     const instruments = instrumentsOf(values, tell, (text) => io.stderr.write(text))
     const open = realDeviceOpener(readDeviceName(values.device))
-    const bridge = await UsbBridge.start({ ...address, open, instruments: instruments.tools, onEvent: tell })
-    tell({ event: 'listening', host: bridge.host, port: bridge.port, device: values.device, busId: BRIDGE_BUS_ID })
-    io.expectSignal()
-    instruments.listen()
-    await ended(io.signal)
-    await bridge.close()
-    instruments.finish()
-    tell({ event: 'stopped' })
+    const capture = captureOf(values, `moonlet usb bridge, ${values.device}`)
+    const wrap = capture && ((device: ExportableDevice): ExportableDevice => capture.usb.device(device))
+    try {
+      const bridge = await UsbBridge.start({ ...address, open, instruments: instruments.tools, wrap, onEvent: tell })
+      tell({ event: 'listening', host: bridge.host, port: bridge.port, device: values.device, busId: BRIDGE_BUS_ID })
+      io.expectSignal()
+      instruments.listen()
+      await ended(io.signal)
+      await bridge.close()
+      instruments.finish()
+      tell({ event: 'stopped' })
+    } finally {
+      capture?.close()
+    }
     return 0
   },
 }

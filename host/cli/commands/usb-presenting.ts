@@ -8,6 +8,7 @@ import {
   whileServing,
 } from '../../lab/index.js'
 import { tellStarter } from '../background.js'
+import { CAPTURE_HELP, CAPTURE_OPTIONS, type CaptureValues, captureOf } from '../capture-options.js'
 import { stateFolder, UsageError } from '../command-line.js'
 import { eventWriter, type LoggedEvent, readLogLevel } from '../event-log.js'
 import type { CliIo } from '../program.js'
@@ -16,6 +17,7 @@ import { ended, obey, readIds } from './usb-serve.js'
 // What 'moonlet usb redir' and 'moonlet usb gadget' have in common: one Backup HSM of a lab, another way to it than USB/IP.
 
 export const PRESENTING_OPTIONS = {
+  ...CAPTURE_OPTIONS,
   ids: { type: 'string' },
   'local-ped': { type: 'string' },
   'log-level': { type: 'string' },
@@ -25,7 +27,7 @@ export const PRESENTING_OPTIONS = {
 
 /** Lines of the help, for those options. */
 export const PRESENTING_HELP = `  --ids VENDOR:PRODUCT   USB ids that the device shows (default: 1209:4c48)
-  --local-ped HSM        plug the lab's PED into this HSM's own connector
+${CAPTURE_HELP}  --local-ped HSM        plug the lab's PED into this HSM's own connector
   --log-level LEVEL      what is printed: error, warn, info (the default) or debug
   --rules FILE           operator rules for that PED, looked at before the lab's own
   --commands             take commands from standard input, one per line:
@@ -35,7 +37,7 @@ export const PRESENTING_HELP = `  --ids VENDOR:PRODUCT   USB ids that the device
   -h, --help             show this help
 `
 
-interface Presenting {
+interface Presenting extends CaptureValues {
   readonly ids?: string | undefined
   readonly 'local-ped'?: string | undefined
   readonly 'log-level'?: string | undefined
@@ -65,6 +67,7 @@ export async function presenting(
   const tell = eventWriter(readLogLevel(values['log-level']), (line) => io.stdout.write(line))
   const names = name === undefined ? undefined : [name]
   const ids = values.ids === undefined ? undefined : readIds(values.ids)
+  const capture = captureOf(values, 'moonlet usb')
   let service: UsbService | undefined
   const lab: UseLabOptions = {
     serve: { kind: 'backup', names },
@@ -79,7 +82,7 @@ export async function presenting(
       presenter = await present(tell)
       return presenter
     }
-    service = await UsbService.start(opened, { host: '', port: 0, names, ids, present: made })
+    service = await UsbService.start(opened, { host: '', port: 0, names, ids, capture, present: made })
     tell({ event: 'listening', ...(presenter ? place(presenter) : {}), hsms: service.hsms })
     io.expectSignal()
     if (values.commands) obey(io, service, tell)
@@ -88,6 +91,10 @@ export async function presenting(
     await service.close()
     tell({ event: 'stopped' })
   }
-  await whileServing(stateDir, usbFolder(stateDir), () => useLab(stateDir, lab, serve))
+  try {
+    await whileServing(stateDir, usbFolder(stateDir), () => useLab(stateDir, lab, serve))
+  } finally {
+    capture?.close()
+  }
   return 0
 }

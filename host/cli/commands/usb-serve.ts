@@ -12,7 +12,7 @@ import {
   whileServing,
 } from '../../lab/index.js'
 import { tellStarter } from '../background.js'
-import { CAPTURE_OPTIONS, captureOf } from '../capture-options.js'
+import { CAPTURE_HELP, CAPTURE_OPTIONS, captureOf } from '../capture-options.js'
 import { COMMON_OPTIONS, readArguments, stateFolder, UsageError } from '../command-line.js'
 import { eventWriter, type LoggedEvent, readLogLevel } from '../event-log.js'
 import type { CliCommand, CliIo } from '../program.js'
@@ -53,10 +53,7 @@ Options:
   --listen HOST[:PORT]   where to listen (default: 127.0.0.1:${USBIP_PORT}); port 0 is
                          any free one
   --ids VENDOR:PRODUCT   USB ids that the devices show (default: 1209:4c48)
-  --capture FILE         write all transfers to a pcapng file, as Linux's usbmon has
-                         them; 'moonlet usb replay' and Wireshark read it
-  --capture-redacted     with zeros in place of secrets and ciphertexts
-  --local-ped HSM        plug the lab's PED into this HSM's own connector
+${CAPTURE_HELP}  --local-ped HSM        plug the lab's PED into this HSM's own connector
   --log-level LEVEL      what is printed: error, warn, info (the default) or debug
   --rules FILE           operator rules for that PED, looked at before the lab's own
   --commands             take commands from standard input, one per line:
