@@ -51,13 +51,18 @@ export interface Instruments {
   finish(): void
 }
 
-/** @throws UsageError; UsbError USB_FAULT_RULE */
+/**
+ * Undefined = nothing is asked for, and nothing stands in front of the devices.
+ * @throws UsageError; UsbError USB_FAULT_RULE
+ */
 export function instrumentsOf(
   values: InstrumentValues,
   tell: (event: LoggedEvent) => void,
   show: (text: string) => void,
-): Instruments {
-  const { fault = [], stats } = values
+  always = false,
+): Instruments | undefined {
+  const { fault = [], 'fault-rate': rate, seed, stats } = values
+  if (!always && fault.length === 0 && rate === undefined && seed === undefined && stats === undefined) return undefined
   if (stats === '') throw new UsageError("'--stats' needs a file")
   const rules = fault.map(readFaultRule)
   const chance = readChance(values)

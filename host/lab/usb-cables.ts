@@ -1,14 +1,16 @@
-import { UsbError } from '../usb/index.js'
+import { type RealDeviceName, UsbError } from '../usb/index.js'
 import { messageOf } from './errors.js'
-import { type UsbLine, type UsbLineOptions, usbLine } from './usb-line.js'
+import { realUsbLine, type UsbLine, type UsbLineOptions, usbLine } from './usb-line.js'
 
-/** Where a Backup HSM may be plugged in. */
-export interface UsbSocket {
-  readonly host: string
-  readonly port: number
-  /** The server's one free Backup HSM unless given. */
-  readonly busId?: string | undefined
-}
+/** Where a Backup HSM may be plugged in: at a USB/IP server, or at this computer. */
+export type UsbSocket =
+  | {
+      readonly host: string
+      readonly port: number
+      /** The server's one free Backup HSM unless given. */
+      readonly busId?: string | undefined
+    }
+  | { readonly real: RealDeviceName }
 
 interface Cable {
   readonly socket: UsbSocket
@@ -26,7 +28,7 @@ export class UsbCables {
 
   constructor(
     sockets: readonly UsbSocket[],
-    private readonly options: Omit<UsbLineOptions, keyof UsbSocket>,
+    private readonly options: Omit<UsbLineOptions, 'host' | 'port' | 'busId'>,
     private readonly say: ((line: string) => void) | undefined,
   ) {
     this.#cables = sockets.map((socket) => ({ socket, line: undefined, isOpen: false, fault: undefined }))
@@ -49,7 +51,10 @@ export class UsbCables {
     if (cable.isOpen) return
     const { socket } = cable
     try {
-      const line = await usbLine({ ...this.options, ...socket })
+      const { options } = this
+      const line = await ('real' in socket
+        ? realUsbLine({ ...options, ...socket })
+        : usbLine({ ...options, ...socket }))
       cable.line = line
       cable.isOpen = true
       cable.fault = undefined

@@ -7,6 +7,7 @@ import {
   FaultyDevice,
   MeteredDevice,
   showStats,
+  UsbError,
 } from '../usb/index.js'
 
 /** Milliseconds until a device whose cable a fault has pulled is plugged in again. */
@@ -21,6 +22,7 @@ export interface UsbInstrumentsOptions {
 /** A device that can be pulled out and plugged in where it is exported. */
 export interface Plug {
   unplug(): Promise<void>
+  /** @throws UsbError USBIP_BUSY where it is plugged in */
   plug(): void
 }
 
@@ -98,7 +100,12 @@ export class UsbInstruments {
     await cable.unplug()
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
-      cable.plug()
+      try {
+        cable.plug()
+      } catch (error) {
+        // Somebody was faster.
+        if (!(error instanceof UsbError)) throw error
+      }
     }, REPLUG)
     this.#timers.add(timer)
   }

@@ -19,6 +19,7 @@ import type { LabFile } from './lab-file.js'
 import type { RecordedFrame } from './recorder.js'
 import { usbFolder } from './running.js'
 import { TAMPER_CAUSES, type TamperCause } from './tamper.js'
+import type { UsbInstruments } from './usb-instruments.js'
 
 export interface UsbServiceOptions {
   readonly host: string
@@ -32,6 +33,8 @@ export interface UsbServiceOptions {
   readonly capture?: LabCapture | undefined
   /** Another way to the devices than a USB/IP server, which `host` and `port` are of. Programs of the lab do not look for it. */
   readonly present?: (() => Promise<UsbPresenter>) | undefined
+  /** Meters and faults in front of the devices. */
+  readonly instruments?: UsbInstruments | undefined
 }
 
 /** The port of the server that a Backup HSM of a lab is always at. @throws LabError LAB_HSM_UNKNOWN */
@@ -77,25 +80,29 @@ export class UsbService {
    * @throws LabError USB_NO_HSM, LAB_HSM_UNKNOWN; UsbError USBIP_LISTEN
    */
   static async start(lab: Lab, options: UsbServiceOptions): Promise<UsbService> {
-    const { host, port, names, ids, onEvent, capture, present } = options
+    const { host, port, names, ids, onEvent, capture, present, instruments } = options
     const backups = lab.file.hsms.filter(({ kind }) => kind === 'backup')
     for (const name of names ?? []) {
       if (hsmNamed(lab.file, name).kind !== 'backup') throw unknown(name)
     }
     const served: Served[] = []
+    let plugs: { plug(name: string): void; unplug(name: string): Promise<void> } | undefined
     for (const { name } of backups) {
       if (!lab.isOn(name)) continue
       const hsm = lab.hsm(name)
       const serialNumber = String((await hsm.console.status()).serial)
       const device = new TokenDevice(hsm.card, usbIdentity(serialNumber, ids), { ped: hsm.token })
       // A device stays at its port, whichever others are served.
-      const exported = capture ? capture.usb.device(device) : device
+      const cable = { plug: () => plugs?.plug(name), unplug: async () => plugs?.unplug(name) }
+      const measured = instruments?.wrap(busIdOf(lab.file, name), device, cable) ?? device
+      const exported = capture ? capture.usb.device(measured) : measured
       served.push({ name, busId: busIdOf(lab.file, name), serialNumber, hsm, device, exported })
     }
     if (served.length === 0) throw new LabError('USB_NO_HSM', `the lab in ${lab.stateDir} has no Backup HSM to serve`)
     await makeFolders(usbFolder(lab.stateDir), { mode: 0o700 })
     const server = present ? await present() : await UsbipServer.listen({ host, port, onEvent })
     const service = new UsbService(server, served)
+    plugs = service
     try {
       for (const { busId, exported, hsm } of served) {
         server.plug(busId, exported)

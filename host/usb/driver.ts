@@ -22,12 +22,21 @@ interface Exchange {
   readonly reject: (error: TransportError) => void
 }
 
+/** Whether token commands go through this interface. */
+export function isTokenInterface({ alternate }: USBInterface): boolean {
+  const { interfaceClass, interfaceSubclass, interfaceProtocol } = alternate
+  return (
+    interfaceClass === INTERFACE_CLASS &&
+    interfaceSubclass === INTERFACE_SUBCLASS &&
+    interfaceProtocol === INTERFACE_PROTOCOL
+  )
+}
+
 /** Endpoint numbers come from the descriptors: a gadget's controller may have renumbered them. */
 function pipesOf(configuration: USBConfiguration): Pipes | undefined {
-  for (const { interfaceNumber, alternate } of configuration.interfaces) {
-    const { interfaceClass, interfaceSubclass, interfaceProtocol, endpoints } = alternate
-    if (interfaceClass !== INTERFACE_CLASS) continue
-    if (interfaceSubclass !== INTERFACE_SUBCLASS || interfaceProtocol !== INTERFACE_PROTOCOL) continue
+  for (const one of configuration.interfaces.filter(isTokenInterface)) {
+    const { interfaceNumber } = one
+    const { endpoints } = one.alternate
     const bulk = (direction: USBDirection): USBEndpoint | undefined =>
       endpoints.find((endpoint) => endpoint.type === 'bulk' && endpoint.direction === direction)
     const [out, into] = [bulk('out'), bulk('in')]

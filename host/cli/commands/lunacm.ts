@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { atWorkstation, type Recorder, type UseLabOptions } from '../../lab/index.js'
+import { atWorkstation, type Recorder, readDeviceName, type UseLabOptions } from '../../lab/index.js'
 import { mayRemember, Shell } from '../../lunacm/index.js'
 import { CAPTURE_OPTIONS, captureOf } from '../capture-options.js'
 import {
@@ -39,6 +39,8 @@ Options:
                       HSM is switched on here then
   --usb HOST[:PORT]   a Backup HSM is plugged in at this USB/IP server ('moonlet
                       usb serve'); none is switched on here then
+  --usb-device DEVICE a Backup HSM is plugged in at this computer: VID:PID or serial
+                      number of a real USB device; none is switched on here then
   --log FILE          append every frame on every cable, in hexadecimal
   --capture FILE      write all transfers on the USB cables to a pcapng file, as
                       Linux's usbmon has them ('moonlet usb replay --help')
@@ -81,6 +83,7 @@ reached over USB/IP, or NTLS as $ChrystokiConfigurationPath or the client of
           log: { type: 'string' },
           ntls: { type: 'string' },
           usb: { type: 'string', multiple: true },
+          'usb-device': { type: 'string', multiple: true },
         },
         allowPositionals: true,
       }),
@@ -93,7 +96,10 @@ reached over USB/IP, or NTLS as $ChrystokiConfigurationPath or the client of
     if (values.file === '') throw new UsageError("Option '--file' needs a file")
     const commands = values.file === undefined ? undefined : readCommands(values.file)
     if (values.seed === '') throw new UsageError("Option '--seed' needs a text")
-    const usb = values.usb?.map(readUsbAddress)
+    const usb = [
+      ...(values.usb ?? []).map(readUsbAddress),
+      ...(values['usb-device'] ?? []).map((name) => ({ real: readDeviceName(name) })),
+    ]
     const capture = captureOf(values, 'lunacm')
     let log: ReturnType<typeof openLog> | undefined
     try {

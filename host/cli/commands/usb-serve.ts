@@ -16,6 +16,7 @@ import { CAPTURE_HELP, CAPTURE_OPTIONS, captureOf } from '../capture-options.js'
 import { COMMON_OPTIONS, readArguments, stateFolder, UsageError } from '../command-line.js'
 import { eventWriter, type LoggedEvent, readLogLevel } from '../event-log.js'
 import type { CliCommand, CliIo } from '../program.js'
+import { INSTRUMENT_HELP, INSTRUMENT_OPTIONS, instrumentsOf } from '../usb-instrument-options.js'
 import { readUsbAddress } from './usb-address.js'
 
 const IDS = /^([0-9a-fA-F]{4}):([0-9a-fA-F]{4})$/
@@ -53,7 +54,7 @@ Options:
   --listen HOST[:PORT]   where to listen (default: 127.0.0.1:${USBIP_PORT}); port 0 is
                          any free one
   --ids VENDOR:PRODUCT   USB ids that the devices show (default: 1209:4c48)
-${CAPTURE_HELP}  --local-ped HSM        plug the lab's PED into this HSM's own connector
+${CAPTURE_HELP}${INSTRUMENT_HELP}  --local-ped HSM        plug the lab's PED into this HSM's own connector
   --log-level LEVEL      what is printed: error, warn, info (the default) or debug
   --rules FILE           operator rules for that PED, looked at before the lab's own
   --commands             take commands from standard input, one per line:
@@ -69,6 +70,7 @@ ${CAPTURE_HELP}  --local-ped HSM        plug the lab's PED into this HSM's own c
         options: {
           ...COMMON_OPTIONS,
           ...CAPTURE_OPTIONS,
+          ...INSTRUMENT_OPTIONS,
           listen: { type: 'string' },
           ids: { type: 'string' },
           'local-ped': { type: 'string' },
@@ -87,12 +89,14 @@ ${CAPTURE_HELP}  --local-ped HSM        plug the lab's PED into this HSM's own c
     const names = positionals.length > 0 ? positionals : undefined
     const address = readUsbAddress(values.listen ?? '127.0.0.1')
     const ids = values.ids === undefined ? undefined : readIds(values.ids)
+    const instruments = instrumentsOf(values, tell, (text) => io.stderr.write(text))
     const capture = captureOf(values, 'moonlet usb serve')
     const options = {
       ...address,
       names,
       ids,
       capture,
+      instruments: instruments?.tools,
       onEvent: tell,
     }
     let service: UsbService | undefined
@@ -108,10 +112,13 @@ ${CAPTURE_HELP}  --local-ped HSM        plug the lab's PED into this HSM's own c
       const { host, port, hsms } = service
       tell({ event: 'listening', host, port, hsms })
       io.expectSignal()
+      instruments?.listen()
       if (values.commands) obey(io, service, tell)
       tellStarter()
       await Promise.race([service.ordered, ended(io.signal)])
+      instruments?.tools.close()
       await service.close()
+      instruments?.finish()
       tell({ event: 'stopped' })
     }
     try {
