@@ -9,8 +9,10 @@ export {
 } from '../ntls/index.js'
 export { displayOn, StreamTerminal } from '../ped/index.js'
 export {
+  cleanUp as cleanUpGadgets,
   type ExportableDevice,
   type FaultChance,
+  Gadget,
   type ListedDevice,
   listDevices,
   REDIR_PORT,

@@ -23,6 +23,9 @@ export class UsbError extends Error {
      * - CAPTURE_DEVICE: the capture has no such device, or more than one
      * - USB_LISTEN: the address cannot be listened on
      * - USB_ONE_DEVICE: this way to a device carries one at a time
+     * - GADGET_UNAVAILABLE: this computer cannot be a USB device, or we may not make it one
+     * - GADGET_BUSY: there is such a gadget, or what is left of one is in use
+     * - GADGET_IO: Linux refused a step of making a gadget
      * - REDIR_PROTOCOL: the other end does not keep to the usbredir protocol
      */
     readonly code:
@@ -46,6 +49,9 @@ export class UsbError extends Error {
       | 'REPLAY_LEFT'
       | 'USB_LISTEN'
       | 'USB_ONE_DEVICE'
+      | 'GADGET_UNAVAILABLE'
+      | 'GADGET_BUSY'
+      | 'GADGET_IO'
       | 'REDIR_PROTOCOL',
     message: string,
     options?: ErrorOptions,

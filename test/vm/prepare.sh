@@ -28,7 +28,9 @@ newest() { apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/^ *Depend
 [ -n "$kpkg" ] || { apt-get update -qq && kpkg=$(newest); } || true
 [ -n "$kpkg" ] || { echo "left out: no package linux-image-amd64 here" >&2; exit 77; }
 kver=${kpkg#linux-image-}; kver=${kver%-unsigned}
-if [ "$(cat "$cache/kver" 2>/dev/null)" != "$kver" ] || [ ! -e "$cache/modules/lib/modules/$kver/kernel/drivers/scsi" ]; then
+network=lib/modules/$kver/kernel/drivers/net/net_failover.ko
+if [ "$(cat "$cache/kver" 2>/dev/null)" != "$kver" ] || [ ! -e "$cache/modules/lib/modules/$kver/kernel/drivers/scsi" ] ||
+  [ -z "$(ls "$cache/modules/$network"* 2>/dev/null)" ]; then
   tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT
   (cd "$tmp" && apt-get download -qq "$kpkg" 2>/dev/null && dpkg-deb -x ./*.deb root)
   rm -rf "$cache/modules"
@@ -43,7 +45,7 @@ if [ "$(cat "$cache/kver" 2>/dev/null)" != "$kver" ] || [ ! -e "$cache/modules/l
   [ "$(head -c 4 "$cache/vmlinux" | tail -c 3)" = ELF ] || cp "$z" "$cache/vmlinux"   # unknown packing: boot it as it is
   d=lib/modules/$kver/kernel                       # keep only what the guest can use
   (cd "$tmp/root" && { find $d/drivers/usb $d/drivers/virtio $d/net/9p $d/fs/9p $d/fs/netfs $d/fs/fscache \
-     $d/fs/overlayfs $d/fs/configfs $d/drivers/char $d/drivers/net/virtio_net.ko $d/crypto $d/lib $d/net/core \
+     $d/fs/overlayfs $d/fs/configfs $d/drivers/char $d/drivers/net/virtio_net.ko* $d/drivers/net/net_failover.ko* $d/crypto $d/lib $d/net/core \
      $d/drivers/hid $d/drivers/scsi/scsi_common.ko* $d/drivers/scsi/scsi_mod.ko* $d/drivers/scsi/sd_mod.ko* $d/block \
      $d/fs/ext4 $d/fs/jbd2 $d/fs/mbcache.ko* lib/modules/$kver/modules.builtin lib/modules/$kver/modules.order \
      -type f 2>/dev/null || true; } | cpio -pdm --quiet "$cache/modules")

@@ -1,12 +1,13 @@
 import { UsageError } from '../command-line.js'
 import type { CliCommand } from '../program.js'
 import { usbBridge } from './usb-bridge.js'
+import { usbGadget } from './usb-gadget.js'
 import { usbList } from './usb-list.js'
 import { usbRedir } from './usb-redir.js'
 import { usbReplay } from './usb-replay.js'
 import { usbServe } from './usb-serve.js'
 
-const ACTIONS: readonly CliCommand[] = [usbServe, usbRedir, usbBridge, usbReplay, usbList]
+const ACTIONS: readonly CliCommand[] = [usbServe, usbRedir, usbGadget, usbBridge, usbReplay, usbList]
 
 export const usb: CliCommand = {
   name: 'usb',

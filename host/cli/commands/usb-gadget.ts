@@ -1,0 +1,56 @@
+import { parseArgs } from 'node:util'
+import { cleanUpGadgets, Gadget } from '../../lab/index.js'
+import { COMMON_OPTIONS, readArguments, UsageError } from '../command-line.js'
+import type { CliCommand } from '../program.js'
+import { PRESENTING_HELP, PRESENTING_OPTIONS, presenting, readOneName } from './usb-presenting.js'
+
+export const usbGadget: CliCommand = {
+  name: 'gadget',
+  summary: 'Make this computer a Backup HSM at its USB device port',
+  help: `Usage: moonlet usb gadget [HSM] [options]
+       moonlet usb gadget --cleanup
+
+Makes this computer a Backup HSM for whoever is at the other end of its USB
+cable, until it is ended (Ctrl-C): a gadget by configfs and FunctionFS on a USB
+device controller (UDC), such as that of a Raspberry Pi Zero, or dummy_hcd,
+which plugs it into this computer itself. Linux, as root.
+
+A process that was killed leaves its gadget behind; --cleanup removes it. A
+lab with more than one Backup HSM is told which.
+
+Options:
+  --udc NAME             controller, of /sys/class/udc (default: the first)
+  --cleanup              remove what killed processes have left, and end
+${PRESENTING_HELP}`,
+  async run(args, io) {
+    const { values, positionals } = readArguments(() =>
+      parseArgs({
+        args: [...args],
+        options: {
+          ...COMMON_OPTIONS,
+          ...PRESENTING_OPTIONS,
+          udc: { type: 'string' },
+          cleanup: { type: 'boolean' },
+        },
+        allowPositionals: true,
+      }),
+    )
+    if (values.help) {
+      io.stdout.write(this.help)
+      return 0
+    }
+    const name = readOneName(positionals)
+    if (values.cleanup) {
+      if (name !== undefined) throw new UsageError("'--cleanup' takes no HSM")
+      for (const removed of cleanUpGadgets()) io.stdout.write(`removed ${removed}\n`)
+      return 0
+    }
+    return presenting(
+      io,
+      values,
+      name,
+      async (tell) => Gadget.open({ udc: values.udc, onEvent: tell }),
+      ({ host }) => ({ udc: host }),
+    )
+  },
+}

@@ -1,0 +1,238 @@
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { UsbError } from './errors.js'
+import { decodeEvents, describeFunction, EVENT_SIZE, type FunctionDescription } from './functionfs.js'
+import { GadgetFile } from './gadget-file.js'
+import { type Pump, pumpIn, pumpOut } from './gadget-pumps.js'
+import { controllersOf, type GadgetRoots, GadgetTree, isRoot, LINUX } from './gadget-tree.js'
+import { DIRECTION_IN, NO_DATA, outcome, type SetupPacket, type Urb, type UrbResult } from './urb.js'
+import type { ExportableDevice, UsbPresenter } from './usbip-server.js'
+
+/** What happens at a gadget; nothing in it is secret. */
+export type GadgetEvent =
+  | { readonly event: 'plugged' | 'unplugged'; readonly device: string; readonly udc: string }
+  | { readonly event: 'imported' | 'released' | 'suspended' | 'resumed'; readonly device: string; readonly udc: string }
+
+export interface GadgetOptions {
+  /** Name of the controller; the first one unless given. */
+  readonly udc?: string | undefined
+  readonly roots?: GadgetRoots | undefined
+  readonly onEvent?: ((event: GadgetEvent) => void) | undefined
+}
+
+interface Function {
+  readonly id: string
+  readonly model: ExportableDevice
+  readonly tree: GadgetTree
+  readonly description: FunctionDescription
+  /** ep0, and one of each endpoint. */
+  readonly fds: readonly number[]
+  readonly control: GadgetFile
+  readonly files: readonly GadgetFile[]
+}
+
+const SET_CONFIGURATION = 9
+const EVENTS_AT_ONCE = 4
+/** Any byte: reading or writing in the other direction than the host's answers a request with a stall. */
+const WRONG_WAY = Uint8Array.of(0)
+
+/** A device model as a gadget of this computer: configfs, and a FunctionFS on a USB device controller. Linux, as root. */
+export class Gadget implements UsbPresenter {
+  readonly port = 0
+  #function: Function | undefined
+  #isBound = false
+  #events: Promise<void> = Promise.resolve()
+  /** What the host has enabled; a new one for every time. */
+  #enabled: { readonly end: () => void; readonly over: Promise<void>; readonly pumps: Promise<unknown> } | undefined
+  /** Resolves when the device has nothing left of who had it last. */
+  #free: Promise<void> = Promise.resolve()
+
+  private constructor(
+    /** Name of the controller. */
+    readonly host: string,
+    private readonly roots: GadgetRoots,
+    private readonly options: GadgetOptions,
+  ) {}
+
+  /** @throws UsbError GADGET_UNAVAILABLE */
+  static open(options: GadgetOptions = {}): Gadget {
+    const roots = options.roots ?? LINUX
+    const found = controllersOf(roots, isRoot(roots))
+    const udc = options.udc ?? found[0] ?? ''
+    if (!found.includes(udc)) {
+      throw new UsbError('GADGET_UNAVAILABLE', `there is no USB device controller ${udc}, but ${found.join(', ')}`)
+    }
+    return new Gadget(udc, roots, options)
+  }
+
+  get connections(): number {
+    return this.#enabled ? 1 : 0
+  }
+
+  /** Plugs the device in. @throws UsbError USB_ONE_DEVICE, GADGET_BUSY, GADGET_IO, USB_DESCRIPTOR */
+  plug(id: string, model: ExportableDevice): void {
+    if (this.#isBound || (this.#function && this.#function.model !== model)) {
+      throw new UsbError('USB_ONE_DEVICE', 'a gadget carries one device, and there is one')
+    }
+    this.#function ??= this.#make(id, model)
+    this.#function.tree.bind(this.host)
+    this.#isBound = true
+    this.#free = this.#free.then(() => model.detach())
+    this.#events = this.#events.then(() => this.#listen())
+    this.options.onEvent?.({ event: 'plugged', device: id, udc: this.host })
+  }
+
+  async unplug(id: string): Promise<void> {
+    const found = this.#function
+    if (!found || found.id !== id || !this.#isBound) return
+    found.model.notify('removal')
+    this.#isBound = false
+    // Ends every call on the endpoints, and gives ep0 an event.
+    found.tree.unbind()
+    this.#disable()
+    await this.#events
+    await this.#free
+    this.options.onEvent?.({ event: 'unplugged', device: id, udc: this.host })
+  }
+
+  async close(): Promise<void> {
+    const found = this.#function
+    if (!found) return
+    await this.unplug(found.id)
+    this.#function = undefined
+    await Promise.all([found.control, ...found.files].map((file) => file.stop()))
+    for (const fd of found.fds) closeSync(fd)
+    found.tree.remove()
+  }
+
+  #make(id: string, model: ExportableDevice): Function {
+    const descriptorOf = model.descriptor.bind(model)
+    const description = describeFunction(descriptorOf)
+    const tree = GadgetTree.of(this.roots, descriptorOf)
+    tree.build(descriptorOf)
+    const fds: number[] = []
+    try {
+      const control = openSync(join(tree.mount, 'ep0'), constants.O_RDWR)
+      fds.push(control)
+      writeSync(control, description.descriptors)
+      writeSync(control, description.strings)
+      // So that a call does not wait for a host that may never come; on an endpoint that is enabled it waits.
+      const flags = constants.O_RDWR | constants.O_NONBLOCK
+      for (const [i] of description.endpoints.entries()) fds.push(openSync(join(tree.mount, `ep${i + 1}`), flags))
+    } catch (cause) {
+      for (const fd of fds) closeSync(fd)
+      tree.remove()
+      throw new UsbError('GADGET_IO', 'the function of the gadget cannot be made', { cause })
+    }
+    const [control = -1, ...endpoints] = fds
+    const files = endpoints.map((fd) => new GadgetFile(fd))
+    return { id, model, tree, description, fds, control: new GadgetFile(control), files }
+  }
+
+  // ---- ep0 ------------------------------------------------------------------------------------------------------------
+
+  async #listen(): Promise<void> {
+    const found = this.#function
+    if (!found) return
+    for (;;) {
+      const answer = await found.control.read(EVENTS_AT_ONCE * EVENT_SIZE)
+      if ('errno' in answer) {
+        // A request that was waited for is over; what fails otherwise has no more events.
+        if (answer.errno === EIDRM || answer.errno === EINTR) continue
+        this.#disable()
+        return
+      }
+      for (const { event, setup } of decodeEvents(answer.data)) {
+        if (event === 'enable') await this.#enable(found)
+        else if (event === 'disable' || event === 'unbind') this.#disable()
+        else if (event === 'setup') await this.#control(found, setup)
+        else if (event === 'suspend') this.#tell('suspended')
+        else if (event === 'resume') this.#tell('resumed')
+        if (event === 'unbind' && !this.#isBound) return
+      }
+    }
+  }
+
+  async #enable(found: Function): Promise<void> {
+    this.#disable()
+    const { model, description } = found
+    await this.#free
+    if (!this.#isBound) return
+    model.attach()
+    const value = description.configurationValue
+    const setup = { requestType: 0, request: SET_CONFIGURATION, value, index: 0, length: 0 }
+    model.submit({ endpoint: 0, setup, data: NO_DATA, length: 0 }, () => undefined)
+    let end = (): void => undefined
+    const over = new Promise<void>((resolve) => {
+      end = resolve
+    })
+    const isHigh = this.#speed() !== 'full-speed'
+    const pumps = description.endpoints.map((endpoint, i) => {
+      const file = found.files[i]
+      if (!file) return undefined
+      const packetSize = isHigh || !endpoint.isBulk ? endpoint.packetSize : FULL_SPEED_PACKET
+      const pump: Pump = { model, file, address: endpoint.address, packetSize, over }
+      return endpoint.address & DIRECTION_IN ? pumpIn(pump) : pumpOut(pump)
+    })
+    this.#enabled = { end, over, pumps: Promise.all(pumps) }
+    this.#tell('imported')
+  }
+
+  /** The host has gone, reset the device or configured it anew: nothing under way is finished. */
+  #disable(): void {
+    const enabled = this.#enabled
+    const found = this.#function
+    if (!enabled || !found) return
+    this.#enabled = undefined
+    enabled.end()
+    const left = found.model.detach()
+    this.#free = this.#free.then(async () => {
+      await left
+      await enabled.pumps
+    })
+    this.#tell('released')
+  }
+
+  /** One request of the host. What the kernel answers itself does not come here. */
+  async #control({ model, control }: Function, setup: SetupPacket): Promise<void> {
+    const isIn = (setup.requestType & DIRECTION_IN) !== 0 && setup.length > 0
+    if (isIn) {
+      const { status, data } = await this.#submit(model, { endpoint: 0, setup, data: NO_DATA, length: setup.length })
+      await (status === 'ok' ? control.write(data) : control.read(1))
+      return
+    }
+    if (setup.length === 0) {
+      const { status } = await this.#submit(model, { endpoint: 0, setup, data: NO_DATA, length: 0 })
+      await (status === 'ok' ? control.read(1) : control.write(WRONG_WAY))
+      return
+    }
+    // FunctionFS has the host's data acknowledged before anybody has seen it: a stall would come too late.
+    const answer = await control.read(setup.length)
+    if ('data' in answer) await this.#submit(model, { endpoint: 0, setup, data: answer.data, length: 0 })
+  }
+
+  /** A transfer that ends with what the host has enabled. */
+  #submit(model: ExportableDevice, urb: Urb): Promise<UrbResult> {
+    return new Promise((resolve) => {
+      model.submit(urb, resolve)
+      this.#enabled?.over.then(() => resolve(outcome('gone')))
+    })
+  }
+
+  #speed(): string {
+    try {
+      return readFileSync(join(this.roots.controllers, this.host, 'current_speed'), 'utf8').trim()
+    } catch {
+      return ''
+    }
+  }
+
+  #tell(event: 'imported' | 'released' | 'suspended' | 'resumed'): void {
+    const device = this.#function?.id
+    if (device !== undefined) this.options.onEvent?.({ event, device, udc: this.host })
+  }
+}
+
+const EINTR = 4
+const EIDRM = 43
+const FULL_SPEED_PACKET = 64
