@@ -8,6 +8,7 @@ import { init } from './commands/init.js'
 import { lunacm } from './commands/lunacm.js'
 import { lunash } from './commands/lunash.js'
 import { ped } from './commands/ped.js'
+import { pkcs11 } from './commands/pkcs11.js'
 import { rbs } from './commands/rbs.js'
 import { snapshot } from './commands/snapshot.js'
 import { status } from './commands/status.js'
@@ -28,6 +29,7 @@ const COMMANDS: readonly CliCommand[] = [
   lunash,
   rbs,
   ped,
+  pkcs11,
   status,
   snapshot,
   tamper,

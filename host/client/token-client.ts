@@ -79,6 +79,8 @@ const SIGNATURE = 96
  */
 export class TokenClient {
   readonly #port: CommandPort
+  readonly #transport: Transport
+  readonly #options: CommandPortOptions
   readonly hsm: HsmCommands
   readonly partitions: PartitionCommands
   readonly roles: RoleCommands
@@ -90,6 +92,8 @@ export class TokenClient {
   readonly recovery: RecoveryCommands
 
   constructor(transport: Transport, options: CommandPortOptions = {}) {
+    this.#transport = transport
+    this.#options = options
     this.#port = new CommandPort(transport, options)
     this.hsm = new HsmCommands(this.#port)
     this.partitions = new PartitionCommands(this.#port)
@@ -105,6 +109,12 @@ export class TokenClient {
   /** The access id all sessions of this client carry. */
   get access(): bigint {
     return this.#port.access
+  }
+
+  /** Another client on the same cable, which shares neither log-ins nor session objects with this one. The cable is this one's to close. */
+  another(): TokenClient {
+    const { access: _, ...options } = this.#options
+    return new TokenClient(this.#transport, options)
   }
 
   /** The token's serial number and certified key, from a chain that was checked against the root. */

@@ -57,6 +57,8 @@ export type LabErrorCode =
   | 'USB_NO_HSM'
   /** Another process has the folder, and it is no appliance. */
   | 'APPLIANCE_BUSY'
+  /** A PKCS#11 server has the socket already. */
+  | 'PKCS11_RUNNING'
   /** No appliance runs on the folder. */
   | 'APPLIANCE_STOPPED'
   /** The snapshot is of another HSM than the one that it would replace. */

@@ -1,0 +1,102 @@
+import { once } from 'node:events'
+import { parseArgs } from 'node:util'
+import { atWorkstation, Pkcs11Service } from '../../lab/index.js'
+import { tellStarter } from '../background.js'
+import {
+  COMMON_OPTIONS,
+  clientFolder,
+  readArguments,
+  refusePositionals,
+  stateFolder,
+  UsageError,
+} from '../command-line.js'
+import { eventWriter, readLogLevel } from '../event-log.js'
+import type { CliCommand } from '../program.js'
+import { readUsbAddress } from './usb-address.js'
+
+export const pkcs11: CliCommand = {
+  name: 'pkcs11',
+  summary: 'Serve the slots to PKCS#11 programs',
+  help: `Usage: moonlet pkcs11 [options]
+
+Serves the slots of a workstation to programs that use PKCS#11, until it is
+ended (Ctrl-C), on a Unix socket that only you can open. The library that
+programs load is p11-kit's own client (Debian: package p11-kit-modules):
+
+  export P11_KIT_SERVER_ADDRESS=unix:path=STATE/pkcs11/socket
+  pkcs11-tool --module p11-kit-client.so -L
+
+Every connection is an application of its own: log-ins, sessions and session
+objects end with it. The PIN is the password of the Crypto Officer, or on a
+PED-authenticated HSM the challenge; without one such an HSM asks its PED.
+
+p11-kit's client passes on a mechanism only where it knows it: before version
+0.25 neither AES-CBC, CTR, GCM nor ECDSA with a hash, and in no version AES key
+wrapping. What it does not pass on is left out of the slots' lists.
+
+Prints a line of JSON for each thing that happens, nothing secret among them.
+
+Options:
+  --listen SOCKET     path of the socket (default: pkcs11/socket in the state
+                      folder)
+  --view NAME         the workstation whose slots are served (default: the lab's
+                      first)
+  --rules FILE        operator rules for the PED, looked at before the lab's own
+  --by-hand           leave the lab's own rules out
+  --local-ped HSM     plug the PED into this HSM's own connector
+  --ntls DIR          reach Network HSMs over NTLS, as 'lunacm --ntls' does
+  --usb HOST[:PORT]   a Backup HSM is plugged in at this USB/IP server
+  --log-level LEVEL   what is printed: error, warn, info (the default) or debug
+  --state DIR         state folder of the lab
+  --debug             show the stack of an error
+  -h, --help          show this help
+`,
+  async run(args, io) {
+    const { values, positionals } = readArguments(() =>
+      parseArgs({
+        args: [...args],
+        options: {
+          ...COMMON_OPTIONS,
+          listen: { type: 'string' },
+          view: { type: 'string' },
+          rules: { type: 'string' },
+          'by-hand': { type: 'boolean' },
+          'local-ped': { type: 'string' },
+          ntls: { type: 'string' },
+          usb: { type: 'string', multiple: true },
+          'log-level': { type: 'string' },
+        },
+        allowPositionals: true,
+      }),
+    )
+    if (values.help) {
+      io.stdout.write(this.help)
+      return 0
+    }
+    refusePositionals(positionals)
+    if (values.listen === '') throw new UsageError("Option '--listen' needs the path of a socket")
+    const tell = eventWriter(readLogLevel(values['log-level']), (line) => io.stdout.write(line))
+    const stateDir = stateFolder(values.state, io.env)
+    const options = {
+      view: values.view,
+      rules: values.rules,
+      byHand: values['by-hand'],
+      localPed: values['local-ped'],
+      pedScreen: (line: string) => io.stderr.write(`${line}\n`),
+      ntls: values.ntls === undefined ? undefined : clientFolder(values.ntls, values, io.env),
+      usb: values.usb?.map(readUsbAddress),
+      ntlsConfig: clientFolder(undefined, values, io.env),
+      onLink: (line: string) => io.stderr.write(`${line}\n`),
+    }
+    await atWorkstation(stateDir, options, async (slots) => {
+      const service = await Pkcs11Service.start(slots, { stateDir, listen: values.listen, onEvent: tell })
+      tell({ event: 'listening', socket: service.path })
+      io.expectSignal()
+      tellStarter()
+      if (!io.signal.aborted) await once(io.signal, 'abort')
+      await service.close()
+      tell({ event: 'stopped' })
+    })
+    return 0
+  },
+}

@@ -1,0 +1,141 @@
+import { lstatSync, rmSync } from 'node:fs'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { dirname, join, resolve } from 'node:path'
+import type { SlotSource } from '../client/index.js'
+import { serveClient } from '../pkcs11/index.js'
+import { codeOf, LabError, messageOf } from './errors.js'
+import { makeFolders } from './folders.js'
+import { listenLocally, lockFolder } from './local-socket.js'
+
+/** Programs that may be connected at once. */
+const CLIENTS_MOST = 512
+
+export type Pkcs11Event =
+  | { readonly event: 'connected'; readonly client: number }
+  | { readonly event: 'disconnected'; readonly client: number; readonly calls: number }
+  | { readonly event: 'failed'; readonly call: string; readonly code: string; readonly message: string }
+
+export interface Pkcs11ServiceOptions {
+  readonly stateDir: string
+  /** Path of the socket; `pkcs11/socket` in the state folder unless given. */
+  readonly listen?: string | undefined
+  readonly onEvent?: (event: Pkcs11Event) => void
+}
+
+/** The PKCS#11 door of a workstation: p11-kit's RPC on a socket that its owner alone can open. */
+export class Pkcs11Service {
+  readonly #sockets = new Map<Socket, Promise<unknown>>()
+  #next = 1
+  #path = ''
+  #clean: () => Promise<void> = async () => undefined
+
+  private constructor(
+    private readonly slots: SlotSource,
+    private readonly server: Server,
+    private readonly onEvent: (event: Pkcs11Event) => void,
+  ) {
+    server.maxConnections = CLIENTS_MOST
+    server.on('connection', (socket) => this.#serve(socket))
+  }
+
+  /** @throws LabError PKCS11_RUNNING: another process serves there; LAB_IO */
+  static async start(slots: SlotSource, options: Pkcs11ServiceOptions): Promise<Pkcs11Service> {
+    const server = createServer()
+    const service = new Pkcs11Service(slots, server, options.onEvent ?? (() => undefined))
+    const place =
+      options.listen === undefined
+        ? await listenInFolder(server, join(options.stateDir, 'pkcs11'))
+        : await listenAt(server, resolve(options.listen))
+    service.#path = place.path
+    service.#clean = place.clean
+    return service
+  }
+
+  /** Of the socket. */
+  get path(): string {
+    return this.#path
+  }
+
+  /** Ends all connections; nothing of their programs stays in any token. */
+  async close(): Promise<void> {
+    const closed = new Promise((done) => this.server.close(done))
+    for (const socket of this.#sockets.keys()) socket.destroy()
+    await Promise.all(this.#sockets.values())
+    await closed
+    await this.#clean()
+  }
+
+  #serve(socket: Socket): void {
+    const client = this.#next++
+    this.onEvent({ event: 'connected', client })
+    const served = serveClient(socket, {
+      slots: this.slots,
+      onFault: ({ call, error }) => {
+        this.onEvent({ event: 'failed', call, code: codeOf(error) ?? 'INTERNAL', message: messageOf(error) })
+      },
+    }).then(({ calls }) => {
+      this.#sockets.delete(socket)
+      this.onEvent({ event: 'disconnected', client, calls })
+    })
+    this.#sockets.set(socket, served)
+  }
+}
+
+interface Place {
+  readonly path: string
+  readonly clean: () => Promise<void>
+}
+
+async function listenInFolder(server: Server, folder: string): Promise<Place> {
+  await makeFolders(dirname(folder), { mode: 0o700 })
+  const lock = await lockFolder(folder, 'PKCS11_RUNNING', 'a PKCS#11 server')
+  try {
+    const socket = await listenLocally(server, folder, 'socket')
+    return {
+      path: socket.path,
+      clean: async () => {
+        socket.remove()
+        await lock.release()
+      },
+    }
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+/** A socket of that path that its owner alone can open. One that was left by a process that is gone gives way. */
+async function listenAt(server: Server, path: string): Promise<Place> {
+  if (await isTaken(path)) throw new LabError('PKCS11_RUNNING', `somebody listens at ${path} already`)
+  const mask = process.umask(0o177)
+  try {
+    await new Promise<void>((done, reject) => {
+      server.once('error', reject)
+      server.listen(path, () => {
+        server.off('error', reject)
+        done()
+      })
+    })
+  } catch (cause) {
+    throw new LabError('LAB_IO', `the socket ${path} cannot be made: ${messageOf(cause)}`, { cause })
+  } finally {
+    process.umask(mask)
+  }
+  return { path, clean: async () => rmSync(path, { force: true }) }
+}
+
+/** @throws LabError LAB_IO: something else than a socket has that name */
+async function isTaken(path: string): Promise<boolean> {
+  const there = lstatSync(path, { throwIfNoEntry: false })
+  if (!there) return false
+  if (!there.isSocket()) throw new LabError('LAB_IO', `${path} is there, and is no socket`)
+  const answered = await new Promise<boolean>((done) => {
+    const probe = connect(path, () => {
+      probe.destroy()
+      done(true)
+    })
+    probe.once('error', () => done(false))
+  })
+  if (!answered) rmSync(path, { force: true })
+  return answered
+}

@@ -1,0 +1,2 @@
+export { type ConnectionOptions, serveClient } from './connection.js'
+export { type OnFault, Pkcs11Module } from './module.js'

@@ -1,0 +1,68 @@
+// The dispatcher: from the body of a request to the message that answers it.
+
+import type { SlotSource } from '../client/index.js'
+import { Application } from './application.js'
+import { calls } from './calls.js'
+import { cryptoHandlers } from './crypto-handlers.js'
+import { CKR, ckrOfError, Pkcs11Error } from './errors.js'
+import { generalHandlers } from './general.js'
+import type { Handler } from './handlers.js'
+import { objectHandlers } from './object-handlers.js'
+import { checkSignature, encodeFailure, openBody } from './rpc.js'
+import { sessionHandlers } from './session-handlers.js'
+
+const HANDLERS: ReadonlyMap<number, Handler> = new Map(
+  [...generalHandlers, ...sessionHandlers, ...objectHandlers, ...cryptoHandlers].map((one) => [one.call.id, one]),
+)
+
+/** A failure that no program is to blame for; what it was goes to whoever runs the door. */
+export type OnFault = (fault: { readonly call: string; readonly error: unknown }) => void
+
+/** One connection's dispatcher over the slots. */
+export class Pkcs11Module {
+  readonly #app: Application
+
+  /** @param offered the highest version of the RPC that the client knows */
+  constructor(
+    slots: SlotSource,
+    offered: number,
+    private readonly onFault: OnFault = () => undefined,
+  ) {
+    this.#app = new Application(slots, offered)
+  }
+
+  get sessions(): number {
+    return this.#app.sessions.size
+  }
+
+  /** Answers a request; never throws or rejects. At once where nothing has to be waited for. The body is overwritten then. */
+  answer(code: number, body: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    let name = 'unknown'
+    const failed = (error: unknown): Uint8Array => {
+      const ckr = ckrOfError(error)
+      if (ckr === CKR.GENERAL_ERROR) this.onFault({ call: name, error })
+      return encodeFailure(code, ckr)
+    }
+    const wipe = <Value>(value: Value): Value => {
+      body.fill(0)
+      return value
+    }
+    try {
+      const { id, signature, reader } = openBody(body, this.#app.offered)
+      const handler = HANDLERS.get(id)
+      if (!handler) throw new Pkcs11Error(CKR.FUNCTION_NOT_SUPPORTED)
+      name = handler.call.name
+      checkSignature(handler.call, signature)
+      if (!this.#app.initialized && id !== calls.initialize.id) throw new Pkcs11Error(CKR.CRYPTOKI_NOT_INITIALIZED)
+      const reply = handler.serve(this.#app, reader, code)
+      return reply instanceof Promise ? reply.catch(failed).then(wipe) : wipe(reply)
+    } catch (error) {
+      return wipe(failed(error))
+    }
+  }
+
+  /** The program has gone. Never rejects. */
+  close(): Promise<void> {
+    return this.#app.close()
+  }
+}

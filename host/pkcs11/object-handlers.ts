@@ -1,0 +1,194 @@
+// Objects and keys (PKCS#11 2.40 §5.7, §5.13).
+
+import * as protocol from '../../assembly/protocol.js'
+import { type Attribute, type AttributeAnswer, attribute, TokenError, ulongValue } from '../client/index.js'
+import type { AttributeRequest, AttributeAnswer as CkAnswer, CkAttribute } from './attribute-codec.js'
+import { calls } from './calls.js'
+import type { Bytes, Missing, Room } from './codec.js'
+import { CKR, Pkcs11Error } from './errors.js'
+import { fitted, given, type Handler, onSession } from './handlers.js'
+import { tokenMechanism } from './mechanisms.js'
+import type { Session } from './sessions.js'
+import { callerValue, defaultOf, hasDefault, isTokenObject, searchTemplate, tokenTemplate } from './templates.js'
+
+const { CKA_CLASS, CKA_OUID, CKA_TOKEN } = protocol
+
+/** Handles are numbers of the token, which have 32 bits. @throws Pkcs11Error with `ckr` */
+export function tokenHandle(handle: number, ckr: number = CKR.OBJECT_HANDLE_INVALID): number {
+  if (handle < 1 || handle > 0xffffffff) throw new Pkcs11Error(ckr)
+  return handle
+}
+
+/** Notes an object that ends with its session. */
+function made(session: Session, handle: number, template: readonly Attribute[]): number {
+  if (!isTokenObject(template)) session.objects.add(handle)
+  return handle
+}
+
+async function create(session: Session, list: readonly CkAttribute[]): Promise<number> {
+  const template = tokenTemplate(list)
+  return made(session, await session.client.objects.create(session.token, template), template)
+}
+
+async function read(session: Session, handle: number, types: readonly number[]): Promise<AttributeAnswer[]> {
+  return session.client.objects.get(session.token, tokenHandle(handle), types)
+}
+
+/** What is copied of each class; keys that have a secret stay in the token, and it has no command that copies them. */
+const COPIED: ReadonlyMap<number, readonly number[]> = new Map([
+  [protocol.CKO_DATA, [protocol.CKA_APPLICATION, protocol.CKA_OBJECT_ID, protocol.CKA_VALUE]],
+  [
+    protocol.CKO_CERTIFICATE,
+    [
+      ...[protocol.CKA_CERTIFICATE_TYPE, protocol.CKA_CERTIFICATE_CATEGORY, protocol.CKA_VALUE, protocol.CKA_ISSUER],
+      ...[protocol.CKA_SERIAL_NUMBER, protocol.CKA_SUBJECT, protocol.CKA_ID],
+    ],
+  ],
+])
+const COPIED_ALWAYS = [CKA_CLASS, CKA_TOKEN, protocol.CKA_PRIVATE, protocol.CKA_MODIFIABLE, protocol.CKA_LABEL]
+/** A copy may change these alone. */
+const CHANGED_BY_COPY: ReadonlySet<number> = new Set([
+  ...[CKA_TOKEN, protocol.CKA_PRIVATE, protocol.CKA_MODIFIABLE, protocol.CKA_LABEL],
+  ...[protocol.CKA_ID, protocol.CKA_SUBJECT],
+])
+
+async function copy(session: Session, handle: number, list: readonly CkAttribute[]): Promise<number> {
+  const [kind] = await read(session, handle, [CKA_CLASS])
+  const types = kind && kind.code === protocol.RC_OK ? COPIED.get(ulongValue(kind.value)) : undefined
+  if (!types) throw new Pkcs11Error(CKR.FUNCTION_NOT_SUPPORTED)
+  const changes = tokenTemplate(list)
+  if (changes.some(({ type }) => !CHANGED_BY_COPY.has(type))) throw new Pkcs11Error(CKR.TEMPLATE_INCONSISTENT)
+  const changed = new Set(changes.map(({ type }) => type))
+  const old = await read(session, handle, [...COPIED_ALWAYS, ...types])
+  const kept = old.filter(({ type, code }) => code === protocol.RC_OK && !changed.has(type))
+  const template = [...kept.map(({ type, value }) => attribute.bytes(type, value)), ...changes]
+  return made(session, await session.client.objects.create(session.token, template), template)
+}
+
+async function destroy(session: Session, handle: number): Promise<void> {
+  const [code = protocol.RC_OBJECT_HANDLE_INVALID] = await session.client.objects.destroy(session.token, [
+    tokenHandle(handle),
+  ])
+  if (code !== protocol.RC_OK) throw new TokenError(code, protocol.CMD_OBJECT_DESTROY)
+  session.objects.delete(handle)
+}
+
+async function size(session: Session, handle: number): Promise<number> {
+  const [ouid] = await read(session, handle, [CKA_OUID])
+  if (!ouid || ouid.code !== protocol.RC_OK) throw new Pkcs11Error(CKR.OBJECT_HANDLE_INVALID)
+  const rows = await session.client.objects.list(session.token, [attribute.bytes(CKA_OUID, ouid.value)])
+  const row = rows.find((one) => one.handle === handle)
+  if (!row) throw new Pkcs11Error(CKR.OBJECT_HANDLE_INVALID)
+  return row.size
+}
+
+/** One attribute for the program, and the CK_RV that it adds. */
+function answered(
+  { type, capacity }: AttributeRequest,
+  value: Uint8Array | undefined,
+  code: number,
+): { answer: CkAnswer; ckr: number } {
+  if (value === undefined) {
+    const ckr = code === protocol.RC_ATTRIBUTE_SENSITIVE ? CKR.ATTRIBUTE_SENSITIVE : CKR.ATTRIBUTE_TYPE_INVALID
+    return { answer: { type, value: undefined }, ckr }
+  }
+  if (capacity === 0 && value.length > 0) return { answer: { type, value: { missing: value.length } }, ckr: CKR.OK }
+  // Room for no byte at all is sent as all ones.
+  const room = capacity === 0xffffffff ? 0 : capacity
+  if (value.length > room) return { answer: { type, value: undefined }, ckr: CKR.BUFFER_TOO_SMALL }
+  return { answer: { type, value }, ckr: CKR.OK }
+}
+
+/** Of several that apply the first is what the program gets; each attribute tells for itself. */
+const WORST_FIRST = [CKR.ATTRIBUTE_SENSITIVE, CKR.ATTRIBUTE_TYPE_INVALID, CKR.BUFFER_TOO_SMALL]
+
+async function values(
+  session: Session,
+  handle: number,
+  wanted: readonly AttributeRequest[],
+): Promise<[readonly CkAnswer[], number]> {
+  const types = [...new Set([CKA_CLASS, ...wanted.map(({ type }) => type)])]
+  const rows = new Map((await read(session, handle, types)).map((row) => [row.type, row]))
+  const kind = rows.get(CKA_CLASS)
+  const objectClass = kind && kind.code === protocol.RC_OK ? ulongValue(kind.value) : protocol.UNAVAILABLE
+  const found = wanted.map((request) => {
+    const { code, value } = rows.get(request.type) ?? { code: protocol.RC_ATTRIBUTE_TYPE_INVALID, value: undefined }
+    if (code === protocol.RC_OK && value) return answered(request, callerValue(request.type, value), code)
+    const own = hasDefault(request.type) ? defaultOf(request.type, objectClass) : undefined
+    return answered(request, own, code)
+  })
+  const ckr = WORST_FIRST.find((one) => found.some((row) => row.ckr === one)) ?? CKR.OK
+  return [found.map(({ answer }) => answer), ckr]
+}
+
+async function beginSearch(session: Session, list: readonly CkAttribute[]): Promise<void> {
+  if (session.search) throw new Pkcs11Error(CKR.OPERATION_ACTIVE)
+  const template = searchTemplate(list)
+  const rows = template ? await session.client.objects.list(session.token, template).catch(nothingHasIt) : []
+  session.search = { handles: rows.map(({ handle }) => handle), at: 0 }
+}
+
+/** An attribute that the token does not know is one that no object has. */
+function nothingHasIt(error: unknown): never[] {
+  if (error instanceof TokenError && error.ckr === CKR.ATTRIBUTE_TYPE_INVALID) return []
+  throw error
+}
+
+function search(session: Session, room: Room): readonly number[] | Missing {
+  const { search } = session
+  if (!search) throw new Pkcs11Error(CKR.OPERATION_NOT_INITIALIZED)
+  const found = search.handles.slice(search.at, search.at + room.capacity)
+  search.at += found.length
+  return found
+}
+
+async function wrap(
+  session: Session,
+  mechanism: Parameters<typeof tokenMechanism>[0],
+  [wrapping, key, room]: readonly [number, number, Room],
+): Promise<Bytes> {
+  const by = tokenHandle(wrapping, protocol.RC_WRAPPING_KEY_HANDLE_INVALID >>> 16)
+  const what = tokenHandle(key, CKR.KEY_HANDLE_INVALID)
+  return fitted(await session.client.crypto.wrap(session.token, tokenMechanism(mechanism), by, what), room)
+}
+
+export const objectHandlers: readonly Handler[] = [
+  onSession(calls.createObject, (session, [, list]) => create(session, list)),
+  onSession(calls.copyObject, (session, [, handle, list]) => copy(session, handle, list)),
+  onSession(calls.destroyObject, (session, [, handle]) => destroy(session, handle)),
+  onSession(calls.getObjectSize, (session, [, handle]) => size(session, handle)),
+  onSession(calls.getAttributeValue, (session, [, handle, wanted]) => values(session, handle, wanted)),
+  onSession(calls.setAttributeValue, (session, [, handle, list]) =>
+    session.client.objects.set(session.token, tokenHandle(handle), tokenTemplate(list)),
+  ),
+  onSession(calls.findObjectsInit, (session, [, list]) => beginSearch(session, list)),
+  onSession(calls.findObjects, (session, [, room]) => search(session, room)),
+  onSession(calls.findObjectsFinal, (session) => {
+    if (!session.search) throw new Pkcs11Error(CKR.OPERATION_NOT_INITIALIZED)
+    session.search = undefined
+  }),
+  onSession(calls.generateKey, async (session, [, mechanism, list]) => {
+    const { mechanism: type } = tokenMechanism(mechanism)
+    const template = tokenTemplate(list)
+    return made(session, await session.client.objects.generate(session.token, type, template), template)
+  }),
+  onSession(
+    calls.generateKeyPair,
+    async (session, [, mechanism, publicList, privateList]): Promise<[number, number]> => {
+      const { mechanism: type } = tokenMechanism(mechanism)
+      const [ours, theirs] = [tokenTemplate(publicList), tokenTemplate(privateList)]
+      const pair = await session.client.objects.generatePair(session.token, type, ours, theirs)
+      return [made(session, pair.publicKey, ours), made(session, pair.privateKey, theirs)]
+    },
+  ),
+  onSession(calls.wrapKey, (session, [, mechanism, wrapping, key, room]) =>
+    wrap(session, mechanism, [wrapping, key, room]),
+  ),
+  onSession(calls.unwrapKey, async (session, [, mechanism, unwrapping, wrapped, list]) => {
+    const by = tokenHandle(unwrapping, protocol.RC_UNWRAPPING_KEY_HANDLE_INVALID >>> 16)
+    const template = tokenTemplate(list)
+    const { crypto } = session.client
+    const handle = await crypto.unwrap(session.token, tokenMechanism(mechanism), by, given(wrapped), template)
+    return made(session, handle, template)
+  }),
+]
