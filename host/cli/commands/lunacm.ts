@@ -39,8 +39,9 @@ Options:
                       HSM is switched on here then
   --usb HOST[:PORT]   a Backup HSM is plugged in at this USB/IP server ('moonlet
                       usb serve'); none is switched on here then
-  --usb-device DEVICE a Backup HSM is plugged in at this computer: VID:PID or serial
-                      number of a real USB device; none is switched on here then
+  --usb-device DEVICE a Backup HSM is plugged in at this computer: VID:PID or
+                      serial number of a real USB device; none is switched on
+                      here then
   --log FILE          append every frame on every cable, in hexadecimal
   --capture FILE      write all transfers on the USB cables to a pcapng file, as
                       Linux's usbmon has them ('moonlet usb replay --help')
@@ -49,9 +50,9 @@ Options:
                       others captured of them
   --capture-redacted  with zeros in place of secrets and ciphertexts
   --seed TEXT         all that is random here follows from the text, and the
-                      clocks of the HSMs that are switched on here stand still: a
-                      run on a copy of the state folder is the same again. Nothing
-                      done so is secret
+                      clocks of the HSMs that are switched on here stand still:
+                      a run on a copy of the state folder is the same again.
+                      Nothing done so is secret
   --state DIR         state folder of the lab
   --debug             show the stack of an error
   -h, --help          show this help
