@@ -1,14 +1,19 @@
 // The ways from a host to the same device model, for tests that have to hold on all of them.
 import type { CommandDoor } from '../../host/board/index.js'
+import { readConfiguration, readDevice } from '../../host/usb/configuration.js'
+import { DESCRIPTOR } from '../../host/usb/descriptors.js'
 import {
+  HostDevice,
   importDevice,
   type PedSocket,
+  RedirServer,
   TokenDevice,
   type UsbipLimits,
   UsbipServer,
   usbIdentity,
   VirtualUsbDevice,
 } from '../../host/usb/index.js'
+import { RedirGuest } from './redir-guest.js'
 import { SlowProxy } from './slow-proxy.js'
 
 export interface PluggedIn {
@@ -73,7 +78,51 @@ const slowUsbip: Cable = {
   },
 }
 
-export const CABLES: readonly Cable[] = [inProcess, usbip, slowUsbip]
+/** A usbredir guest: the descriptors are those that the model says, as in-process. */
+const usbredir: Cable = {
+  name: 'usbredir',
+  async plug(door, ped) {
+    const server = await RedirServer.listen({ host: '127.0.0.1', port: 0 })
+    const model = new TokenDevice(door, usbIdentity('700101'), { ped })
+    server.plug(BUS_ID, model)
+    const guest = await RedirGuest.attached(server.port)
+    const { description, claims } = describe(model)
+    const device = new GuestDevice(guest, description, claims)
+    const unplug = async (): Promise<void> => {
+      await server.unplug(BUS_ID)
+      await guest.until(() => !guest.hasDevice)
+      device.gone()
+    }
+    const close = async (): Promise<void> => {
+      await server.close()
+      await guest.closed
+      device.gone()
+    }
+    return { device, model, unplug, close }
+  },
+}
+
+class GuestDevice extends HostDevice {
+  gone(): void {
+    this.disconnected()
+  }
+}
+
+function describe(model: TokenDevice) {
+  const claims = new Set<number>()
+  const { identity } = model
+  const of = (type: number): Uint8Array => model.descriptor(type, 0) ?? new Uint8Array(0)
+  const description = {
+    device: readDevice(of(DESCRIPTOR.device)),
+    configurations: [readConfiguration(of(DESCRIPTOR.configuration), (number) => claims.has(number))],
+    manufacturerName: identity.manufacturer,
+    productName: identity.product,
+    serialNumber: identity.serialNumber,
+  }
+  return { description, claims }
+}
+
+export const CABLES: readonly Cable[] = [inProcess, usbip, slowUsbip, usbredir]
 
 /** A device some of whose methods are others. The changes get the device itself. */
 export function changed(device: USBDevice, change: (device: USBDevice) => Partial<USBDevice>): USBDevice {

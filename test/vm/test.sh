@@ -1,11 +1,53 @@
 #!/usr/bin/env bash
-# npm run test:vm - what only a kernel shows: our devices on Debian's kernel in QEMU. Takes a minute or two; no KVM needed.
+# npm run test:vm - what only a kernel shows: our devices on Debian's kernel in QEMU. Takes some minutes; no KVM needed.
+#   test/vm/test.sh [PART...]   parts: usbip gadget backups-usbip backups-gadget backups-redir (all unless said)
+#   VM_PULLS  times that the device is pulled out in each backup and each restore (default 2; 20 take a quarter of an hour each)
+#   VM_SEED   of the transfers at which it is
 # Exits with 77 where this machine cannot, after saying what it lacks.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 test/vm/prepare.sh
 work=$(mktemp -d /tmp/moonlet-vm.XXXXXX)
 trap 'rm -rf "$work"' EXIT
-# The guest computes slowly: the lab is made here.
-node dist/host/cli/moonlet.js init --state "$work/state" >/dev/null 2>&1
-test/vm/run.sh -u -k vhci-hcd -t 400 -- node dist/test/vm/usbip.js "$work/state"
+pulls=${VM_PULLS:-2} seed=${VM_SEED:-$RANDOM} failed=
+
+# The guest computes slowly: labs and tokens are made here.
+lab() { [ -d "$work/state" ] || node dist/host/cli/moonlet.js init --state "$work/state" >/dev/null 2>&1; }
+
+backups() {
+  local way=$1 modules=$2 qemu=${3:-} how=$1 cards backups rc=0
+  [ "$way" != gadget ] || how=plain
+  rm -rf "$work/tokens" && node dist/test/vm/make-tokens.js "$work/tokens" 200
+  coproc server { exec node dist/test/vm/server.js "$how" "$work/tokens"; }
+  local pid=$server_PID
+  read -r cards backups <&"${server[0]}"
+  VM_QEMU_ARGS="-netdev user,id=n -device virtio-net-pci,netdev=n ${qemu//PORT/$backups}" \
+    test/vm/run.sh -u -k "virtio_net $modules" -t $((150 + pulls * 80)) -- \
+    node dist/test/vm/backups.js "$way" "$cards" "$backups" "$pulls" "$seed" || rc=$?
+  kill "$pid" 2>/dev/null || true
+  wait "$pid" 2>/dev/null || true
+  # Said by the program in the guest.
+  [ "$rc" != 77 ] || rc=0
+  return "$rc"
+}
+
+part() {
+  case $1 in
+    usbip) lab; test/vm/run.sh -u -k vhci-hcd -t 400 -- node dist/test/vm/usbip.js "$work/state" ;;
+    gadget) lab; test/vm/run.sh -u -t 170 -- node dist/test/vm/gadget-cli.js "$work/state" ;;
+    backups-usbip) backups usbip vhci-hcd ;;
+    backups-gadget) backups gadget "dummy_hcd libcomposite usb_f_fs" ;;
+    backups-redir)
+      backups redir xhci-pci \
+        "-device qemu-xhci -chardev socket,id=hsm,host=127.0.0.1,port=PORT -device usb-redir,chardev=hsm"
+      ;;
+    *) echo "there is no part '$1'" >&2; return 2 ;;
+  esac
+}
+
+[ $# -gt 0 ] || set -- usbip gadget backups-usbip backups-gadget backups-redir
+for name in "$@"; do
+  echo "== $name"
+  part "$name" || failed="$failed $name"
+done
+[ -z "$failed" ] || { echo "FAILED:$failed" >&2; exit 1; }

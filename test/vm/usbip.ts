@@ -1,34 +1,9 @@
 // Runs in the guest of test/vm/run.sh, given a lab's state folder: the kernel's own USB/IP host (vhci_hcd) has our Backup HSM.
-import { execFile } from 'node:child_process'
 import { cpSync } from 'node:fs'
-import { promisify } from 'node:util'
 import { importDevice, UsbTransport } from '../../host/usb/index.js'
 import { Running } from '../cli/support.js'
+import { check, checkDescriptors, output, shows, until } from './support.js'
 
-const run = promisify(execFile)
-/** Milliseconds between looks at a kernel that has no event for us. */
-const LOOK = 200
-
-function check(holds: boolean, what: string): void {
-  process.stdout.write(`${holds ? 'ok    ' : 'FAILED'} ${what}\n`)
-  if (!holds) process.exitCode = 1
-}
-
-async function output(program: string, ...args: string[]): Promise<string> {
-  try {
-    const { stdout, stderr } = await run(program, args)
-    return stdout + stderr
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
-}
-
-/** Waits for the kernel; the guest's time limit ends what never comes. */
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, LOOK))
-}
-
-const shows = async (): Promise<boolean> => (await output('lsusb')).includes('1209:4c48')
 const attach = (): Promise<string> => output('usbip', 'attach', '-r', '127.0.0.1', '-b', '1-1')
 
 const [given = ''] = process.argv.slice(2)
@@ -41,14 +16,7 @@ check(/1-1: .*\(1209:4c48\)/.test(await output('usbip', 'list', '-r', '127.0.0.1
 await attach()
 await until(shows)
 check(true, 'usbip attach: the kernel has configured it')
-const verbose = await output('lsusb', '-v', '-d', '1209:4c48')
-for (const line of ['bcdUSB               2.01', 'iSerial                 3 700101', 'bNumEndpoints           3']) {
-  check(verbose.includes(line), `lsusb -v: ${line}`)
-}
-const complaint = /.*(missing|can't|cannot|couldn't|error|invalid|warning|unrecognized|junk|too short|!).*/i.exec(
-  verbose,
-)
-check(complaint === null, `lsusb -v has no complaint${complaint ? `: ${complaint[0].trim()}` : ''}`)
+await checkDescriptors('2.01')
 
 server.child.stdin.write('unplug backup\n')
 await until(async () => !(await shows()))
