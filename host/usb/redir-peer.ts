@@ -47,6 +47,7 @@ export class RedirPeer {
   /** Of both ends, bit by bit. */
   #common = 0
   #filter: ReturnType<typeof readFilter> | undefined
+  #described: Described | undefined
   #state: State = 'greeting'
   #session: RedirSession | undefined
   #left: () => void = () => undefined
@@ -92,6 +93,7 @@ export class RedirPeer {
     const send = this.#send.bind(this)
     const session = new RedirSession(model, described, agreed, send, this.limits)
     this.#session = session
+    this.#described = described
     this.#state = 'attached'
     session.describe()
     this.#send(PACKET.deviceConnect, 0n, encodeConnect(described, this.#can('deviceVersion')))
@@ -120,6 +122,16 @@ export class RedirPeer {
     // A peer that does not fetch its last message must not keep the socket.
     setTimeout(() => this.socket.destroy(), FAREWELL).unref()
     this.#resolve(why)
+  }
+
+  /** A filter that comes when the guest has the device already may take it away again. */
+  #review(): void {
+    if (this.#state !== 'attached' || !this.#filter || !this.#described || allows(this.#filter, this.#described)) return
+    this.withdraw()
+    // Where the guest acknowledges that, it is offered again then, and refused.
+    if (this.#can('disconnectAck')) return
+    this.#state = 'refusing'
+    this.told.rejected()
   }
 
   #leave(): void {
@@ -200,6 +212,7 @@ export class RedirPeer {
       }
       case PACKET.filter:
         this.#filter = readFilter(body)
+        this.#review()
         return
       case PACKET.filterReject:
         if (this.#state !== 'attached') return

@@ -10,6 +10,7 @@ import { readLabFile } from '../../host/lab/lab-file.js'
 import { Workstation } from '../../host/lab/workstation.js'
 import type { UsbEvent } from '../../host/usb/index.js'
 import { run } from '../lunacm/fake-lab.js'
+import { RedirGuest, TYPES } from '../usb/redir-guest.js'
 import { moonlet, Running, temporaryFolder } from './support.js'
 
 const test = suite('moonlet usb')
@@ -103,6 +104,28 @@ test('one process serves the devices of a lab, and only what is a Backup HSM', a
   assert.match((await moonlet(['usb', 'list', `127.0.0.1:${port}`])).stdout, /^1-1/)
 })
 
+test('by usbredir: a guest is given the device, loses it, and gets it again', async () => {
+  const server = new Running('moonlet', ['usb', 'redir', '--state', state, '--listen', '127.0.0.1:0', '--commands'])
+  running.push(server)
+  await server.sees('"listening"')
+  const guest = await RedirGuest.attached(Number(/"port":(\d+)/.exec(server.stdout)?.[1]))
+  const { body } = await guest.next(TYPES.connect)
+  assert.equal([body.readUInt16LE(4), body.readUInt16LE(6)], [0x1209, 0x4c48])
+  server.child.stdin.write('unplug backup\n')
+  await guest.next(TYPES.disconnect)
+  server.child.stdin.write('plug backup\n')
+  await guest.until(() => guest.hasDevice)
+  guest.socket.destroy()
+  await server.sees('"disconnected"')
+})
+
+test('no gadget where there can be none', async () => {
+  // As root with configfs and a controller there could be one; then nothing is left of any, and that is said.
+  const { code, stderr } = await moonlet(['usb', 'gadget', '--state', state, '--udc', 'no-such-controller'])
+  assert.is(code, 1)
+  assert.match(stderr, /^moonlet: GADGET_UNAVAILABLE: /)
+})
+
 test('what is typed wrong', async () => {
   for (const args of [
     ['usb'],
@@ -112,8 +135,12 @@ test('what is typed wrong', async () => {
     ['usb', 'list', 'host:99999'],
     ['usb', 'serve', '--ids', '12:34'],
     ['usb', 'serve', '--listen', ''],
+    ['usb', 'redir', '--listen', 'host:99999'],
+    ['usb', 'redir', 'backup', 'other'],
+    ['usb', 'redir', '--ids', '12:34'],
+    ['usb', 'gadget', 'backup', '--cleanup'],
   ]) {
-    const { code, stderr } = await moonlet([...args, ...(args[1] === 'serve' ? ['--state', state] : [])])
+    const { code, stderr } = await moonlet([...args, ...(args[1] === 'list' || !args[1] ? [] : ['--state', state])])
     assert.equal([code, stderr.split('\n')[0]?.slice(0, 15)], [2, 'moonlet: USAGE:'], args.join(' '))
   }
   assert.match((await moonlet(['usb', 'list', '127.0.0.1:1'])).stderr, /^moonlet: USBIP_CONNECT: /)
@@ -121,6 +148,8 @@ test('what is typed wrong', async () => {
     ['usb', '--help'],
     ['usb', 'serve', '--help'],
     ['usb', 'list', '-h'],
+    ['usb', 'redir', '-h'],
+    ['usb', 'gadget', '-h'],
   ]) {
     assert.match((await moonlet(args)).stdout, /^Usage: moonlet usb/)
   }

@@ -59,6 +59,6 @@ check(
   code === 0 && left().length === 0 && !mounted(),
   `ended: nothing is left${code === 0 ? '' : `\n${second.stderr}`}`,
 )
-const trouble = (await output('dmesg')).split('\n').filter((line) => /BUG|Oops|WARNING|call trace/i.test(line))
+const trouble = (await output('dmesg')).split('\n').filter((line) => /BUG:|Oops|WARNING:|Call Trace/.test(line))
 check(trouble.length === 0, `no trouble in the kernel's log${trouble.map((line) => `\n       ${line}`).join('')}`)
 process.exit()

@@ -1,0 +1,138 @@
+// What of the gadget needs no kernel: FunctionFS's formats, the tree in configfs, what is said where there can be none.
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { decodeEvents, describeFunction } from '../../host/usb/functionfs.js'
+import { controllersOf, type GadgetRoots, GadgetTree } from '../../host/usb/gadget-tree.js'
+import { cleanUp, Gadget, TokenDevice, usbIdentity } from '../../host/usb/index.js'
+import { EchoDoor, rejects } from './support.js'
+
+const test = suite('usb: gadget')
+const model = new TokenDevice(new EchoDoor(), usbIdentity('700101'))
+const descriptorOf = model.descriptor.bind(model)
+
+let folder: string
+let ran: string[]
+let roots: GadgetRoots
+
+test.before.each(() => {
+  folder = mkdtempSync(join(tmpdir(), 'moonlet-gadget-'))
+  ran = []
+  roots = {
+    gadgets: join(folder, 'gadgets'),
+    controllers: join(folder, 'udc'),
+    mounts: join(folder, 'mounts'),
+    run: (program, args) => {
+      ran.push([program, ...args].join(' '))
+    },
+  }
+  for (const path of [roots.gadgets, join(roots.controllers, 'b.udc'), join(roots.controllers, 'a.udc')]) {
+    mkdirSync(path, { recursive: true })
+  }
+})
+
+test.after.each(() => rmSync(folder, { recursive: true, force: true }))
+
+test('descriptors and strings as FunctionFS reads them', () => {
+  const { descriptors, strings, endpoints, configurationValue, attributes } = describeFunction(descriptorOf)
+  const words = [0, 4, 8, 12, 16].map((at) => descriptors.readUInt32LE(at))
+  // Magic, length, full and high speed and all control requests, descriptors of either speed.
+  assert.equal(words, [3, descriptors.length, 1 | 2 | 64, 4, 4])
+  assert.is(descriptors.length, 20 + 2 * (9 + 3 * 7))
+  // The interface's own string is the function's first.
+  assert.is(descriptors.subarray(20, 29).toString('hex'), '0904000003ff4d4c01')
+  assert.is(descriptors.subarray(29, 36).toString('hex'), '07050102400000')
+  assert.is(descriptors.subarray(50 + 9, 50 + 16).toString('hex'), '07050102000200')
+  assert.equal(
+    [0, 4, 8, 12].map((at) => strings.readUInt32LE(at)),
+    [2, strings.length, 1, 1],
+  )
+  assert.is(strings.toString('latin1', 18), 'Token commands\0')
+  assert.equal(
+    endpoints.map(({ address, packetSize, isBulk }) => [address, packetSize, isBulk]),
+    [
+      [0x01, 512, true],
+      [0x81, 512, true],
+      [0x82, 8, false],
+    ],
+  )
+  assert.equal([configurationValue, attributes], [1, 0xc0])
+})
+
+test('events of ep0', () => {
+  const bytes = Buffer.from(
+    '000000000000000002000000' + '41020100000000000400' + '0000' + '000000000000000063000000',
+    'hex',
+  )
+  const events = decodeEvents(bytes)
+  assert.equal(
+    events.map(({ event }) => event),
+    ['enable', 'setup'],
+  )
+  assert.equal(events[1]?.setup, { requestType: 0x41, request: 2, value: 1, index: 0, length: 0 })
+})
+
+test('a tree in configfs', () => {
+  const tree = GadgetTree.of(roots, descriptorOf)
+  tree.build(descriptorOf)
+  const path = join(roots.gadgets, 'moonlet-700101')
+  const read = (name: string): string => readFileSync(join(path, name), 'utf8')
+  assert.equal([read('idVendor'), read('idProduct'), read('bcdDevice')], ['0x1209', '0x4c48', '0x0100'])
+  assert.equal([read('strings/0x409/serialnumber'), read('strings/0x409/manufacturer')], ['700101', 'Moonlet'])
+  assert.is(read('configs/c.1/bmAttributes'), '0x00c0')
+  assert.is(readlinkSync(join(path, 'configs/c.1/ffs.moonlet-700101')), join(path, 'functions/ffs.moonlet-700101'))
+  assert.equal(ran, [`mount -t functionfs moonlet-700101 ${join(roots.mounts, 'moonlet-700101')}`])
+  tree.bind('a.udc')
+  assert.is(tree.controller, 'a.udc')
+  tree.unbind()
+  assert.is(tree.controller, '')
+})
+
+test('no second tree of the same device; a tree that cannot be finished is taken down', async () => {
+  GadgetTree.of(roots, descriptorOf).build(descriptorOf)
+  const again = async (): Promise<void> => GadgetTree.of(roots, descriptorOf).build(descriptorOf)
+  assert.match((await rejects('GADGET_BUSY', again())).message, /--cleanup/)
+  const broken: GadgetRoots = {
+    ...roots,
+    gadgets: join(folder, 'others'),
+    run: (program) => {
+      ran.push(program)
+      if (program === 'mount') throw new Error('no functionfs here')
+    },
+  }
+  const other = async (): Promise<void> => GadgetTree.of(broken, descriptorOf).build(descriptorOf)
+  assert.match((await rejects('GADGET_IO', other())).message, /no functionfs here/)
+  assert.ok(ran.includes('umount'))
+})
+
+test('clean-up leaves what is bound and what is not ours', async () => {
+  const tree = GadgetTree.of(roots, descriptorOf)
+  tree.build(descriptorOf)
+  mkdirSync(join(roots.gadgets, 'somebody-else'))
+  tree.bind('a.udc')
+  assert.equal(cleanUp(roots), [])
+  tree.unbind()
+  // These files are no attributes of configfs and do not go with their folder.
+  const stays = async (): Promise<string[]> => cleanUp(roots)
+  await rejects('GADGET_BUSY', stays())
+  assert.equal(readdirSync(roots.gadgets), ['moonlet-700101', 'somebody-else'])
+  assert.ok(!existsSync(tree.mount))
+})
+
+test('what is missing is said', async () => {
+  const at =
+    (change: Partial<GadgetRoots>, root = true) =>
+    async () =>
+      controllersOf({ ...roots, ...change }, root)
+  assert.equal(controllersOf(roots, true), ['a.udc', 'b.udc'])
+  assert.match((await rejects('GADGET_UNAVAILABLE', at({}, false)())).message, /it takes root/)
+  assert.match((await rejects('GADGET_UNAVAILABLE', at({ gadgets: '/none' })())).message, /modprobe libcomposite/)
+  assert.match((await rejects('GADGET_UNAVAILABLE', at({ controllers: '/none' })())).message, /dummy_hcd/)
+  const other = async (): Promise<Gadget> => Gadget.open({ roots, udc: 'c.udc' })
+  assert.match((await rejects('GADGET_UNAVAILABLE', other())).message, /c\.udc, but a\.udc, b\.udc/)
+  assert.is(Gadget.open({ roots }).host, 'a.udc')
+})
+
+test.run()
