@@ -38,7 +38,7 @@ const LEAST = 5
 const REQUEST = 8
 const NULL_LENGTH = 0xffffffff
 
-/** An attribute that the caller gives; undefined = it says that it has no value (a length of all ones). */
+/** An attribute that the caller gives; undefined = it gives no value (a length of all ones, or a null pointer). */
 export interface CkAttribute {
   readonly type: number
   readonly value: Uint8Array | undefined
@@ -81,7 +81,10 @@ function cut(value: Uint8Array, length: number): Uint8Array {
   return value.subarray(0, length)
 }
 
-function readValue(reader: RpcReader, type: number, length: number, depth: number): Uint8Array {
+/** A null pointer with a length is a length alone. */
+type Value = Uint8Array | { readonly missing: number }
+
+function readValue(reader: RpcReader, type: number, length: number, depth: number): Value {
   const kind = kindOf(type)
   if (kind === 'byte') return cut(Uint8Array.of(reader.u8()), length)
   if (kind === 'ulong') return cut(ulongBytes(reader.ulong()), length)
@@ -94,13 +97,14 @@ function readValue(reader: RpcReader, type: number, length: number, depth: numbe
     const nested = readList(reader, depth + 1)
     return new Uint8Array(nested.length * ATTRIBUTE)
   }
-  const value = reader.array() ?? new Uint8Array(0)
+  const value = reader.array()
+  if (value === undefined) return length === 0 ? new Uint8Array(0) : { missing: length }
   if (value.length !== length) throw malformed('an attribute has two lengths')
   if (kind === 'date' && length !== 0 && length !== DATE) throw malformed('a date has 8 bytes or none')
   return value
 }
 
-function readList(reader: RpcReader, depth: number): CkAttribute[] {
+function readList(reader: RpcReader, depth: number): AttributeAnswer[] {
   // p11-kit nests one deep; more is made to exhaust the stack.
   if (depth > 2) throw malformed('templates in templates')
   return Array.from({ length: reader.count(LEAST) }, () => {
@@ -108,6 +112,11 @@ function readList(reader: RpcReader, depth: number): CkAttribute[] {
     if (reader.u8() === 0) return { type, value: undefined }
     return { type, value: readValue(reader, type, reader.u32(), depth) }
   })
+}
+
+function writeNumbers(writer: RpcWriter, value: Uint8Array): void {
+  writer.u32(value.length / ULONG)
+  for (let at = 0; at < value.length; at += ULONG) writer.ulong(ulongFrom(value.subarray(at, at + ULONG)) ?? 0)
 }
 
 function writeAnswer(writer: RpcWriter, { type, value }: AttributeAnswer): void {
@@ -118,7 +127,8 @@ function writeAnswer(writer: RpcWriter, { type, value }: AttributeAnswer): void 
   const kind = kindOf(type)
   if (kind === 'byte') writer.u8(known?.[0] ?? 0)
   else if (kind === 'ulong') writer.ulong((known && ulongFrom(known)) ?? 0)
-  else if (kind === 'mechanisms' || kind === 'template') writer.u32(0)
+  else if (kind === 'mechanisms') writeNumbers(writer, known ?? new Uint8Array(0))
+  else if (kind === 'template') writer.u32(0)
   else if (known) writer.bytes(known)
   else writer.u32(NULL_LENGTH)
 }
@@ -131,7 +141,8 @@ function writeList(writer: RpcWriter, list: readonly AttributeAnswer[]): void {
 /** `aA` of a request. */
 export const template: Codec<readonly CkAttribute[]> = {
   signature: 'aA',
-  read: (reader) => readList(reader, 0),
+  read: (reader) =>
+    readList(reader, 0).map(({ type, value }) => ({ type, value: value instanceof Uint8Array ? value : undefined })),
   write: writeList,
 }
 
