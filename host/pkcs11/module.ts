@@ -36,7 +36,9 @@ export class Pkcs11Module {
   }
 
   /** Answers a request; never throws or rejects. At once where nothing has to be waited for. The body is overwritten then. */
-  answer(code: number, body: Uint8Array): Uint8Array | Promise<Uint8Array> {
+  answer(code: number, message: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    // Not a Buffer, whose `slice` copies nothing: what is kept of a request outlives its bytes.
+    const body = new Uint8Array(message.buffer, message.byteOffset, message.length)
     let name = 'unknown'
     const failed = (error: unknown): Uint8Array => {
       const ckr = ckrOfError(error)

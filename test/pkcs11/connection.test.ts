@@ -1,4 +1,5 @@
 // The door on a real Unix socket: version bytes, framing, hostile bytes, programs that vanish, devices that vanish.
+import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
@@ -15,7 +16,7 @@ import { serveClient } from '../../host/pkcs11/index.js'
 import { encodeRequest, HEAD, readReply } from '../../host/pkcs11/rpc.js'
 import { SECRETS } from '../firmware/support/officer.js'
 import type { TestToken } from '../firmware/support/test-token.js'
-import { ckrOf, Program, partitionInSlot, room, slotOf, utf8, whole } from './support.js'
+import { ckrOf, data, number, Program, partitionInSlot, room, slotOf, utf8, whole } from './support.js'
 
 const test = suite('pkcs11 connection')
 
@@ -161,6 +162,26 @@ test('a program works, in one piece or byte by byte', async () => {
   const { code, body } = await wire.message()
   assert.is(code, 99)
   assert.equal(readReply(calls.getSessionInfo, body, 0), { value: { slot: 1, state: 3, flags: 6, deviceError: 0 } })
+  wire.socket.end()
+})
+
+test('what a program gives in parts is kept until it is signed', async () => {
+  const { program: one, wire } = await program()
+  const session = await one.officer()
+  const secret = utf8('a secret of some length')
+  const key = await one.call(calls.createObject, [
+    session,
+    [
+      number(protocol.CKA_CLASS, protocol.CKO_SECRET_KEY),
+      number(protocol.CKA_KEY_TYPE, protocol.CKK_GENERIC_SECRET),
+      data(protocol.CKA_VALUE, secret),
+    ],
+  ])
+  const how = { type: protocol.CKM_SHA256_HMAC, parameter: { form: 'none' as const } }
+  await one.call(calls.signInit, [session, how, key])
+  for (const part of ['one ', 'two ', 'three']) await one.call(calls.signUpdate, [session, utf8(part)])
+  const mac = whole(await one.call(calls.signFinal, [session, room(32)]))
+  assert.equal(Buffer.from(mac), createHmac('sha256', secret).update('one two three').digest())
   wire.socket.end()
 })
 
