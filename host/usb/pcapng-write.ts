@@ -64,14 +64,20 @@ export function interfaceBlock({ linkType, name, description }: InterfaceOptions
 
 /** @param time microseconds since 1970 */
 export function packetBlock(interfaceNumber: number, time: bigint, packet: Uint8Array, comment?: string): Buffer {
-  const head = Buffer.alloc(20)
-  head.writeUInt32LE(interfaceNumber)
-  head.writeUInt32LE(Number(time >> 32n), 4)
-  head.writeUInt32LE(Number(time & 0xffff_ffffn), 8)
-  head.writeUInt32LE(packet.length, 12)
-  head.writeUInt32LE(packet.length, 16)
-  const padding = Buffer.alloc(padded(packet.length) - packet.length)
-  return block(PACKET_BLOCK, head, packet, padding, options(option(OPTION.comment, comment)))
+  const tail = options(option(OPTION.comment, comment))
+  // In one piece at once: packets may be large, and there are many.
+  const bytes = Buffer.alloc(28 + padded(packet.length) + tail.length + 4)
+  bytes.writeUInt32LE(PACKET_BLOCK)
+  bytes.writeUInt32LE(bytes.length, 4)
+  bytes.writeUInt32LE(interfaceNumber, 8)
+  bytes.writeUInt32LE(Number(time >> 32n), 12)
+  bytes.writeUInt32LE(Number(time & 0xffff_ffffn), 16)
+  bytes.writeUInt32LE(packet.length, 20)
+  bytes.writeUInt32LE(packet.length, 24)
+  bytes.set(packet, 28)
+  tail.copy(bytes, 28 + padded(packet.length))
+  bytes.writeUInt32LE(bytes.length, bytes.length - 4)
+  return bytes
 }
 
 /** @param keyLog lines of a TLS key log; what they open has to come behind them */

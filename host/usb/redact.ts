@@ -97,11 +97,18 @@ class TransferRedactor {
 
   redact(data: Uint8Array): Uint8Array {
     const copy = new Uint8Array(data.length)
-    for (const [i, byte] of data.entries()) {
-      if (this.#lost) break
-      if (this.#at < HEAD) this.#takeHead(byte)
-      if (!this.#lost && this.#at < this.#shown) copy[i] = byte
-      this.#at += 1
+    for (let from = 0; from < data.length && !this.#lost; ) {
+      if (this.#at < HEAD) {
+        const byte = data[from] ?? 0
+        this.#takeHead(byte)
+        if (!this.#lost) copy[from] = byte
+      }
+      // Of the head byte by byte, of the rest as much as there is.
+      const run = this.#at < HEAD ? 1 : Math.min(this.#end - this.#at, data.length - from)
+      const shown = Math.min(run, Math.max(0, this.#shown - this.#at))
+      if (this.#at >= HEAD) copy.set(data.subarray(from, from + shown), from)
+      this.#at += run
+      from += run
       if (this.#at === this.#end) this.#at = 0
     }
     return copy
@@ -139,8 +146,8 @@ export class CableRedactor {
     data: Uint8Array,
   ): { readonly data: Uint8Array; readonly comment: string | undefined } {
     const shown = this.#shown(urb, type, event, data)
-    const hidden = data.reduce((count, byte, i) => (byte === shown[i] ? count : count + 1), 0)
-    return { data: shown, comment: hidden > 0 ? 'redacted' : undefined }
+    const hides = Buffer.compare(data, shown) !== 0
+    return { data: shown, comment: hides ? 'redacted' : undefined }
   }
 
   #shown({ endpoint, setup }: Urb, type: TransferType, event: UsbmonEvent, data: Uint8Array): Uint8Array {

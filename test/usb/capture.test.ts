@@ -6,10 +6,12 @@ import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import * as protocol from '../../assembly/protocol.js'
+import { encodeTransfer } from '../../host/usb/framing.js'
 import { CaptureFile, TokenDevice, UsbCapture, UsbError, UsbTransport, usbIdentity } from '../../host/usb/index.js'
 import { type CapturedPacket, readCapture } from '../../host/usb/pcapng-read.js'
 import { interfaceBlock, packetBlock, secretsBlock, sectionBlock } from '../../host/usb/pcapng-write.js'
 import { readRecording } from '../../host/usb/recording.js'
+import { CableRedactor } from '../../host/usb/redact.js'
 import { decodeUsbmon, encodeUsbmon, LINKTYPE_USB_LINUX_MMAPPED, type UsbmonPacket } from '../../host/usb/usbmon.js'
 import { HostOver } from './host-over.js'
 import { bodyOf, EchoDoor, frame } from './support.js'
@@ -232,6 +234,45 @@ test('a redacted capture shows what is named as open, and of all else the length
   assert.throws(
     () => readRecording(file),
     (error: unknown) => error instanceof UsbError && error.code === 'CAPTURE_INCOMPLETE',
+  )
+})
+
+const transfer = fc
+  .tuple(
+    fc.constantFrom(protocol.CMD_STATUS, protocol.CMD_OBJECT_CREATE, 0x7777),
+    fc.boolean(),
+    fc.uint8Array({ minLength: 1, maxLength: 90, min: 1 }),
+  )
+  .map(([command, sealed, body]) => {
+    const bytes = Buffer.from(encodeTransfer(frame(command, body)))
+    if (sealed) bytes.writeUInt16BE(protocol.FLAG_SEALED, 10)
+    const open = command === protocol.CMD_STATUS && !sealed
+    return { bytes, shown: open ? bytes : Buffer.concat([bytes.subarray(0, 24), Buffer.alloc(body.length)]) }
+  })
+
+test('redaction does not depend on how transfers are cut; what is no transfer is hidden to the next abort', () => {
+  fc.assert(
+    fc.property(fc.array(transfer), fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 }), (transfers, cuts) => {
+      const stream = Buffer.concat(transfers.map(({ bytes: one }) => one))
+      const redactor = new CableRedactor()
+      const say = (data: Uint8Array): Buffer => {
+        const urb = { endpoint: 1, data, length: 0 }
+        return Buffer.from(redactor.redact(urb, 'bulk', 'S', data).data)
+      }
+      const pieces: Buffer[] = []
+      for (let at = 0, i = 0; at < stream.length; i++) {
+        const piece = stream.subarray(at, at + (cuts[i % cuts.length] ?? 1))
+        pieces.push(say(piece))
+        at += piece.length
+      }
+      assert.equal(Buffer.concat(pieces), Buffer.concat(transfers.map(({ shown }) => shown)))
+      assert.equal(say(Buffer.from('a secret in no transfer')), Buffer.alloc(23))
+      assert.equal(say(Buffer.from(encodeTransfer(frame(protocol.CMD_STATUS)))), Buffer.alloc(24))
+      const abort = { requestType: 0x41, request: 1, value: 0, index: 0, length: 0 }
+      redactor.redact({ endpoint: 0, setup: abort, data: Buffer.alloc(0), length: 0 }, 'control', 'S', Buffer.alloc(0))
+      const again = Buffer.from(encodeTransfer(frame(protocol.CMD_STATUS)))
+      assert.equal(say(again), again)
+    }),
   )
 })
 
