@@ -315,7 +315,7 @@ test('a device of somebody else, captured by a Linux kernel: hubs are passed ove
   const device = new ReplayDevice(recording, { onEvent: (event) => events.push(event), patience: 1 })
   device.attach()
   const host = await HostOver.open(device)
-  assert.equal([host.vendorId, host.productId], [0x0403, 0x6001])
+  assert.equal([host.vendorId, host.productId, device.speed], [0x0403, 0x6001, 'full'])
   // As its driver does: everything that was recorded, in its order.
   const heard: string[] = []
   for (const { what, transfer } of recording.steps) {
@@ -334,6 +334,70 @@ test('a device of somebody else, captured by a Linux kernel: hubs are passed ove
   await until(() => events.some(({ event }) => event === 'finished'))
   assert.equal(heard.filter(Boolean), ['hello', 'moonlet', 'goodbye'])
   await device.detach()
+})
+
+test('a control request that leaves out one to the device has left', async () => {
+  const left: ReplayEvent[] = []
+  const recording = readRecording(
+    captureOf(
+      [2, 5].flatMap((request): Line[] => [
+        { id: 10n, event: 'S', type: 'control', endpoint: 0, setup: vendor(0x41, request, 0), status: IN_PROGRESS },
+        { id: 10n, event: 'C', type: 'control', endpoint: 0 },
+      ]),
+    ),
+  )
+  const device = new ReplayDevice(recording, { onEvent: (event) => left.push(event) })
+  device.attach()
+  const second = submit(device, { endpoint: 0, setup: vendor(0x41, 5, 0) })
+  await until(() => second.result !== undefined)
+  assert.is(second.result?.status, 'gone')
+  const [first] = left
+  assert.ok(first?.event === 'left')
+  assert.equal([first.transfer, /0x41 0x02/.test(first.expected), /0x41 0x05/.test(first.came)], [3, true, true])
+})
+
+test('an event waits for a poll, an answer for its recorded delay', async () => {
+  const lines: Line[] = [
+    { id: 10n, event: 'S', type: 'interrupt', endpoint: 0x83, length: 8, status: IN_PROGRESS },
+    { id: 11n, event: 'S', endpoint: 0x82, length: 512, status: IN_PROGRESS, time: 10n },
+    { id: 10n, event: 'C', type: 'interrupt', endpoint: 0x83, data: bytesOf('event'), time: 10n },
+    { id: 11n, event: 'C', endpoint: 0x82, data: bytesOf('answer'), time: 5010n },
+  ]
+  for (const delays of [false, true]) {
+    const device = new ReplayDevice(readRecording(captureOf(lines)), { delays })
+    device.attach()
+    const event = submit(device, { endpoint: 0x83, length: 8 })
+    const answer = submit(device, { endpoint: 0x82, length: 512 })
+    // Without delays it is the event that has to wait, with them the answer.
+    assert.equal([event.result === undefined, answer.result === undefined], [!delays, true])
+    await until(() => answer.result !== undefined)
+    assert.equal([event.result?.data.length, answer.result?.data.length], [5, 6])
+    await device.detach()
+  }
+})
+
+test('standard requests are answered whenever they come', () => {
+  const device = new ReplayDevice(readRecording(captureOf([])))
+  device.attach()
+  const ask = (setup: SetupPacket): number[] | string => {
+    const { result } = submit(device, { endpoint: 0, setup, length: setup.requestType & 0x80 ? setup.length : 0 })
+    return result?.status === 'ok' ? [...result.data] : (result?.status ?? 'nothing')
+  }
+  const standard = (requestType: number, request: number, value: number, length: number): SetupPacket => ({
+    ...{ requestType, request, value, index: 0, length },
+  })
+  assert.equal(ask(standard(0x80, 8, 0, 1)), [0])
+  assert.equal(ask(standard(0, 9, 1, 0)), [])
+  assert.equal(ask(standard(0x80, 8, 0, 1)), [1])
+  assert.equal(ask(standard(0x80, 6, 0x100, 8)), [...DEVICE.subarray(0, 8)])
+  assert.equal(ask(standard(0x80, 6, 0x200, 255)), [...CONFIGURATION])
+  assert.equal(ask(standard(0x80, 6, 0x301, 255)), [2, 3])
+  assert.equal(ask(standard(0x80, 6, 0xf00, 255)), 'stall')
+  assert.equal(ask(standard(0x80, 0, 0, 2)), [1, 0])
+  assert.equal(ask(standard(0x80, 12, 0, 2)), 'stall')
+  device.reset()
+  assert.equal(ask(standard(0x80, 8, 0, 1)), [0])
+  assert.is(device.speed, 'high')
 })
 
 test('a capture that cannot be replayed says why', () => {
