@@ -41,6 +41,9 @@ const GET_DESCRIPTOR = 6
 const GET_CONFIGURATION = 8
 const MOST_INTERFACES = 32
 
+/** The driver that Linux shows for an interface that a program has claimed. */
+const PROGRAM = 'usbfs'
+
 type Kind = 'stall' | 'cancelled' | 'gone' | 'fault' | 'other'
 
 /** What its messages say; the codes of its errors are all the same. */
@@ -69,7 +72,11 @@ export class NusbDevice implements WebUsbCalls {
   /** Reads that were asked for in an earlier era are given up. */
   #era = 0
 
-  constructor(private readonly native: NusbCalls) {}
+  /** @param driverOf the kernel's driver of an interface, where that can be found out */
+  constructor(
+    private readonly native: NusbCalls,
+    private readonly driverOf: (interfaceNumber: number) => Promise<string | undefined> = async () => undefined,
+  ) {}
 
   async open(): Promise<void> {
     await this.#whole(() => this.native.open())
@@ -114,7 +121,7 @@ export class NusbDevice implements WebUsbCalls {
     await this.#release()
     // Nobody may have an interface, the kernel's drivers included.
     for (let number = 0; number < MOST_INTERFACES; number++) {
-      await this.native.detachKernelDriver(number).catch(() => undefined)
+      await this.#sendAway(number)
     }
     await this.#whole(() => this.native.selectConfiguration(value))
   }
@@ -124,9 +131,8 @@ export class NusbDevice implements WebUsbCalls {
     try {
       await this.native.claimInterface(number)
     } catch {
-      await this.native.detachKernelDriver(number).catch(() => undefined)
+      await this.#sendAway(number)
       await this.#whole(() => this.native.claimInterface(number))
-      this.#driven.add(number)
     }
     this.#claimed.add(number)
   }
@@ -213,6 +219,17 @@ export class NusbDevice implements WebUsbCalls {
   /** The same where nothing depends on it. */
   async #quietSoon(): Promise<void> {
     await Promise.race([this.#quiet(), sleep(SOON, undefined, { ref: false })])
+  }
+
+  /** Takes an interface from the kernel's driver, if it has one; a program that has claimed it keeps it. */
+  async #sendAway(number: number): Promise<void> {
+    if ((await this.driverOf(number)) === PROGRAM) return
+    try {
+      await this.native.detachKernelDriver(number)
+      this.#driven.add(number)
+    } catch {
+      // There is none, or the device is gone, as the next call will say.
+    }
   }
 
   async #release(): Promise<void> {

@@ -1,3 +1,6 @@
+import { readdir, readlink } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describeDevice } from './describe.js'
 import { UsbError } from './errors.js'
 import { type DeviceDescription, HostDevice } from './host-device.js'
@@ -5,6 +8,9 @@ import { NusbDevice, type NusbUsbDevice } from './nusb-device.js'
 import type { UrbPort } from './urb.js'
 import { WebUsbPort, type WebUsbPortOptions } from './web-usb-port.js'
 
+/** Milliseconds between looks whether a device is still there. */
+const LOOK = 1000
+const DEVICES = '/sys/bus/usb/devices'
 const IDS = /^([0-9a-fA-F]{4}):([0-9a-fA-F]{4})$/
 
 /** How a device is named: vendor and product id, or its serial number. */
@@ -80,7 +86,37 @@ export async function findRealDevice(name: RealDeviceName): Promise<NusbUsbDevic
  */
 export async function openRealPort(name: RealDeviceName, options: WebUsbPortOptions = {}): Promise<WebUsbPort> {
   const found = await findRealDevice(name)
-  return WebUsbPort.open(new NusbDevice(found), { speed: found.speed, ...options })
+  const port = await WebUsbPort.open(new NusbDevice(found, linuxDriver(found)), { speed: found.speed, ...options })
+  watch(found.handle, port)
+  return port
+}
+
+/** Looks whether the device is still there. Events of the package would need udev, which containers and small systems have not. */
+async function watch(handle: string, port: WebUsbPort): Promise<void> {
+  let isOpen = true
+  port.closed.then(() => {
+    isOpen = false
+  })
+  while (isOpen) {
+    await sleep(LOOK, undefined, { ref: false })
+    // Where the kernel does not answer this time it is asked again.
+    const all = isOpen ? await realDevices().catch(() => undefined) : undefined
+    if (all?.every((one) => one.handle !== handle)) port.lost()
+  }
+}
+
+/** Looks up an interface's driver where Linux shows it. */
+function linuxDriver({ bus, ports }: NusbUsbDevice): (interfaceNumber: number) => Promise<string | undefined> {
+  const place = `${Number(bus)}-${ports.join('.')}:`
+  return async (interfaceNumber) => {
+    try {
+      const entries = await readdir(DEVICES)
+      const found = entries.find((name) => name.startsWith(place) && name.endsWith(`.${interfaceNumber}`))
+      return found && basename(await readlink(join(DEVICES, found, 'driver')))
+    } catch {
+      return undefined
+    }
+  }
 }
 
 /** A real device, as a W3C WebUSB `USBDevice` that keeps all of WebUSB's promises. */

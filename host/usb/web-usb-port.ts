@@ -149,6 +149,11 @@ export class WebUsbPort implements ExportableDevice {
     }
   }
 
+  /** The device was pulled out, as somebody else has noticed: without transfers under way it is not noticed here. */
+  lost(): void {
+    this.#left()
+  }
+
   // ---- whole device ---------------------------------------------------------------------------------------------------
 
   #reset(): Promise<void> {

@@ -1,10 +1,12 @@
 // The ways from a host to the same device model, for tests that have to hold on all of them.
 import type { CommandDoor } from '../../host/board/index.js'
+import { UsbBridge, UsbInstruments } from '../../host/lab/index.js'
 import { readConfiguration, readDevice } from '../../host/usb/configuration.js'
 import { DESCRIPTOR } from '../../host/usb/descriptors.js'
 import {
   HostDevice,
   importDevice,
+  NusbDevice,
   type PedSocket,
   RedirServer,
   TokenDevice,
@@ -12,7 +14,9 @@ import {
   UsbipServer,
   usbIdentity,
   VirtualUsbDevice,
+  WebUsbPort,
 } from '../../host/usb/index.js'
+import { FakeNusb } from './fake-nusb.js'
 import { RedirGuest } from './redir-guest.js'
 import { SlowProxy } from './slow-proxy.js'
 
@@ -27,6 +31,8 @@ export interface PluggedIn {
 
 export interface Cable {
   readonly name: string
+  /** A packet that is larger than what was asked for is cut, not told of. */
+  readonly cutsBabble?: boolean
   plug(door: CommandDoor, ped?: PedSocket): Promise<PluggedIn>
 }
 
@@ -102,6 +108,56 @@ const usbredir: Cable = {
   },
 }
 
+/** The device behind the package `usb` 3, as far as that can be without a kernel, exported by the bridge. */
+async function bridged(
+  door: CommandDoor,
+  ped?: PedSocket,
+): Promise<{ bridge: UsbBridge; model: TokenDevice; unplug(): Promise<void> }> {
+  const model = new TokenDevice(door, usbIdentity('700101'), { ped })
+  let port: WebUsbPort | undefined
+  const open = async (): Promise<WebUsbPort> => {
+    port = await WebUsbPort.open(new NusbDevice(new FakeNusb(model)))
+    return port
+  }
+  const bridge = await UsbBridge.start({ host: '127.0.0.1', port: 0, open, instruments: new UsbInstruments() })
+  const unplug = async (): Promise<void> => {
+    await model.detach()
+    port?.lost()
+  }
+  return { bridge, model, unplug }
+}
+
+const bridge: Cable = {
+  name: 'bridge',
+  cutsBabble: true,
+  async plug(door, ped) {
+    const { bridge, model, unplug } = await bridged(door, ped)
+    const device = await importDevice('127.0.0.1', bridge.port)
+    return { device, model, unplug, close: () => bridge.close() }
+  },
+}
+
+const twoBridges: Cable = {
+  name: 'a bridge to a bridge',
+  cutsBabble: true,
+  async plug(door, ped) {
+    const { bridge: far, model, unplug } = await bridged(door, ped)
+    const open = async (): Promise<WebUsbPort> => {
+      const device = await importDevice('127.0.0.1', far.port)
+      const port = await WebUsbPort.open(device)
+      device.closed.then(() => port.lost())
+      return port
+    }
+    const near = await UsbBridge.start({ host: '127.0.0.1', port: 0, open })
+    const device = await importDevice('127.0.0.1', near.port)
+    const close = async (): Promise<void> => {
+      await near.close()
+      await far.close()
+    }
+    return { device, model, unplug, close }
+  },
+}
+
 class GuestDevice extends HostDevice {
   gone(): void {
     this.disconnected()
@@ -122,7 +178,7 @@ function describe(model: TokenDevice) {
   return { description, claims }
 }
 
-export const CABLES: readonly Cable[] = [inProcess, usbip, slowUsbip, usbredir]
+export const CABLES: readonly Cable[] = [inProcess, usbip, slowUsbip, usbredir, bridge, twoBridges]
 
 /** A device some of whose methods are others. The changes get the device itself. */
 export function changed(device: USBDevice, change: (device: USBDevice) => Partial<USBDevice>): USBDevice {
