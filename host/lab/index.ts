@@ -113,7 +113,7 @@ export {
 } from './status.js'
 export { TAMPER_CAUSES, type TamperCause, tamperHsm } from './tamper.js'
 export { BRIDGE_BUS_ID, realDeviceOpener, UsbBridge, type UsbBridgeOptions } from './usb-bridge.js'
-export { type Plug, UsbInstruments, type UsbStats } from './usb-instruments.js'
+export { type Plug, UsbInstruments, type UsbInstrumentsOptions, type UsbStats } from './usb-instruments.js'
 export { type RealUsbLineOptions, realUsbLine, type UsbLine, type UsbLineOptions, usbLine } from './usb-line.js'
 export { UsbReplay, type UsbReplayOptions } from './usb-replay.js'
 export { type ServedHsm, UsbService, type UsbServiceOptions } from './usb-service.js'
