@@ -1,0 +1,193 @@
+// A device behind WebUSB's calls as a device that takes URBs: what a bridge relies on, and the package `usb` behind it.
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { UsbBridge } from '../../host/lab/index.js'
+import { encodeTransfer } from '../../host/usb/framing.js'
+import { importDevice, NusbDevice, TokenDevice, UsbError, usbIdentity, WebUsbPort } from '../../host/usb/index.js'
+import { NO_DATA, type SetupPacket, type Urb, type UrbResult } from '../../host/usb/urb.js'
+import type { WebUsbCalls } from '../../host/usb/web-usb-calls.js'
+import { until } from './cables.js'
+import { FakeNusb } from './fake-nusb.js'
+import { EchoDoor, frame, rejects } from './support.js'
+
+const test = suite('usb: real devices')
+const CONFIGURE: SetupPacket = { requestType: 0, request: 9, value: 1, index: 0, length: 0 }
+
+interface Ready {
+  readonly port: WebUsbPort
+  readonly native: FakeNusb
+  readonly model: TokenDevice
+}
+
+async function ready(change: (native: FakeNusb) => void = () => undefined): Promise<Ready> {
+  const model = new TokenDevice(new EchoDoor(), usbIdentity('700101'))
+  const native = new FakeNusb(model)
+  change(native)
+  return { port: await WebUsbPort.open(new NusbDevice(native)), native, model }
+}
+
+const finished = (port: WebUsbPort, urb: Partial<Urb>): Promise<UrbResult> =>
+  new Promise((resolve) => {
+    port.submit({ endpoint: 0, data: NO_DATA, length: 0, ...urb }, resolve)
+  })
+
+test("the kernel's driver is sent away, and comes back at the end", async () => {
+  const { port, native } = await ready(({ driven }) => driven.add(0))
+  assert.equal([...native.claimed], [0])
+  assert.ok(native.calls.includes('detach 0'))
+  await port.close()
+  assert.equal([native.claimed.size, native.calls.at(-1)], [0, 'attach 0'])
+})
+
+test('a program that has the interface keeps it', async () => {
+  const native = new FakeNusb(new TokenDevice(new EchoDoor(), usbIdentity('1')))
+  native.driven.add(0)
+  await rejects('USB_OPEN', WebUsbPort.open(new NusbDevice(native, async () => 'usbfs')))
+  assert.not(native.calls.includes('detach 0'))
+})
+
+test('what a transfer that was given up brings belongs to the next one', async () => {
+  const { port, model } = await ready()
+  await finished(port, { setup: CONFIGURE })
+  const heard: UrbResult[] = []
+  const giveUp = port.submit({ endpoint: 0x82, data: NO_DATA, length: 8 }, (result) => heard.push(result))
+  assert.ok(giveUp())
+  assert.not(giveUp(), 'once')
+  model.notify('attend', 1)
+  const { status, data } = await finished(port, { endpoint: 0x82, length: 8 })
+  assert.equal([status, [...data]], ['ok', [1, 1, 0, 0]])
+  assert.is(heard.length, 0)
+  await port.close()
+})
+
+test('several transfers of an endpoint are answered in their order', async () => {
+  const { port, model } = await ready()
+  await finished(port, { setup: CONFIGURE })
+  const order: string[] = []
+  const all = [1, 2, 3].map(async (number) => {
+    const { data } = await finished(port, { endpoint: 0x82, length: 8 })
+    order.push(`${number}:${data[0]}`)
+  })
+  model.notify('attend')
+  model.notify('tamper', 1)
+  model.notify('removal')
+  await Promise.all(all)
+  assert.equal(order, ['1:1', '2:2', '3:3'])
+  await port.close()
+})
+
+test('an empty packet follows where the host asks for it', async () => {
+  const sent: number[] = []
+  const { port } = await ready((native) => {
+    const send = native.nativeTransferOut.bind(native)
+    native.nativeTransferOut = (endpoint, timeout, data) => {
+      sent.push(data.length)
+      return send(endpoint, timeout, data)
+    }
+  })
+  await finished(port, { setup: CONFIGURE })
+  await finished(port, { endpoint: 1, data: encodeTransfer(frame(7, Buffer.alloc(512 - 24))), zeroPacket: true })
+  assert.equal(sent, [512, 0])
+  await finished(port, { endpoint: 1, data: encodeTransfer(frame(7, Buffer.alloc(76))), zeroPacket: true })
+  assert.equal(sent, [512, 0, 100])
+  await port.close()
+})
+
+test("requests that only a host's own stack sends become the package's calls", async () => {
+  const { port, native } = await ready()
+  const request = async (requestType: number, number: number, value: number, index = 0): Promise<string> =>
+    (await finished(port, { setup: { requestType, request: number, value, index, length: 0 } })).status
+  assert.is((await finished(port, { endpoint: 0x82, length: 8 })).status, 'absent', 'not configured for this host')
+  assert.is(await request(0, 5, 9), 'ok', 'SET_ADDRESS is not passed on')
+  assert.is(await request(0, 9, 1), 'ok')
+  assert.is(await request(0, 9, 7), 'stall', 'there is no configuration 7')
+  assert.is(await request(1, 11, 0), 'ok')
+  assert.is(await request(1, 11, 3), 'stall', 'there is no setting 3')
+  assert.is(await request(2, 3, 0, 0x81), 'ok', 'SET_FEATURE is passed on')
+  assert.is((await finished(port, { endpoint: 0x81, length: 512 })).status, 'stall')
+  assert.is(await request(2, 1, 0, 0x81), 'ok')
+  assert.ok(native.calls.includes('clear halt 129'))
+  assert.is(await request(2, 1, 0, 0x85), 'stall', 'there is no endpoint 0x85')
+  assert.is(await request(0x60, 1, 0), 'stall', 'a type that WebUSB has no word for')
+  await port.close()
+})
+
+test('the next host finds the device reset', async () => {
+  const { port, native, model } = await ready()
+  await finished(port, { setup: CONFIGURE })
+  await port.detach()
+  assert.ok(native.calls.includes('reset'))
+  assert.is((await finished(port, { setup: CONFIGURE })).status, 'gone', 'until it is attached')
+  port.attach()
+  assert.is((await finished(port, { endpoint: 0x82, length: 8 })).status, 'absent')
+  assert.is((await finished(port, { setup: CONFIGURE })).status, 'ok')
+  assert.is(model.configuration, 1)
+  await port.close()
+})
+
+test('a device that fails and is gone is gone; one that fails and is there has failed', async () => {
+  for (const [isThere, expected] of [
+    [true, 'fault'],
+    [false, 'gone'],
+  ] as const) {
+    const { port } = await ready((native) => {
+      const control = native.nativeControlTransferIn.bind(native)
+      let failed = false
+      native.nativeTransferIn = async () => {
+        failed = true
+        throw new Error('transferIn error: Fault')
+      }
+      native.nativeControlTransferIn = (setup, timeout, length) => {
+        if (failed && !isThere) return Promise.reject(new Error('controlTransferIn error: device disconnected'))
+        return control(setup, timeout, length)
+      }
+    })
+    await finished(port, { setup: CONFIGURE })
+    assert.is((await finished(port, { endpoint: 0x81, length: 512 })).status, expected)
+    await port.close()
+  }
+})
+
+test('a device that cannot be opened: the reason, and nothing stays open', async () => {
+  let closed = 0
+  const native = new FakeNusb(new TokenDevice(new EchoDoor(), usbIdentity('1')))
+  native.claimInterface = () => Promise.reject(new Error('claimInterface error: failed to claim (errno 13)'))
+  native.close = async () => {
+    closed += 1
+  }
+  const error = await rejects('USB_OPEN', WebUsbPort.open(new NusbDevice(native)))
+  assert.match(error.message, 'errno 13')
+  assert.is(closed, 1)
+})
+
+test('pulled out at the bridge: gone for its host, and served again when it is back', async () => {
+  const model = new TokenDevice(new EchoDoor(), usbIdentity('700101'))
+  const ports: WebUsbPort[] = []
+  let isThere = true
+  const open = async (): Promise<WebUsbPort> => {
+    if (!isThere) throw new UsbError('USB_NO_DEVICE', 'there is none')
+    const device: WebUsbCalls = new NusbDevice(new FakeNusb(model))
+    const port = await WebUsbPort.open(device)
+    ports.push(port)
+    return port
+  }
+  const events: string[] = []
+  const onEvent = ({ event }: { event: string }): unknown => events.push(event)
+  const bridge = await UsbBridge.start({ host: '127.0.0.1', port: 0, open, look: 1, onEvent })
+  const device = await importDevice('127.0.0.1', bridge.port)
+  isThere = false
+  await model.detach()
+  ports[0]?.lost()
+  await device.closed
+  await until(() => events.includes('unplugged'))
+  await rejects('USBIP_NO_DEVICE', importDevice('127.0.0.1', bridge.port))
+  model.attach()
+  isThere = true
+  await until(() => events.filter((event) => event === 'plugged').length === 2)
+  const again = await importDevice('127.0.0.1', bridge.port)
+  assert.is(again.serialNumber, '700101')
+  await again.detach()
+  await bridge.close()
+})
+
+test.run()
