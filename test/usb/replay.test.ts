@@ -340,9 +340,9 @@ test('a control request that leaves out one to the device has left', async () =>
   const left: ReplayEvent[] = []
   const recording = readRecording(
     captureOf(
-      [2, 5].flatMap((request): Line[] => [
-        { id: 10n, event: 'S', type: 'control', endpoint: 0, setup: vendor(0x41, request, 0), status: IN_PROGRESS },
-        { id: 10n, event: 'C', type: 'control', endpoint: 0 },
+      [vendor(0xc1, 3, 4), vendor(0x41, 2, 0), vendor(0x41, 5, 0)].flatMap((setup): Line[] => [
+        { id: 10n, event: 'S', type: 'control', endpoint: setup.requestType & 0x80, setup, status: IN_PROGRESS },
+        { id: 10n, event: 'C', type: 'control', endpoint: setup.requestType & 0x80 },
       ]),
     ),
   )
@@ -353,7 +353,7 @@ test('a control request that leaves out one to the device has left', async () =>
   assert.is(second.result?.status, 'gone')
   const [first] = left
   assert.ok(first?.event === 'left')
-  assert.equal([first.transfer, /0x41 0x02/.test(first.expected), /0x41 0x05/.test(first.came)], [3, true, true])
+  assert.equal([first.transfer, /0xc1 0x03/.test(first.expected), /0x41 0x05/.test(first.came)], [3, true, true])
 })
 
 test('an event waits for a poll, an answer for its recorded delay', async () => {
