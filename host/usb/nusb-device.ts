@@ -1,7 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WebUSB } from 'usb'
-import { readConfiguration, readDevice, totalLength } from './configuration.js'
-import { DESCRIPTOR } from './descriptors.js'
 import { type WebUsbCalls, webUsbError } from './web-usb-calls.js'
 
 export type NusbUsbDevice = Awaited<ReturnType<WebUSB['getDevices']>>[number]
@@ -27,17 +25,17 @@ export type NusbCalls = Pick<
 
 // Milliseconds.
 const CONTROL = 10_000
-/** Until a read of one packet is asked again: as long as another call for the endpoint may have to wait. */
-const POLL = 250
-/** How long a reset or the end waits for what is under way. */
-const SOON = 4 * POLL
-/** For the rest of a transfer that has begun, and for what goes out: cut off there, part of it may be lost. */
-const WHOLE = 60_000
+/**
+ * Of a transfer: one that is cut off loses its data, even what comes while it is being cut off, so that there is no asking again
+ * and again in short steps.
+ */
+const FOR_EVER = 86_400_000
+/** How long what is under way may take to its end before a reset ends it. */
+const SOON = 100
 /** For the question whether a device that failed is still there. */
 const ALIVE = 1000
 
 const GET_STATUS = 0
-const GET_DESCRIPTOR = 6
 const GET_CONFIGURATION = 8
 const MOST_INTERFACES = 32
 
@@ -57,13 +55,12 @@ function kindOf(error: unknown): Kind {
 
 /**
  * A device of the package `usb` 3 (nusb) that keeps WebUSB's promises. All that sets the package apart is in here: a stall
- * rejects, every transfer has a time-out (its data is lost then) and cannot be taken back, an endpoint takes one transfer
+ * rejects, every transfer has a time-out (its data is lost then) and cannot be taken
+ * back, an endpoint takes one transfer
  * at a time, a control transfer needs data, the `configuration` getter blocks the thread and throws, failures have no names,
  * a failure may be a device that is gone.
  */
 export class NusbDevice implements WebUsbCalls {
-  /** Packet sizes by endpoint address. */
-  readonly #packets = new Map<number, number>()
   /** The last call of each endpoint: nobody else may have the endpoint meanwhile. */
   readonly #busy = new Map<number, Promise<unknown>>()
   readonly #claimed = new Set<number>()
@@ -80,23 +77,10 @@ export class NusbDevice implements WebUsbCalls {
 
   async open(): Promise<void> {
     await this.#whole(() => this.native.open())
-    const device = readDevice(await this.#descriptor(DESCRIPTOR.device, 0, 18))
-    for (let index = 0; index < device.configurations; index++) {
-      const total = totalLength(await this.#descriptor(DESCRIPTOR.configuration, index, 9))
-      const { interfaces } = readConfiguration(
-        await this.#descriptor(DESCRIPTOR.configuration, index, total),
-        () => true,
-      )
-      for (const { endpointNumber, direction, packetSize } of interfaces
-        .flatMap(({ alternates }) => alternates)
-        .flatMap(({ endpoints }) => endpoints)) {
-        this.#packets.set(address(direction, endpointNumber), packetSize)
-      }
-    }
   }
 
   async close(): Promise<void> {
-    await this.#quietSoon()
+    await this.#quiet().catch(() => undefined)
     await this.#release()
     for (const number of this.#driven) await this.native.attachKernelDriver(number).catch(() => undefined)
     this.#driven.clear()
@@ -104,13 +88,13 @@ export class NusbDevice implements WebUsbCalls {
   }
 
   async reset(): Promise<void> {
+    this.#era += 1
     const claimed = [...this.#claimed]
-    await this.#quietSoon()
     // A reset sends away whoever has claimed an interface, and the kernel would bind its own driver.
     await this.#release()
     await this.#whole(() => this.native.reset())
-    // It has ended whatever was still under way.
-    await this.#quiet()
+    // It has ended whatever was under way.
+    await Promise.all(this.#busy.values())
     for (const number of claimed) await this.claimInterface(number)
   }
 
@@ -166,29 +150,28 @@ export class NusbDevice implements WebUsbCalls {
   }
 
   async clearHalt(direction: USBDirection, endpointNumber: number): Promise<void> {
-    await this.#alone(address(direction, endpointNumber), () =>
-      this.#whole(() => this.native.clearHalt(direction, endpointNumber)),
-    )
+    const at = address(direction, endpointNumber)
+    if (!(await isOver(this.#busy.get(at)))) {
+      // The endpoint cannot be had while a read waits that its host has given up; a reset ends that, and clears all halts.
+      await this.reset()
+      return
+    }
+    await this.#alone(at, () => this.#whole(() => this.native.clearHalt(direction, endpointNumber)))
   }
 
   async transferIn(endpointNumber: number, length: number): Promise<USBInTransferResult> {
     const era = this.#era
-    const at = address('in', endpointNumber)
-    // One packet comes whole or not at all, so that nothing is lost where the wait for it is cut short.
-    const isOnePacket = length <= (this.#packets.get(at) ?? 0)
-    for (;;) {
-      try {
-        const data = await this.#alone(at, () => {
-          if (era !== this.#era) throw brokenOff()
-          return this.native.nativeTransferIn(endpointNumber, isOnePacket ? POLL : WHOLE, length)
-        })
-        return { status: 'ok', data: viewOf(data) }
-      } catch (error) {
-        const kind = kindOf(error)
-        if (kind === 'stall') return { status: 'stall' }
-        if (era !== this.#era && kind !== 'gone') throw brokenOff()
-        if (kind !== 'cancelled' || !isOnePacket) throw await this.#failure(error)
-      }
+    try {
+      const data = await this.#alone(address('in', endpointNumber), () => {
+        if (era !== this.#era) throw brokenOff()
+        return this.native.nativeTransferIn(endpointNumber, FOR_EVER, length)
+      })
+      return { status: 'ok', data: viewOf(data) }
+    } catch (error) {
+      const kind = kindOf(error)
+      if (kind === 'stall') return { status: 'stall' }
+      if (era !== this.#era && kind !== 'gone') throw brokenOff()
+      throw await this.#failure(error)
     }
   }
 
@@ -197,7 +180,7 @@ export class NusbDevice implements WebUsbCalls {
     try {
       const bytesWritten = await this.#alone(address('out', endpointNumber), () => {
         if (era !== this.#era) throw brokenOff()
-        return this.native.nativeTransferOut(endpointNumber, WHOLE, plain(data))
+        return this.native.nativeTransferOut(endpointNumber, FOR_EVER, plain(data))
       })
       return { status: 'ok', bytesWritten }
     } catch (error) {
@@ -210,15 +193,10 @@ export class NusbDevice implements WebUsbCalls {
 
   // ---- the package's ways ---------------------------------------------------------------------------------------------
 
-  /** Gives up what is under way, and waits until no endpoint is in use. */
+  /** Gives up what is under way, until no endpoint is in use. A transfer cannot be taken back: a reset ends what does not end soon. */
   async #quiet(): Promise<void> {
     this.#era += 1
-    await Promise.all(this.#busy.values())
-  }
-
-  /** The same where nothing depends on it. */
-  async #quietSoon(): Promise<void> {
-    await Promise.race([this.#quiet(), sleep(SOON, undefined, { ref: false })])
+    if (!(await isOver(Promise.all(this.#busy.values())))) await this.reset()
   }
 
   /** Takes an interface from the kernel's driver, if it has one; a program that has claimed it keeps it. */
@@ -276,14 +254,16 @@ export class NusbDevice implements WebUsbCalls {
     }
   }
 
-  async #descriptor(type: number, index: number, length: number): Promise<Uint8Array> {
-    return this.#whole(() => this.#in({ request: GET_DESCRIPTOR, value: (type << 8) | index }, length, CONTROL))
-  }
-
   async #in(request: { request: number; value: number }, length: number, time: number): Promise<Uint8Array> {
     const setup = { requestType: 'standard', recipient: 'device', index: 0, ...request } as const
     return (await this.native.nativeControlTransferIn(setup, time, length)) ?? new Uint8Array(0)
   }
+}
+
+/** Whether this is over soon. */
+async function isOver(work: Promise<unknown> | undefined): Promise<boolean> {
+  const late = sleep(SOON, false, { ref: false })
+  return Promise.race([Promise.resolve(work).then(() => true), late])
 }
 
 const address = (direction: USBDirection, endpointNumber: number): number =>

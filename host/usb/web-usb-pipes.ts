@@ -56,7 +56,7 @@ export class WebUsbInPipe {
       const room = Math.max(1, Math.ceil(urb.length / this.packetSize)) * this.packetSize
       const have = this.#arrived.reduce((sum, { data }) => sum + data.length, 0)
       if (have < room && this.#arrived.every(({ end }) => end === undefined)) {
-        // The first packet alone: however long the device takes for it, a host with time-outs may ask again and loses nothing.
+        // The first packet alone: where its host gives the transfer up, no more than that is still asked for.
         this.#read(have === 0 ? this.packetSize : room - have)
         return
       }
