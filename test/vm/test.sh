@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # npm run test:vm - what only a kernel shows: our devices on Debian's kernel in QEMU. Takes some minutes; no KVM needed.
-#   test/vm/test.sh [PART...]   parts: usbip gadget bridge replay backups-usbip backups-gadget backups-redir (all unless said)
+#   test/vm/test.sh [PART...]   parts: usbip gadget driver bridge replay backups-usbip backups-gadget backups-redir (all unless said)
 #   VM_PULLS  times that the device is pulled out in each backup and each restore (default 2; 20 take a quarter of an hour each)
 #   VM_SEED   of the transfers at which it is
 # Exits with 77 where this machine cannot, after saying what it lacks.
@@ -36,6 +36,7 @@ part() {
     usbip) lab; test/vm/run.sh -u -k vhci-hcd -t 400 -- node dist/test/vm/usbip.js "$work/state" ;;
     gadget) lab; test/vm/run.sh -u -t 170 -- node dist/test/vm/gadget-cli.js "$work/state" ;;
     bridge) test/vm/bridge.sh ;;
+    driver) test/vm/driver.sh ;;
     replay) test/vm/replay.sh ;;
     backups-usbip) backups usbip vhci-hcd ;;
     backups-gadget) backups gadget "dummy_hcd libcomposite usb_f_fs" ;;
@@ -47,7 +48,7 @@ part() {
   esac
 }
 
-[ $# -gt 0 ] || set -- usbip gadget bridge replay backups-usbip backups-gadget backups-redir
+[ $# -gt 0 ] || set -- usbip gadget driver bridge replay backups-usbip backups-gadget backups-redir
 for name in "$@"; do
   echo "== $name"
   part "$name" || failed="$failed $name"
