@@ -95,8 +95,28 @@ async function attempt(lines: readonly string[], at: number, afterwards: boolean
 const same = (one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): boolean =>
   one.size === other.size && [...one].every(([ouid, what]) => other.get(ouid) === what)
 
+/** Seconds of a run that has been made before, so that the code is warm. */
+async function timed(lines: readonly string[], over: Slots): Promise<number> {
+  const begun = performance.now()
+  await lunacm(over, lines)
+  return (performance.now() - begun) / 1000
+}
+
+/** The same without the guest's kernel, by the client in user space: what the kernel's part is measured against. */
+async function baseline(): Promise<number> {
+  const device = await importDevice(OUTSIDE, Number(backups))
+  const transport = await UsbTransport.open(device)
+  const over = new Slots(card, () => transport)
+  await lunacm(over, BACKUP_LINES)
+  const seconds = await timed(BACKUP_LINES, over)
+  await transport.close()
+  await device.detach()
+  return seconds
+}
+
 const originals = await held(card, 1)
 say(`${way}: the card has ${originals.size} objects; seed ${seed}`)
+const base = way === 'usbip' ? await baseline() : undefined
 const seeBackup = async (): Promise<Map<string, string>> => archived((await plugIn()).transport)
 for (const [name, lines, see] of [
   ['backup', BACKUP_LINES, seeBackup],
@@ -107,6 +127,11 @@ for (const [name, lines, see] of [
     clean.code === 0 && same(await see(), originals),
     `a ${name}, ${clean.transfers} transfers${clean.code === 0 ? '' : `\n${clean.transcript.join('\n')}`}`,
   )
+  if (name === 'backup') {
+    const seconds = await timed(lines, slots)
+    const ratio = base === undefined ? '' : `, ${(base / seconds).toFixed(2)} of USB/IP in user space in the same guest`
+    say(`       ${way}: ${(originals.size / seconds).toFixed(1)} objects/s${ratio}`)
+  }
   let [noticed, clear, whole, completed] = [0, 0, 0, 0]
   for (let pull = 0; pull < Number(pulls); pull++) {
     const [at, afterwards] = [1 + below(clean.transfers), below(2) === 1]

@@ -26,8 +26,6 @@ backups() {
     node dist/test/vm/backups.js "$way" "$cards" "$backups" "$pulls" "$seed" || rc=$?
   kill "$pid" 2>/dev/null || true
   wait "$pid" 2>/dev/null || true
-  # Said by the program in the guest.
-  [ "$rc" != 77 ] || rc=0
   return "$rc"
 }
 
@@ -51,6 +49,7 @@ part() {
 [ $# -gt 0 ] || set -- usbip gadget driver bridge replay backups-usbip backups-gadget backups-redir
 for name in "$@"; do
   echo "== $name"
-  part "$name" || failed="$failed $name"
+  # 77: left out, as was said.
+  part "$name" || [ $? = 77 ] || failed="$failed $name"
 done
 [ -z "$failed" ] || { echo "FAILED:$failed" >&2; exit 1; }
