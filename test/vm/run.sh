@@ -36,7 +36,7 @@ share root / hostroot ,readonly=on,multidevs=remap
 share run "$run" vmrun ""
 [ -z "$rw" ] || share rw "$rw" vmrw ""
 args+=(-kernel "$cache/vmlinux" -initrd "$cache/initrd.gz" -serial "file:$run/console"
-  -append "console=ttyS0 quiet panic=-1 nokaslr mitigations=off ${VM_APPEND:-}"
+  -append "console=ttyS0 quiet panic=-1 nokaslr mitigations=off no_timer_check ${VM_APPEND:-}"
   -device virtio-serial-pci -chardev stdio,id=out,signal=off -device virtconsole,chardev=out)
 
 # VM_QEMU_ARGS: more devices, e.g. an xHCI controller with a usb-redir device
