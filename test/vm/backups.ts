@@ -9,6 +9,9 @@ import { seededNumbers } from '../usb/slow-proxy.js'
 import { deviceOf, kernelUsb, pullAt, transfersOf } from './kernel-device.js'
 import { archived, BACKUP_LINES, held, lunacm, RESTORE_LINES, Slots } from './tokens.js'
 
+/** Pulls of which most have to be noticed; a run whose last transfer it is may be done before. */
+const MANY = 5
+
 /** The computer that runs QEMU, and how its guest gets there. */
 const OUTSIDE = '10.0.2.2'
 const NETWORK = 'modprobe virtio_net && busybox ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up'
@@ -148,7 +151,10 @@ for (const [name, lines, see] of [
   }
   const counted = `${noticed} noticed, ${clear} told clearly, ${whole} left whole objects, ${completed} followed by one that completed`
   check(
-    clear === Number(pulls) && whole === clear && completed === clear && noticed > Number(pulls) / 2,
+    clear === Number(pulls) &&
+      whole === clear &&
+      completed === clear &&
+      (noticed > Number(pulls) / 2 || Number(pulls) < MANY),
     `${pulls} pulls during a ${name}: ${counted}`,
   )
 }
