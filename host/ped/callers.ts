@@ -1,5 +1,4 @@
 import { X509Certificate } from 'node:crypto'
-import type { AddressInfo } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { FrameLink } from '../board/frame-link.js'
 import { type PedClock, realPedClock } from './clock.js'
@@ -17,6 +16,7 @@ import {
   REMOTE_VERSION,
   REMOTE_WAIT,
 } from './remote-wire.js'
+import { addressOf, listenAt } from './tls-listen.js'
 
 /** Milliseconds in which a pedserver has to have said what it wants. */
 const GREETING_TIMEOUT = 10_000
@@ -78,23 +78,12 @@ export class PedCallers {
   /** @throws PedError PED_LISTEN */
   static async listen(options: PedCallersOptions, port: number, host = '127.0.0.1'): Promise<PedCallers> {
     const callers = new PedCallers(options)
-    await new Promise<void>((resolve, reject) => {
-      const failed = (cause: Error) => {
-        const text = `no PED server can call at ${host}, port ${port}: ${cause.message}`
-        reject(new PedError('PED_LISTEN', text, { cause }))
-      }
-      callers.#server.once('error', failed)
-      callers.#server.listen(port, host, () => {
-        callers.#server.off('error', failed)
-        resolve()
-      })
-    })
+    await listenAt(callers.#server, port, host, 'no PED server can call')
     return callers
   }
 
   get address(): { readonly host: string; readonly port: number } {
-    const address = this.#server.address() as AddressInfo
-    return { host: address.address, port: address.port }
+    return addressOf(this.#server)
   }
 
   /** Names of the pedservers that wait. */

@@ -1,8 +1,6 @@
-import type { AddressInfo } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import { PED_REMOTE_IDLE_TIMEOUT } from '../../assembly/protocol.js'
 import { type PedClock, realPedClock } from './clock.js'
-import { PedError } from './errors.js'
 import { IdleTimer } from './idle-timer.js'
 import type { ServedPed } from './line-ped.js'
 import { MessageSocket, peerOf, RemoteLink } from './remote-link.js'
@@ -18,6 +16,7 @@ import {
   REMOTE_REFUSED,
   REMOTE_VERSION,
 } from './remote-wire.js'
+import { addressOf, listenAt } from './tls-listen.js'
 
 /** Milliseconds in which a connection has to have said what it wants, from its first byte on. */
 const GREETING_TIMEOUT = 10_000
@@ -92,24 +91,12 @@ export class RemotePedServer {
   /** @throws PedError PED_LISTEN: the address is taken, or none of this computer */
   static async listen(options: RemotePedServerOptions, port: number, host = '127.0.0.1'): Promise<RemotePedServer> {
     const server = new RemotePedServer(options)
-    await new Promise<void>((resolve, reject) => {
-      const failed = (cause: Error) => {
-        reject(
-          new PedError('PED_LISTEN', `no PED server can listen at ${host}, port ${port}: ${cause.message}`, { cause }),
-        )
-      }
-      server.#server.once('error', failed)
-      server.#server.listen(port, host, () => {
-        server.#server.off('error', failed)
-        resolve()
-      })
-    })
+    await listenAt(server.#server, port, host, 'no PED server can listen')
     return server
   }
 
   get address(): { readonly host: string; readonly port: number } {
-    const address = this.#server.address() as AddressInfo
-    return { host: address.address, port: address.port }
+    return addressOf(this.#server)
   }
 
   /** `address:port` of the HSM that is served. */

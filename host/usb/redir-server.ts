@@ -1,6 +1,7 @@
-import { createServer, type Server, type Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import { DESCRIPTOR } from './descriptors.js'
 import { UsbError } from './errors.js'
+import { listenAt, placeOf } from './listen.js'
 import { RedirPeer } from './redir-peer.js'
 import { DEFAULT_USBIP_LIMITS, type UsbipLimits } from './usbip-limits.js'
 import type { UsbipEnding } from './usbip-peer.js'
@@ -47,25 +48,16 @@ export class RedirServer implements UsbPresenter {
   }
 
   /** @throws UsbError USB_LISTEN */
-  static listen(options: RedirServerOptions): Promise<RedirServer> {
-    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000, allowHalfOpen: false })
-    const { host, port } = options
-    return new Promise((resolve, reject) => {
-      server.once('error', (cause) => {
-        reject(new UsbError('USB_LISTEN', `${host}, port ${port} cannot be listened on: ${cause.message}`, { cause }))
-      })
-      server.listen(port, host, () => resolve(new RedirServer(server, options)))
-    })
+  static async listen(options: RedirServerOptions): Promise<RedirServer> {
+    return new RedirServer(await listenAt(options, 'USB_LISTEN'), options)
   }
 
   get port(): number {
-    const address = this.server.address()
-    return address !== null && typeof address === 'object' ? address.port : this.options.port
+    return placeOf(this.server, this.options).port
   }
 
   get host(): string {
-    const address = this.server.address()
-    return address !== null && typeof address === 'object' ? address.address : this.options.host
+    return placeOf(this.server, this.options).host
   }
 
   get connections(): number {

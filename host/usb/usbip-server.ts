@@ -1,7 +1,8 @@
-import { createServer, type Server, type Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import { readConfiguration, readDevice } from './configuration.js'
 import { DESCRIPTOR } from './descriptors.js'
 import { UsbError } from './errors.js'
+import { listenAt, placeOf } from './listen.js'
 import type { UrbPort } from './urb.js'
 import { DEFAULT_USBIP_LIMITS, type UsbipLimits } from './usbip-limits.js'
 import { type UsbipDoor, type UsbipEvent, UsbipPeer } from './usbip-peer.js'
@@ -95,25 +96,16 @@ export class UsbipServer implements UsbPresenter {
   }
 
   /** @throws UsbError USBIP_LISTEN */
-  static listen(options: UsbipServerOptions): Promise<UsbipServer> {
-    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000, allowHalfOpen: false })
-    const { host, port } = options
-    return new Promise((resolve, reject) => {
-      server.once('error', (cause) => {
-        reject(new UsbError('USBIP_LISTEN', `${host}, port ${port} cannot be listened on: ${cause.message}`, { cause }))
-      })
-      server.listen(port, host, () => resolve(new UsbipServer(server, options)))
-    })
+  static async listen(options: UsbipServerOptions): Promise<UsbipServer> {
+    return new UsbipServer(await listenAt(options, 'USBIP_LISTEN'), options)
   }
 
   get port(): number {
-    const address = this.server.address()
-    return address !== null && typeof address === 'object' ? address.port : this.options.port
+    return placeOf(this.server, this.options).port
   }
 
   get host(): string {
-    const address = this.server.address()
-    return address !== null && typeof address === 'object' ? address.address : this.options.host
+    return placeOf(this.server, this.options).host
   }
 
   get connections(): number {

@@ -10,18 +10,7 @@ const help: Command = {
   takesWords: true,
   help: 'List the commands, or show the syntax of one',
   async run(context, args) {
-    const { output, commands } = context
-    const found = commandsUnder(args.rest, commands)
-    const [only] = found
-    if (!only) throw badLine(literals.unknownCommand, args.rest.join(' '))
-    if (found.length === 1) {
-      sayHelp(output, only)
-      return
-    }
-    output.paragraph(literals.helpIntro)
-    output.gap()
-    for (const command of found) output.say(literals.helpRow, command.words.map(named).join(' '), command.help)
-    output.paragraph(literals.helpMore)
+    listHelp(context.output, args.rest, context.commands)
   },
 }
 
@@ -37,6 +26,21 @@ const exit: Command = {
 }
 
 const quit: Command = { ...exit, words: [word('quit', 'q')] }
+
+/** What `help` says of the words behind it: the syntax of the one command that is meant, or a line for each. */
+export function listHelp(output: Output, words: readonly string[], commands: readonly CommandSpec[]): void {
+  const found = commandsUnder(words, commands)
+  const [only] = found
+  if (!only) throw badLine(literals.unknownCommand, words.join(' '))
+  if (found.length === 1) {
+    sayHelp(output, only)
+    return
+  }
+  output.paragraph(literals.helpIntro)
+  output.gap()
+  for (const command of found) output.say(literals.helpRow, command.words.map(named).join(' '), command.help)
+  output.paragraph(literals.helpMore)
+}
 
 /** The syntax of one command. */
 export function sayHelp(output: Output, command: CommandSpec): void {

@@ -1,4 +1,4 @@
-import { badLine, commandsUnder, sayHelp, literals as shared, type Word, word } from '../../lunacm/index.js'
+import { listHelp, word } from '../../lunacm/index.js'
 import type { Command } from '../command.js'
 
 const help: Command = {
@@ -7,17 +7,7 @@ const help: Command = {
   takesWords: true,
   help: 'List the commands, or show the syntax of one',
   async run({ output, commands }, args) {
-    const found = commandsUnder(args.rest, commands)
-    const [only] = found
-    if (!only) throw badLine(shared.unknownCommand, args.rest.join(' '))
-    if (found.length === 1) {
-      sayHelp(output, only)
-      return
-    }
-    output.paragraph(shared.helpIntro)
-    output.gap()
-    for (const command of found) output.say(shared.helpRow, command.words.map(named).join(' '), command.help)
-    output.paragraph(shared.helpMore)
+    listHelp(output, args.rest, commands)
   },
 }
 
@@ -33,9 +23,5 @@ const exit: Command = {
 }
 
 const quit: Command = { ...exit, words: [word('quit', 'q')] }
-
-function named({ long, short }: Word): string {
-  return short === undefined ? long : `${long} (${short})`
-}
 
 export const generalCommands: readonly Command[] = [help, questionMark, exit, quit]
