@@ -21,6 +21,10 @@ export async function openSerialPort(path: string, baudRate = SERIAL_BAUD_RATE):
       else resolve()
     })
   })
+  // The package's `destroy` ends the stream only: the port would stay open, and keep the process alive.
+  port.once('close', () => {
+    if (port.isOpen) port.close(() => undefined)
+  })
   return port
 }
 
