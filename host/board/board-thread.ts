@@ -18,7 +18,7 @@ export interface ThreadEvents {
 export class BoardThread {
   readonly watch: Watch
   readonly #worker: Worker
-  #looking: NodeJS.Timeout | undefined
+  readonly #looking: NodeJS.Timeout
   #hanging = false
 
   /** @param limit milliseconds that one step of the firmware may take */
@@ -38,8 +38,10 @@ export class BoardThread {
     this.#worker.on('error', (error) => {
       cause ??= error
     })
+    // It keeps no process alive: the thread that it watches does.
+    this.#looking = setInterval(() => this.#check(), Math.ceil(limit / LOOKS)).unref()
     this.#worker.once('exit', () => {
-      this.stopLooking()
+      clearInterval(this.#looking)
       if (this.#hanging) events.hung(this)
       else events.ended(cause)
     })
@@ -47,16 +49,6 @@ export class BoardThread {
 
   post(message: ToWorker, transfer: readonly ArrayBuffer[] = []): void {
     this.#worker.postMessage(message, transfer)
-  }
-
-  /** Watches the firmware until `stopLooking`: to be called while somebody waits for it. */
-  look(): void {
-    this.#looking ??= setInterval(() => this.#check(), Math.ceil(this.watch.limit / LOOKS))
-  }
-
-  stopLooking(): void {
-    clearInterval(this.#looking)
-    this.#looking = undefined
   }
 
   #check(): void {

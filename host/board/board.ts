@@ -172,8 +172,10 @@ export class Board {
     this.#do((firmware) => {
       this.#monitor.command = commandOf(inner)
       const code = firmware.deliver(PORT_COMMAND, inner)
-      const refused = refusal(inner, code)
-      if (code !== RC_OK) this.#outputs.push(() => this.#requests.answer(refused))
+      if (code !== RC_OK) {
+        const refused = refusal(inner, code)
+        this.#outputs.push(() => this.#requests.answer(refused))
+      }
       inner.fill(0)
     })
   }

@@ -225,11 +225,11 @@ export class Firmware {
   }
 
   /** A copy of the frame that waits at a port; the port is free again. */
-  take(port: number): Uint8Array | undefined {
+  take(port: number): Uint8Array<ArrayBuffer> | undefined {
     this.#entry = 'take'
     const ptr = this.exports.outbox(port)
     const length = this.exports.take(port)
-    return length > 0 ? Uint8Array.from(view(this.exports.memory, ptr, length)) : undefined
+    return length > 0 ? new Uint8Array(view(this.exports.memory, ptr, length)) : undefined
   }
 
   tick(): void {

@@ -33,8 +33,26 @@ export function handedOver(frame: Uint8Array<ArrayBuffer>): readonly ArrayBuffer
   return frame.length < SHORT ? [] : [frame.buffer]
 }
 
+/**
+ * A command frame or its answer on its way between the threads: the number of the call, u32, then the frame. Bytes alone, because
+ * every command takes this way twice and cloning an object around them costs as much as the rest of it.
+ */
+export function numbered(id: number, frame: Uint8Array): Uint8Array<ArrayBuffer> {
+  const message = new Uint8Array(NUMBER + frame.length)
+  for (let i = 0; i < NUMBER; i++) message[i] = id >>> (8 * i)
+  message.set(frame, NUMBER)
+  return message
+}
+
+/** Parts of a message of `numbered`; the frame is in place. */
+export function numberedParts(message: Uint8Array): { readonly id: number; readonly frame: Uint8Array } {
+  const [a = 0, b = 0, c = 0, d = 0] = message
+  return { id: (a | (b << 8) | (c << 16) | (d << 24)) >>> 0, frame: message.subarray(NUMBER) }
+}
+
+const NUMBER = 4
+
 export type Call =
-  | { readonly op: 'exchange'; readonly frame: Uint8Array }
   | { readonly op: 'advance'; readonly milliseconds: number }
   | { readonly op: 'tamper'; readonly cause: number }
   | { readonly op: 'power-cycle' }
@@ -44,6 +62,8 @@ export type Call =
 
 /** PED links are numbered, so that a frame of an unplugged one never reaches its successor. */
 export type ToWorker =
+  /** A command, as `numbered` has it. */
+  | Uint8Array
   | { readonly type: 'call'; readonly id: number; readonly call: Call }
   | { readonly type: 'ped-attach'; readonly link: number; readonly connector: PedConnectorName }
   | { readonly type: 'ped-detach'; readonly link: number }
@@ -66,9 +86,11 @@ export interface BoardMoment {
 }
 
 export type FromWorker =
+  /** An answer, as `numbered` has it. */
+  | Uint8Array
   | { readonly type: 'opened'; readonly moment: BoardMoment }
   | { readonly type: 'refused'; readonly error: PlainError }
-  | { readonly type: 'answer'; readonly id: number; readonly frame: Uint8Array }
+  | { readonly type: 'snapshot'; readonly id: number; readonly file: Uint8Array }
   | { readonly type: 'done'; readonly id: number; readonly moment: BoardMoment }
   | { readonly type: 'crashes'; readonly id: number; readonly crashes: CrashReport }
   | { readonly type: 'failed'; readonly id: number; readonly error: PlainError }

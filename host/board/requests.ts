@@ -1,5 +1,5 @@
 import type { BoardError } from './errors.js'
-import { tagOf, withTag } from './frames.js'
+import { setTag, tagOf } from './frames.js'
 import type { PendingRequest } from './snapshot.js'
 
 /** Gets the answer to one request, or why there will be none. */
@@ -28,12 +28,12 @@ export class Requests {
     return this.#waiting.has(inner)
   }
 
-  /** Gives an answer to whoever waits for it. */
-  answer(answer: Uint8Array): void {
+  /** Gives an answer, which is the receiver's from now on, to whoever waits for it. */
+  answer(answer: Uint8Array<ArrayBuffer>): void {
     const inner = tagOf(answer)
     const request = this.#waiting.get(inner)
     this.#waiting.delete(inner)
-    request?.done(withTag(answer, request.tag))
+    request?.done(setTag(answer, request.tag))
   }
 
   /** Forgets all requests. @returns how to tell each sender */

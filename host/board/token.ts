@@ -10,8 +10,9 @@ import {
   type CrashReport,
   type FromWorker,
   handedOver,
+  numbered,
+  numberedParts,
   type PlainError,
-  type ToWorker,
   type WorkerStart,
 } from './messages.js'
 import type { BoardOptions, RestoreOptions } from './open-board.js'
@@ -111,9 +112,11 @@ export class Token implements CommandDoor {
    * Hands one command frame (SPEC.md §2) to the firmware and resolves with its answer; any number may be under way, with
    * any tags. Rejects with FRAME_MALFORMED, BOARD_RESET, BOARD_OFF, BOARD_DEAD or BOARD_CLOSED.
    */
-  async exchange(frame: Uint8Array): Promise<Uint8Array> {
-    const copy = Uint8Array.from(frame)
-    return this.#bytes({ op: 'exchange', frame: copy }, handedOver(copy))
+  exchange(frame: Uint8Array): Promise<Uint8Array> {
+    return this.#bytes((id) => {
+      const message = numbered(id, frame)
+      this.#thread.post(message, handedOver(message))
+    })
   }
 
   /**
@@ -121,7 +124,7 @@ export class Token implements CommandDoor {
    * before are through, or parked for the PED.
    */
   snapshot(): Promise<Uint8Array> {
-    return this.#bytes({ op: 'snapshot' })
+    return this.#bytes((id) => this.#thread.post({ type: 'call', id, call: { op: 'snapshot' } }))
   }
 
   /** Plugs a PED into a connector. Throws PED_IN_USE where there is one, BOARD_CLOSED. */
@@ -130,13 +133,12 @@ export class Token implements CommandDoor {
     if ([...this.#peds.values()].some((cable) => cable.connector === connector)) {
       throw new BoardError('PED_IN_USE', `there is a PED on the ${connector} connector`)
     }
-    this.#last += 1
-    const id = this.#last
+    const id = this.#number()
     this.#peds.set(id, { connector, link })
-    this.#post({ type: 'ped-attach', link: id, connector })
+    this.#thread.post({ type: 'ped-attach', link: id, connector })
     link.onClose(() => this.#unplug(id))
     link.onFrame((frame) => {
-      if (this.#peds.has(id)) this.#post({ type: 'ped-frame', link: id, frame: Uint8Array.from(frame) })
+      if (this.#peds.has(id)) this.#thread.post({ type: 'ped-frame', link: id, frame: Uint8Array.from(frame) })
     })
   }
 
@@ -196,41 +198,49 @@ export class Token implements CommandDoor {
     }
   }
 
-  async #bytes(call: Call, transfer: readonly ArrayBuffer[] = []): Promise<Uint8Array> {
-    const answer = await this.#call(call, transfer)
+  async #bytes(send: (id: number) => void): Promise<Uint8Array> {
+    const answer = await this.#ask(send)
     if (answer instanceof Uint8Array) return answer
     throw new BoardError('BOARD_CLOSED', 'the board gave no answer')
   }
 
-  #call(call: Call, transfer: readonly ArrayBuffer[] = []): Promise<Result> {
+  #call(call: Call): Promise<Result> {
+    return this.#ask((id) => this.#thread.post({ type: 'call', id, call }))
+  }
+
+  /** @param send tells the thread what is wanted, under this number */
+  #ask(send: (id: number) => void): Promise<Result> {
     if (this.#gone) return Promise.reject(this.#gone)
-    this.#last += 1
-    const id = this.#last
+    const id = this.#number()
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject })
-      this.#thread.look()
-      this.#post({ type: 'call', id, call }, transfer)
+      send(id)
     })
   }
 
-  #post(message: ToWorker, transfer: readonly ArrayBuffer[] = []): void {
-    this.#thread.post(message, transfer)
+  /** Of a call or a cable; 32 bits have room for it, and the last one with that number has long ended. */
+  #number(): number {
+    this.#last = (this.#last + 1) >>> 0
+    return this.#last
   }
 
   #newThread(start: Omit<WorkerStart, 'monitor'>): BoardThread {
-    const thread = new BoardThread(start, this.#limit, {
+    return new BoardThread(start, this.#limit, {
       message: (message) => this.#received(message),
       hung: (hanging) => this.#restart(hanging),
       ended: (cause) => this.#end(cause),
     })
-    thread.look()
-    return thread
   }
 
   #received(message: FromWorker): void {
+    if (message instanceof Uint8Array) {
+      const { id, frame } = numberedParts(message)
+      this.#settle(id)?.resolve(frame)
+      return
+    }
     switch (message.type) {
-      case 'answer':
-        this.#settle(message.id)?.resolve(message.frame)
+      case 'snapshot':
+        this.#settle(message.id)?.resolve(message.file)
         return
       case 'done':
         this.#moment = message.moment
@@ -247,7 +257,6 @@ export class Token implements CommandDoor {
         return
       case 'opened':
         this.#moment = message.moment
-        if (this.#waiting.size === 0) this.#thread.stopLooking()
         this.opened()
         return
       case 'refused':
@@ -259,12 +268,11 @@ export class Token implements CommandDoor {
   #settle(id: number): Waiting | undefined {
     const waiting = this.#waiting.get(id)
     this.#waiting.delete(id)
-    if (this.#waiting.size === 0) this.#thread.stopLooking()
     return waiting
   }
 
   #unplug(id: number): void {
-    if (this.#peds.delete(id) && !this.#gone) this.#post({ type: 'ped-detach', link: id })
+    if (this.#peds.delete(id) && !this.#gone) this.#thread.post({ type: 'ped-detach', link: id })
   }
 
   /** The watchdog ended the thread of a firmware that does not come back. */
@@ -303,7 +311,7 @@ export class Token implements CommandDoor {
       ...(virtualNow === undefined ? {} : { clock: { virtualFrom: virtualNow } }),
     }
     this.#thread = this.#newThread({ open, tamperLine })
-    for (const [id, { connector }] of this.#peds) this.#post({ type: 'ped-attach', link: id, connector })
+    for (const [id, { connector }] of this.#peds) this.#thread.post({ type: 'ped-attach', link: id, connector })
   }
 
   /** The thread ended: the first reason counts. */

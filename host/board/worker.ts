@@ -8,6 +8,8 @@ import {
   type Call,
   type FromWorker,
   handedOver,
+  numbered,
+  numberedParts,
   type PlainError,
   type ToWorker,
   type WorkerStart,
@@ -77,15 +79,9 @@ function serve(opened: OpenBoard, ticking: NodeJS.Timeout | undefined): void {
 
   const answer = async (id: number, request: Call): Promise<void> => {
     switch (request.op) {
-      case 'exchange':
-        board.submit(request.frame, (result) => {
-          if (result instanceof BoardError) post({ type: 'failed', id, error: plain(result) })
-          else post({ type: 'answer', id, frame: result }, handedOver(result))
-        })
-        return
       case 'snapshot': {
-        const frame = board.snapshot()
-        post({ type: 'answer', id, frame }, [frame.buffer])
+        const file = board.snapshot()
+        post({ type: 'snapshot', id, file }, [file.buffer])
         return
       }
       case 'crash': {
@@ -111,8 +107,19 @@ function serve(opened: OpenBoard, ticking: NodeJS.Timeout | undefined): void {
     post({ type: 'done', id, moment: momentOf(opened) })
   }
 
+  const command = ({ id, frame }: { readonly id: number; readonly frame: Uint8Array }): void =>
+    board.submit(frame, (result) => {
+      if (result instanceof BoardError) {
+        post({ type: 'failed', id, error: plain(result) })
+        return
+      }
+      const message = numbered(id, result)
+      post(message, handedOver(message))
+    })
+
   port?.on('message', (message: ToWorker) => {
-    if (message.type === 'call') {
+    if (message instanceof Uint8Array) command(numberedParts(message))
+    else if (message.type === 'call') {
       const { id, call } = message
       answer(id, call)
         .catch((thrown: unknown) => post({ type: 'failed', id, error: plain(thrown) }))
