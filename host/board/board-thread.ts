@@ -20,6 +20,8 @@ export class BoardThread {
   readonly #worker: Worker
   readonly #looking: NodeJS.Timeout
   #hanging = false
+  #messages: ToWorker[] = []
+  #transfer: ArrayBuffer[] = []
 
   /** @param limit milliseconds that one step of the firmware may take */
   constructor(start: Omit<WorkerStart, 'monitor'>, limit: number, events: ThreadEvents) {
@@ -47,8 +49,17 @@ export class BoardThread {
     })
   }
 
+  /** What is posted in one turn of the event loop goes over together: waking a thread costs more than a short command. */
   post(message: ToWorker, transfer: readonly ArrayBuffer[] = []): void {
-    this.#worker.postMessage(message, transfer)
+    if (this.#messages.push(message) === 1) setImmediate(() => this.#flush())
+    this.#transfer.push(...transfer)
+  }
+
+  #flush(): void {
+    const [messages, transfer] = [this.#messages, this.#transfer]
+    this.#messages = []
+    this.#transfer = []
+    this.#worker.postMessage(messages, transfer)
   }
 
   #check(): void {

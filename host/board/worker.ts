@@ -117,7 +117,7 @@ function serve(opened: OpenBoard, ticking: NodeJS.Timeout | undefined): void {
       post(message, handedOver(message))
     })
 
-  port?.on('message', (message: ToWorker) => {
+  const take = (message: ToWorker): void => {
     if (message instanceof Uint8Array) command(numberedParts(message))
     else if (message.type === 'call') {
       const { id, call } = message
@@ -136,7 +136,9 @@ function serve(opened: OpenBoard, ticking: NodeJS.Timeout | undefined): void {
       links.delete(message.link)
       if (link) board.detachPed(link.connector)
     }
-  })
+  }
+
+  port?.on('message', (messages: readonly ToWorker[]) => messages.forEach(take))
 }
 
 function start({ open, restore, monitor, tamperLine }: WorkerStart): Promise<OpenBoard> {
