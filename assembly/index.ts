@@ -25,11 +25,11 @@ import {
   STATE_FUNCTIONAL,
 } from './protocol'
 import { mechanismTableBegin } from './token/mechanisms'
-import { sessionObjectsClear } from './token/objects'
 import { policyTableBegin } from './token/policy-table'
 import { profileTableBegin } from './token/profile'
 import { randomBegin } from './token/random'
 import { selfTest } from './token/self-test'
+import { sessionObjectsClear } from './token/session-objects'
 import { sessionsClear } from './token/sessions'
 import { fail, serialBytes, state } from './token/state'
 import { goDark, tamperNow } from './token/zeroize'

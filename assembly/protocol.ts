@@ -83,6 +83,7 @@ export const CMD_OBJECT_GENERATE_PAIR = 0x0603
 export const CMD_OBJECT_GET = 0x0604
 export const CMD_OBJECT_SET = 0x0605
 export const CMD_OBJECT_DESTROY = 0x0606
+export const CMD_OBJECT_COPY = 0x0607
 
 export const CMD_MECHANISM_LIST = 0x0700
 export const CMD_SIGN = 0x0701

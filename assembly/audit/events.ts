@@ -24,6 +24,7 @@ import {
   CMD_HSM_SET_POLICY,
   CMD_HSM_ZEROIZE,
   CMD_MECHANISM_LIST,
+  CMD_OBJECT_COPY,
   CMD_OBJECT_CREATE,
   CMD_OBJECT_DESTROY,
   CMD_OBJECT_GENERATE,
@@ -135,7 +136,7 @@ function firstIsId(command: u32): bool {
 
 function answersId(command: u32): bool {
   if (command === CMD_PARTITION_CREATE || command === CMD_OBJECT_CREATE || command === CMD_UNWRAP) return true
-  return command === CMD_OBJECT_GENERATE || command === CMD_OBJECT_GENERATE_PAIR
+  return command === CMD_OBJECT_GENERATE || command === CMD_OBJECT_GENERATE_PAIR || command === CMD_OBJECT_COPY
 }
 
 /**

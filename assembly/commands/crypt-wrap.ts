@@ -70,7 +70,7 @@ import {
   readOperation,
 } from './crypt-operation'
 import { read32, readBytes, readDone, readLength, write32, writePosition, writeSkip } from './frame'
-import { keepObject } from './object'
+import { keepObject } from './object-keep'
 
 /** The AES key in hand into SECRET; its length. */
 function takeAesKey(): i32 {

@@ -39,17 +39,9 @@ import {
 } from '../protocol'
 import { checkTemplate, find, plainFind, plainSize, ulongOf, valueLength } from '../token/attributes'
 import { checkValue } from '../token/check-value'
-import {
-  mayList,
-  OBJECT_OUID,
-  objectBits,
-  objectClass,
-  objectKeyType,
-  openObject,
-  sessionObjectAt,
-  sessionObjectCount,
-} from '../token/objects'
+import { mayList, OBJECT_OUID, objectBits, objectClass, objectKeyType, openObject } from '../token/objects'
 import { recordLength } from '../token/record'
+import { SESSION_ROWS, sessionObjectAt, sessionRow } from '../token/session-objects'
 import { isSecretClass, isSecretValue } from '../token/template'
 import { access, here, iAmUser } from './context'
 import {
@@ -197,7 +189,7 @@ export function list(): u32 {
   template = readBytes()
   templateLength = readLength()
   if (!readDone()) return RC_FRAME_MALFORMED
-  if (cursor > SESSION_PLACES + CHAIN && cursor !== LEARNING) return RC_ARGUMENTS_BAD
+  if (cursor > SESSION_PLACES + SESSION_ROWS && cursor !== LEARNING) return RC_ARGUMENTS_BAD
   const rc = checkTemplate(template, templateLength)
   if (rc !== RC_OK) return rc
   const next = writePosition()
@@ -314,7 +306,7 @@ function listChain(order: i32, name: u32, start: u32): u32 {
 function listSession(from: u32): u32 {
   const partition = here()
   const user = iAmUser()
-  for (let s = <i32>from; s < sessionObjectCount(); s++) {
+  for (let s = sessionRow(<i32>from); s >= 0; s = sessionRow(s + 1)) {
     const handle = sessionObjectAt(s, access(), partition)
     if (handle === 0 || openObject(access(), partition, handle) !== RC_OK) continue
     if ((objectBits & BIT_PRIVATE) !== 0 && !user) continue

@@ -1,4 +1,4 @@
-// Object commands: list, create, generate, read, change, destroy.
+// Object commands: which one is which, and create, generate, read, destroy.
 
 import { PKA_IN, PKA_OUT, PLAIN, SECRET, SECRET2 } from '../arena'
 import { load32be, store32be, wipe } from '../crypto/util'
@@ -27,6 +27,7 @@ import {
   CKO_PRIVATE_KEY,
   CKO_PUBLIC_KEY,
   CKO_SECRET_KEY,
+  CMD_OBJECT_COPY,
   CMD_OBJECT_CREATE,
   CMD_OBJECT_DESTROY,
   CMD_OBJECT_GENERATE,
@@ -35,7 +36,6 @@ import {
   CMD_OBJECT_LIST,
   CMD_OBJECT_SET,
   PKA_RSA_GENERATE,
-  POLICY_CHANGE_ATTRIBUTES,
   RC_ARGUMENTS_BAD,
   RC_ATTRIBUTE_SENSITIVE,
   RC_ATTRIBUTE_TYPE_INVALID,
@@ -49,7 +49,6 @@ import {
   RC_MECHANISM_INVALID,
   RC_OK,
   RC_RANDOM_NO_RNG,
-  RC_SESSION_READ_ONLY,
   RC_TEMPLATE_INCOMPLETE,
   RC_TOKEN_NOT_RECOGNIZED,
   RC_USER_NOT_LOGGED_IN,
@@ -67,22 +66,20 @@ import {
   objectClass,
   objectHandle,
   openObject,
-  rewriteObject,
   storeVolatile,
 } from '../token/objects'
 import { accelerate, curveLength, ecGenerate } from '../token/pka'
-import { partitionPolicy } from '../token/policies'
 import { random } from '../token/random'
 import { recordLength } from '../token/record'
-import { sessionWritable } from '../token/sessions'
+import { SESSION_HANDLES } from '../token/session-objects'
 import { isBackup, state } from '../token/state'
-import { changeAttribute, completeObject, isSecretClass, isSecretValue, objectFrom } from '../token/template'
+import { completeObject, isSecretClass, isSecretValue, objectFrom } from '../token/template'
 import {
   access,
-  currentSession,
   here,
   iAmUser,
   myStorageKey,
+  needOfficer,
   needUser,
   needWritingOfficer,
   requestIsSealed,
@@ -100,7 +97,9 @@ import {
   writeRoom,
   writeSkip,
 } from './frame'
-import { attributeOf, attributeSize, headerValue, list } from './object-find'
+import { copy, set } from './object-change'
+import { attributeOf, attributeSize, list } from './object-find'
+import { keepObject, mayKeep } from './object-keep'
 
 const DESTROY_MAX: u32 = 1024
 const SMALL: usize = memory.data(16, 4)
@@ -120,20 +119,11 @@ export function objectCommand(command: u32): u32 {
   if (command === CMD_OBJECT_GENERATE) return generate()
   if (command === CMD_OBJECT_GENERATE_PAIR) return generatePair()
   if (command === CMD_OBJECT_SET) return set()
+  if (command === CMD_OBJECT_COPY) return copy()
   return RC_FUNCTION_NOT_SUPPORTED
 }
 
 // ---- making -----------------------------------------------------------------------------------------------------------
-
-/** Keeps the object in hand where its CKA_TOKEN says. */
-export function keepObject(): u32 {
-  if ((objectBits & BIT_TOKEN) === 0) return storeVolatile(access(), here())
-  if (!sessionWritable(currentSession())) return RC_SESSION_READ_ONLY
-  let rc = txBegin(recordLength(plainSize()))
-  if (rc === RC_OK) rc = addObject(here(), myStorageKey())
-  if (rc === RC_OK) txCommit()
-  return rc
-}
 
 function takeTemplate(): void {
   list1 = readBytes()
@@ -158,13 +148,14 @@ function generate(): u32 {
   const mechanism = read32()
   takeTemplate()
   if (!readDone()) return RC_FRAME_MALFORMED
-  const officer = needWritingOfficer()
+  const officer = needOfficer()
   if (officer !== RC_OK) return officer
   let keyType: u32 = CKK_AES
   if (mechanism === CKM_GENERIC_SECRET_KEY_GEN) keyType = CKK_GENERIC_SECRET
   else if (mechanism !== CKM_AES_KEY_GEN) return RC_MECHANISM_INVALID
   let rc = checkTemplate(list1, length1)
   if (rc === RC_OK) rc = objectFrom(list1, length1, CKO_SECRET_KEY, keyType, true)
+  if (rc === RC_OK) rc = mayKeep()
   if (rc !== RC_OK) return rc
   if (plainFind(CKA_VALUE) !== 0) return RC_ATTRIBUTE_VALUE_INVALID
   const n = ulongOf(PLAIN, plainSize(), CKA_VALUE_LEN, 0)
@@ -189,7 +180,7 @@ function generatePair(): u32 {
   list2 = readBytes()
   length2 = readLength()
   if (!readDone()) return RC_FRAME_MALFORMED
-  const officer = needWritingOfficer()
+  const officer = needOfficer()
   if (officer !== RC_OK) return officer
   let rc = checkTemplate(list1, length1)
   if (rc === RC_OK) rc = checkTemplate(list2, length2)
@@ -254,7 +245,9 @@ const EXPONENT: usize = memory.data<u8>([1, 0, 1])
 
 function generateRsa(): u32 {
   let rc = objectFrom(list2, length2, CKO_PRIVATE_KEY, CKK_RSA, true)
+  if (rc === RC_OK) rc = mayKeep()
   if (rc === RC_OK) rc = objectFrom(list1, length1, CKO_PUBLIC_KEY, CKK_RSA, true)
+  if (rc === RC_OK) rc = mayKeep()
   if (rc !== RC_OK) return rc
   const bits = ulongOf(PLAIN, plainSize(), CKA_MODULUS_BITS, 0)
   if (bits === 0) return RC_TEMPLATE_INCOMPLETE
@@ -297,7 +290,9 @@ function generateRsa(): u32 {
 
 function generateEc(): u32 {
   let rc = objectFrom(list2, length2, CKO_PRIVATE_KEY, CKK_EC, true)
+  if (rc === RC_OK) rc = mayKeep()
   if (rc === RC_OK) rc = objectFrom(list1, length1, CKO_PUBLIC_KEY, CKK_EC, true)
+  if (rc === RC_OK) rc = mayKeep()
   if (rc !== RC_OK) return rc
   const params = plainFind(CKA_EC_PARAMS)
   if (params === 0) return RC_TEMPLATE_INCOMPLETE
@@ -361,48 +356,21 @@ function get(): u32 {
   return RC_OK
 }
 
-function set(): u32 {
-  const handle = read32()
-  takeTemplate()
-  if (!readDone()) return RC_FRAME_MALFORMED
-  let rc = needWritingOfficer()
-  if (rc === RC_OK) rc = checkTemplate(list1, length1)
-  if (rc === RC_OK) rc = openObject(access(), here(), handle)
-  if (rc !== RC_OK) return rc
-  if ((objectBits & BIT_TOKEN) === 0) return RC_ARGUMENTS_BAD
-  const usage = partitionPolicy(here(), POLICY_CHANGE_ATTRIBUTES) !== 0
-  let at: u32 = 0
-  while (at < <u32>length1) {
-    const type = load32be(list1 + at)
-    const n = <i32>load32be(list1 + at + 4)
-    rc = changeAttribute(type, list1 + at + 8, usage)
-    if (rc !== RC_OK) return rc
-    if (headerValue(type) < 0) {
-      rc = plainPut(type, list1 + at + 8, n)
-      if (rc !== RC_OK) return rc
-    }
-    at += 8 + <u32>((n + 3) & ~3)
-  }
-  rc = txBegin(recordLength(plainSize()))
-  if (rc === RC_OK) rc = rewriteObject(here(), myStorageKey())
-  if (rc === RC_OK) txCommit()
-  return rc
-}
-
 function destroy(): u32 {
   const n = read16()
   const handles = readFixed(<i32>n * 4)
   if (!readDone()) return RC_FRAME_MALFORMED
   if (n === 0 || n > DESTROY_MAX) return RC_ARGUMENTS_BAD
   if (!iAmUser()) return RC_USER_NOT_LOGGED_IN
-  const officer = needWritingOfficer()
-  if (officer !== RC_OK) return officer
-  const rc = txBeginDeleting(<i32>n)
+  let lasting = 0
+  for (let i: u32 = 0; i < n; i++) if (load32be(handles + <usize>i * 4) < SESSION_HANDLES) lasting++
+  let rc = lasting > 0 ? needWritingOfficer() : RC_OK
+  if (rc === RC_OK && lasting > 0) rc = txBeginDeleting(lasting)
   if (rc !== RC_OK) return rc
   write16(n)
   for (let i: u32 = 0; i < n; i++) {
     store32be(writeSkip(4), endObject(access(), here(), load32be(handles + <usize>i * 4)))
   }
-  txCommit()
+  if (lasting > 0) txCommit()
   return RC_OK
 }

@@ -1,6 +1,6 @@
 // What ends with a client: its session, and with its last session its log-in and its session objects.
 
-import { dropSessionObjects, sessionObjectsClear } from './objects'
+import { dropSessionObjects, sessionObjectsClear } from './session-objects'
 import {
   closePartition,
   closeSession,

@@ -54,6 +54,16 @@ import {
   recordTagAt,
   recordTombstone,
 } from './record'
+import {
+  findVolatile,
+  newVolatile,
+  SESSION_HANDLES,
+  Volatile,
+  volatileData,
+  volatileOuid,
+  volatileTakes,
+  wipeVolatile,
+} from './session-objects'
 import { roleOf, storageKeyOf } from './sessions'
 
 // ---- the object in hand: header here, attribute list in PLAIN ---------------------------------------------------------
@@ -82,94 +92,33 @@ export function newOuid(): bool {
 
 // ---- session objects --------------------------------------------------------------------------------------------------
 
-const SLOTS: i32 = 64
-const SLOT_DATA: i32 = 8192
-const SLOT: usize = 8256
-/** Handles of session objects; token handles stay far below. */
-const SESSION_HANDLES: u32 = 0x40000000
-
-@unmanaged
-class Volatile {
-  handle: u32
-  partition: u32
-  access: u64
-  cls: u32
-  keyType: u32
-  bits: u32
-  length: u32
-  ouid0: u32
-  ouid1: u32
-  ouid2: u32
-  unused: u32
-}
-
-const VOLATILE: usize = memory.data(528384, 16)
-let nextVolatile: u32 = SESSION_HANDLES
-
-function volatileRow(i: i32): Volatile {
-  return changetype<Volatile>(VOLATILE + <usize>i * SLOT)
-}
-
-function volatileData(i: i32): usize {
-  return VOLATILE + <usize>i * SLOT + 64
-}
-
-function findVolatile(access: u64, partition: u32, handle: u32): i32 {
-  for (let i = 0; i < SLOTS; i++) {
-    const v = volatileRow(i)
-    if (v.handle === handle && v.access === access && v.partition === partition) return i
-  }
-  return -1
-}
-
-export function sessionObjectCount(): i32 {
-  return SLOTS
-}
-
-/** Handle of the i-th session object if it belongs to this client, else 0. */
-export function sessionObjectAt(i: i32, access: u64, partition: u32): u32 {
-  const v = volatileRow(i)
-  return v.handle !== 0 && v.access === access && v.partition === partition ? v.handle : 0
-}
-
-function wipeVolatile(i: i32): void {
-  wipe(VOLATILE + <usize>i * SLOT, 64 + <i32>volatileRow(i).length)
-}
-
-/** The client's session objects on a partition end: all of them, or (log-out) the private ones. */
-export function dropSessionObjects(access: u64, partition: u32, onlyPrivate: bool): void {
-  for (let i = 0; i < SLOTS; i++) {
-    const v = volatileRow(i)
-    if (v.handle === 0 || v.access !== access || v.partition !== partition) continue
-    if (!onlyPrivate || (v.bits & BIT_PRIVATE) !== 0) wipeVolatile(i)
-  }
-}
-
-export function sessionObjectsClear(partition: u32, all: bool): void {
-  for (let i = 0; i < SLOTS; i++) {
-    if (volatileRow(i).handle !== 0 && (all || volatileRow(i).partition === partition)) wipeVolatile(i)
-  }
+function intoVolatile(v: Volatile): void {
+  v.cls = objectClass
+  v.keyType = objectKeyType
+  v.bits = objectBits
+  v.length = <u32>plainSize()
+  memory.copy(volatileOuid(v), OBJECT_OUID, 12)
+  memory.copy(volatileData(v), PLAIN, plainSize())
 }
 
 /** Keeps the object in hand as a session object; its handle is in `objectHandle`. */
 export function storeVolatile(access: u64, partition: u32): u32 {
-  if (plainSize() > SLOT_DATA) return RC_DEVICE_MEMORY
-  for (let i = 0; i < SLOTS; i++) {
-    const v = volatileRow(i)
-    if (v.handle !== 0) continue
-    v.handle = nextVolatile++
-    v.partition = partition
-    v.access = access
-    v.cls = objectClass
-    v.keyType = objectKeyType
-    v.bits = objectBits
-    v.length = <u32>plainSize()
-    memory.copy(changetype<usize>(v) + offsetof<Volatile>('ouid0'), OBJECT_OUID, 12)
-    memory.copy(volatileData(i), PLAIN, plainSize())
-    objectHandle = v.handle
-    return RC_OK
-  }
-  return RC_DEVICE_MEMORY
+  const v = newVolatile(access, partition, plainSize())
+  if (changetype<usize>(v) === 0) return RC_DEVICE_MEMORY
+  intoVolatile(v)
+  objectHandle = v.handle
+  return RC_OK
+}
+
+/** Writes the object in hand over the session object it was opened from. */
+export function rewriteVolatile(access: u64, partition: u32): u32 {
+  const v = findVolatile(access, partition, objectHandle)
+  if (changetype<usize>(v) === 0) return RC_OBJECT_HANDLE_INVALID
+  if (!volatileTakes(v, plainSize())) return RC_DEVICE_MEMORY
+  const old = <i32>v.length
+  intoVolatile(v)
+  if (old > plainSize()) wipe(volatileData(v) + <usize>plainSize(), old - plainSize())
+  return RC_OK
 }
 
 // ---- token objects ----------------------------------------------------------------------------------------------------
@@ -187,13 +136,12 @@ export function mayList(r: Row, user: bool): bool {
 /** Opens the object into PLAIN and the header into the object in hand. */
 export function openObject(access: u64, partition: u32, handle: u32): u32 {
   if (handle >= SESSION_HANDLES) {
-    const i = findVolatile(access, partition, handle)
-    if (i < 0) return RC_OBJECT_HANDLE_INVALID
-    const v = volatileRow(i)
+    const v = findVolatile(access, partition, handle)
+    if (changetype<usize>(v) === 0) return RC_OBJECT_HANDLE_INVALID
     setObject(handle, v.cls, v.keyType, v.bits)
-    memory.copy(OBJECT_OUID, changetype<usize>(v) + offsetof<Volatile>('ouid0'), 12)
+    memory.copy(OBJECT_OUID, volatileOuid(v), 12)
     setPlainLength(<i32>v.length)
-    memory.copy(PLAIN, volatileData(i), v.length)
+    memory.copy(PLAIN, volatileData(v), v.length)
     return RC_OK
   }
   const index = findHandle(partition, handle)
@@ -364,9 +312,9 @@ export function rewriteObject(partition: u32, psk: usize): u32 {
 /** Ends an object inside the open transaction: a tombstone, and the record is made unreadable once that is admitted. */
 export function endObject(access: u64, partition: u32, handle: u32): u32 {
   if (handle >= SESSION_HANDLES) {
-    const i = findVolatile(access, partition, handle)
-    if (i < 0) return RC_OBJECT_HANDLE_INVALID
-    wipeVolatile(i)
+    const v = findVolatile(access, partition, handle)
+    if (changetype<usize>(v) === 0) return RC_OBJECT_HANDLE_INVALID
+    wipeVolatile(v)
     return RC_OK
   }
   const index = findHandle(partition, handle)

@@ -9,7 +9,7 @@ import { BATTERY_KEK, BATTERY_MTK, STATE_TAMPERED } from '../protocol'
 import { activationClear, activationForget } from './activation'
 import { EVENT_FACTORY, EVENT_KEPT, eventsChange, signalled } from './events'
 import { keptWrite } from './kept'
-import { sessionObjectsClear } from './objects'
+import { sessionObjectsClear } from './session-objects'
 import { sessionsClear } from './sessions'
 import { fail, finishZeroize, setState } from './state'
 

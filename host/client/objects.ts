@@ -131,6 +131,12 @@ export class ObjectCommands {
     return this.#port.call(protocol.CMD_OBJECT_SET, session, body, nothing)
   }
 
+  /** Answers the handle of a copy that has these attributes changed. */
+  copy(session: number, handle: number, attributes: readonly Attribute[] = []): Promise<number> {
+    const body = new Writer().u32(handle).attributes(attributes)
+    return this.#port.call(protocol.CMD_OBJECT_COPY, session, body, (reader) => reader.u32())
+  }
+
   /** One return code per handle. */
   destroy(session: number, handles: readonly number[]): Promise<number[]> {
     const body = new Writer().u16(handles.length)

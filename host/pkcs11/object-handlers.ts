@@ -34,35 +34,12 @@ async function read(session: Session, handle: number, types: readonly number[]):
   return session.client.objects.get(session.token, tokenHandle(handle), types)
 }
 
-/** What is copied of each class; keys that have a secret stay in the token, and it has no command that copies them. */
-const COPIED: ReadonlyMap<number, readonly number[]> = new Map([
-  [protocol.CKO_DATA, [protocol.CKA_APPLICATION, protocol.CKA_OBJECT_ID, protocol.CKA_VALUE]],
-  [
-    protocol.CKO_CERTIFICATE,
-    [
-      ...[protocol.CKA_CERTIFICATE_TYPE, protocol.CKA_CERTIFICATE_CATEGORY, protocol.CKA_VALUE, protocol.CKA_ISSUER],
-      ...[protocol.CKA_SERIAL_NUMBER, protocol.CKA_SUBJECT, protocol.CKA_ID],
-    ],
-  ],
-])
-const COPIED_ALWAYS = [CKA_CLASS, CKA_TOKEN, protocol.CKA_PRIVATE, protocol.CKA_MODIFIABLE, protocol.CKA_LABEL]
-/** A copy may change these alone. */
-const CHANGED_BY_COPY: ReadonlySet<number> = new Set([
-  ...[CKA_TOKEN, protocol.CKA_PRIVATE, protocol.CKA_MODIFIABLE, protocol.CKA_LABEL],
-  ...[protocol.CKA_ID, protocol.CKA_SUBJECT],
-])
-
 async function copy(session: Session, handle: number, list: readonly CkAttribute[]): Promise<number> {
-  const [kind] = await read(session, handle, [CKA_CLASS])
-  const types = kind && kind.code === protocol.RC_OK ? COPIED.get(ulongValue(kind.value)) : undefined
-  if (!types) throw new Pkcs11Error(CKR.FUNCTION_NOT_SUPPORTED)
-  const changes = tokenTemplate(list)
-  if (changes.some(({ type }) => !CHANGED_BY_COPY.has(type))) throw new Pkcs11Error(CKR.TEMPLATE_INCONSISTENT)
-  const changed = new Set(changes.map(({ type }) => type))
-  const old = await read(session, handle, [...COPIED_ALWAYS, ...types])
-  const kept = old.filter(({ type, code }) => code === protocol.RC_OK && !changed.has(type))
-  const template = [...kept.map(({ type, value }) => attribute.bytes(type, value)), ...changes]
-  return made(session, await session.client.objects.create(session.token, template), template)
+  const { client, token } = session
+  const made = await client.objects.copy(token, tokenHandle(handle), tokenTemplate(list))
+  const [lasting] = await read(session, made, [CKA_TOKEN])
+  if (lasting?.value[0] !== 1) session.objects.add(made)
+  return made
 }
 
 async function destroy(session: Session, handle: number): Promise<void> {

@@ -246,7 +246,7 @@ test('session objects end with the session that made them, token objects do not'
   assert.is(await ckrOf(() => program.call(calls.destroyObject, [session, lasting])), CKR.OBJECT_HANDLE_INVALID)
 })
 
-test('data objects are copied, with what the copy changes', async () => {
+test('objects and keys are copied, with what the copy changes', async () => {
   const original = await program.call(calls.createObject, [
     session,
     [number(CKA_CLASS, protocol.CKO_DATA), data(CKA_LABEL, 'first'), data(CKA_VALUE, 'contents')],
@@ -258,7 +258,13 @@ test('data objects are copied, with what the copy changes', async () => {
   assert.equal(texts, ['second', 'contents'])
   assert.ok((await program.call(calls.getObjectSize, [session, copy])) > 8)
   const key = await aes(fill(16))
-  assert.is(await ckrOf(() => program.call(calls.copyObject, [session, key, []])), CKR.FUNCTION_NOT_SUPPORTED)
+  const other = await program.call(calls.copyObject, [session, key, [data(CKA_LABEL, 'a copy')]])
+  assert.is(await ckrOf(() => begin(calls.encryptInit, plain(protocol.CKM_AES_ECB), other)), CKR.OK)
+  const sealed = whole(await program.call(calls.encrypt, [session, fill(16), room(16)]))
+  await begin(calls.decryptInit, plain(protocol.CKM_AES_ECB), key)
+  assert.equal(Buffer.from(whole(await program.call(calls.decrypt, [session, sealed, room(16)]))), fill(16))
+  const shown = () => program.call(calls.copyObject, [session, key, [flag(CKA_SENSITIVE, false)]])
+  assert.is(await ckrOf(shown), protocol.RC_ATTRIBUTE_READ_ONLY >>> 16)
 })
 
 test('a signature: its length, too little room, then itself, once', async () => {

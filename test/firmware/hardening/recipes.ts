@@ -273,6 +273,10 @@ const OBJECTS: readonly Recipe[] = [
     body: (scene) => cat(u32(handle(scene, AES)), field(cat(u32(protocol.CKA_LABEL), u32(4), 'new!'))),
   },
   {
+    ...{ command: protocol.CMD_OBJECT_COPY, posture: SOON, session: 1 },
+    body: (scene) => cat(u32(handle(scene, AES)), field(cat(u32(protocol.CKA_LABEL), u32(4), 'copy'))),
+  },
+  {
     ...{ command: protocol.CMD_OBJECT_DESTROY, posture: SOON, session: 1 },
     body: (scene) => cat(u16(2), u32(handle(scene, AES)), u32(handle(scene, OPEN))),
   },

@@ -171,7 +171,7 @@ test('a search of many objects of one name goes on where a page ended, whatever 
 test('a cursor that no page gave is refused or finds nothing twice', async () => {
   const { client, session } = await prepare(await TestToken.make())
   const handle = await client.objects.create(session, dataObject('x', 'y'))
-  for (const cursor of [0x7fffffff, 0xfffffffe, 0x40000102]) {
+  for (const cursor of [0x7fffffff, 0xfffffffe, 0x40001102]) {
     try {
       await client.objects.page(session, [], cursor)
       assert.unreachable()

@@ -95,7 +95,13 @@ export const KEEPERS: readonly Keeper[] = [
     holds: rowInUse(CACHE.row, CACHE.used),
   },
   {
-    ...{ place: 'token/objects/VOLATILE', secrets: /^value|^RSA|^EC scalar$/, reason: 'a session object exists' },
+    place: 'token/session_objects/SMALL_TABLE',
+    ...{ secrets: /^value|^RSA|^EC scalar$/, reason: 'a session object exists' },
+    holds: rowInUse(2112, 0),
+  },
+  {
+    place: 'token/session_objects/LARGE_TABLE',
+    ...{ secrets: /^value|^RSA|^EC scalar$/, reason: 'a session object exists' },
     holds: rowInUse(8256, 0),
   },
   {

@@ -34,7 +34,10 @@ const STATE: readonly Place[] = [
   ],
 ]
   .map((name): Place => ({ name }))
-  .concat([{ name: 'token/objects/VOLATILE', row: 8256, head: 128 }])
+  .concat([
+    { name: 'token/session_objects/SMALL_TABLE', row: 2112, head: 128 },
+    { name: 'token/session_objects/LARGE_TABLE', row: 8256, head: 128 },
+  ])
 /** Cloning sessions; a message that does not fit ends the session that it was sent to. */
 const CLONING: readonly Place[] = [
   { name: 'cloning/source/TABLE', row: 9264, head: 1100 },

@@ -25,8 +25,8 @@ const PARTITIONS = 16
 /** Bytes of a partition for each of its clients' sessions: their objects, and what is not cleaned up yet. */
 const ROOM = 4096
 const SECTORS = 160
-/** Rows of the firmware's table of session objects. */
-const SESSION_OBJECTS = 64
+/** Rows of the firmware's tables of session objects. */
+const SESSION_OBJECTS = 4352
 /** Milliseconds between two looks at the memory. */
 const LOOK = 1000
 /** Bytes of a client after which its link is cut at the latest. */

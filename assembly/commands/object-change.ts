@@ -1,0 +1,117 @@
+// Changing an object, and copying one with changes (PKCS#11 2.40 §5.7): OBJECT_SET, OBJECT_COPY.
+
+import { PLAIN } from '../arena'
+import { load32be } from '../crypto/util'
+import { txBegin, txCommit } from '../flash/transaction'
+import {
+  BIT_MODIFIABLE,
+  BIT_PRIVATE,
+  BIT_TOKEN,
+  CKA_DECRYPT,
+  CKA_ENCRYPT,
+  CKA_MODIFIABLE,
+  CKA_PRIVATE,
+  CKA_TOKEN,
+  CKA_UNWRAP,
+  CKA_WRAP,
+  POLICY_CHANGE_ATTRIBUTES,
+  RC_ATTRIBUTE_READ_ONLY,
+  RC_FRAME_MALFORMED,
+  RC_OK,
+  RC_RANDOM_NO_RNG,
+  RC_TEMPLATE_INCONSISTENT,
+} from '../protocol'
+import { boolOf, checkTemplate, padded, plainPut, plainSize } from '../token/attributes'
+import {
+  newOuid,
+  objectBits,
+  objectClass,
+  objectHandle,
+  openObject,
+  rewriteObject,
+  rewriteVolatile,
+  setBits,
+} from '../token/objects'
+import { partitionPolicy } from '../token/policies'
+import { recordLength } from '../token/record'
+import { changeAttribute, isSecretClass } from '../token/template'
+import { access, here, myStorageKey, needOfficer } from './context'
+import { read32, readBytes, readDone, readLength, write32 } from './frame'
+import { headerValue } from './object-find'
+import { keepObject, mayKeep } from './object-keep'
+
+let changes: usize = 0
+let changesLength: i32 = 0
+
+/** One of the pairs that carry keys out of the token, or known ones in. */
+function mayBoth(one: u32, other: u32): bool {
+  return boolOf(PLAIN, plainSize(), one, false) && boolOf(PLAIN, plainSize(), other, false)
+}
+
+/** The changes, each held against the object as it is by then. A key that was made with one half of a pair does not get the other. */
+function apply(copying: bool): u32 {
+  const usage = partitionPolicy(here(), POLICY_CHANGE_ATTRIBUTES) !== 0
+  const wrapsDecrypts = mayBoth(CKA_WRAP, CKA_DECRYPT)
+  const unwrapsEncrypts = mayBoth(CKA_UNWRAP, CKA_ENCRYPT)
+  let places: u32 = 0
+  let at: u32 = 0
+  while (at < <u32>changesLength) {
+    const type = load32be(changes + at)
+    const n = load32be(changes + at + 4)
+    const value = changes + at + 8
+    at += 8 + padded(n)
+    if (copying && (type === CKA_TOKEN || type === CKA_PRIVATE || type === CKA_MODIFIABLE)) {
+      const bit = type === CKA_TOKEN ? BIT_TOKEN : type === CKA_PRIVATE ? BIT_PRIVATE : BIT_MODIFIABLE
+      if (load<u8>(value) === 1) {
+        if (type === CKA_MODIFIABLE && (objectBits & BIT_MODIFIABLE) === 0) return RC_ATTRIBUTE_READ_ONLY
+        places |= bit
+        places &= ~(bit << 16)
+      } else {
+        // What only a user could see is not shown to everybody.
+        if (type === CKA_PRIVATE && isSecretClass(objectClass) && (objectBits & BIT_PRIVATE) !== 0)
+          return RC_TEMPLATE_INCONSISTENT
+        places |= bit << 16
+      }
+      continue
+    }
+    let rc = changeAttribute(type, value, usage)
+    if (rc === RC_OK && headerValue(type) < 0) rc = plainPut(type, value, <i32>n)
+    if (rc !== RC_OK) return rc
+  }
+  setBits((objectBits | (places & 0xffff)) & ~(places >>> 16))
+  if (!wrapsDecrypts && mayBoth(CKA_WRAP, CKA_DECRYPT)) return RC_TEMPLATE_INCONSISTENT
+  return !unwrapsEncrypts && mayBoth(CKA_UNWRAP, CKA_ENCRYPT) ? RC_TEMPLATE_INCONSISTENT : RC_OK
+}
+
+/** Handle and changes; the object is in hand. */
+function open(): u32 {
+  const handle = read32()
+  changes = readBytes()
+  changesLength = readLength()
+  if (!readDone()) return RC_FRAME_MALFORMED
+  let rc = needOfficer()
+  if (rc === RC_OK) rc = checkTemplate(changes, changesLength)
+  return rc === RC_OK ? openObject(access(), here(), handle) : rc
+}
+
+export function set(): u32 {
+  let rc = open()
+  if (rc === RC_OK) rc = mayKeep()
+  if (rc === RC_OK) rc = apply(false)
+  if (rc !== RC_OK) return rc
+  if ((objectBits & BIT_TOKEN) === 0) return rewriteVolatile(access(), here())
+  rc = txBegin(recordLength(plainSize()))
+  if (rc === RC_OK) rc = rewriteObject(here(), myStorageKey())
+  if (rc === RC_OK) txCommit()
+  return rc
+}
+
+/** The copy has what its original has but for the changes: where it came from, and whether it was ever open, goes with it. */
+export function copy(): u32 {
+  let rc = open()
+  if (rc === RC_OK) rc = apply(true)
+  if (rc === RC_OK && !newOuid()) rc = RC_RANDOM_NO_RNG
+  if (rc === RC_OK) rc = keepObject()
+  if (rc === RC_OK) write32(objectHandle)
+  return rc
+}
