@@ -3,6 +3,7 @@ import { UsageError } from './command-line.js'
 import { appliance } from './commands/appliance.js'
 import { demo } from './commands/demo.js'
 import { down } from './commands/down.js'
+import { env } from './commands/env.js'
 import { importKeys } from './commands/import.js'
 import { init } from './commands/init.js'
 import { lunacm } from './commands/lunacm.js'
@@ -30,6 +31,7 @@ const COMMANDS: readonly CliCommand[] = [
   rbs,
   ped,
   pkcs11,
+  env,
   status,
   snapshot,
   tamper,

@@ -3,8 +3,12 @@ import {
   type LabFile,
   type LabSlot,
   ownClientFolder,
+  type RunningPed,
+  type RunningPkcs11,
   type RunningServer,
+  runningPed,
   runningPedServer,
+  runningPkcs11,
   runningServers,
 } from '../lab/index.js'
 
@@ -19,14 +23,31 @@ export function slotLines(slots: readonly LabSlot[], isGone: (slot: LabSlot) => 
 }
 
 /** Where a server is reached, and which process it is. */
-export function serverPlace({ cable, host, port, process: pid }: RunningServer): string {
-  return `${cable === 'usb' ? 'USB/IP' : 'NTLS'} at ${host} port ${port}, process ${pid}`
+export function serverPlace({ cable, host, port, process: pid, peds }: RunningServer): string {
+  const calls = peds ? `, PED servers may call ${peds.host} port ${peds.port}` : ''
+  return `${cable === 'usb' ? 'USB/IP' : 'NTLS'} at ${host} port ${port}${calls}, process ${pid}`
+}
+
+/** A line for the PED where it is a process of its own. */
+export const pedLines = (ped: RunningPed | undefined): string[] =>
+  ped ? [`  PED          apart    'moonlet ped', process ${ped.pid}`] : []
+
+/** Lines for the PKCS#11 door, where one is open: its place, and a line for each slot that it shows. */
+export function pkcs11Lines(door: RunningPkcs11 | undefined): string[] {
+  if (!door) return []
+  return [
+    '',
+    `PKCS#11 at ${door.socket}, process ${door.pid}`,
+    ...door.slots.map(
+      ({ slot, label, serial }) => `  slot ${String(slot).padEnd(4)} token ${label || '-'}, serial number ${serial}`,
+    ),
+  ]
 }
 
 /** What of a lab runs, and where: a line for each of its processes, for what none has switched on, and for each workstation. */
 export async function runningLines(stateDir: string, { hsms, views, ped }: LabFile): Promise<string[]> {
   const servers = await runningServers(stateDir)
-  const pedServer = await runningPedServer(stateDir)
+  const [pedServer, door] = [await runningPedServer(stateDir), await runningPkcs11(stateDir)]
   const where = (name: string): string => {
     const server = servers.find((one) => [...one.hsms.values()].includes(name))
     if (!server) return 'switched on by whoever works with it'
@@ -37,6 +58,7 @@ export async function runningLines(stateDir: string, { hsms, views, ped }: LabFi
     pedServer
       ? `  PED          remote   pedserver at ${pedServer.host} port ${pedServer.port}, process ${pedServer.pid}`
       : `  PED          at hand  answers at ${ped.addresses.join(', ')}, port ${ped.port}`,
+    ...pedLines(await runningPed(stateDir)),
     ...views.flatMap((view) => {
       const client = ownClientFolder(stateDir, view.name)
       return [
@@ -45,5 +67,6 @@ export async function runningLines(stateDir: string, { hsms, views, ped }: LabFi
         ...slotLines(view.slots),
       ]
     }),
+    ...pkcs11Lines(door),
   ]
 }

@@ -1,12 +1,12 @@
 import type { CommandDoor } from '../board/frames.js'
-import { type ControlHandlers, ControlServer } from '../ntls/index.js'
+import { type ControlHandlers, ControlServer, type ControlState } from '../ntls/index.js'
 import type { Lab } from './lab.js'
 
 /** What only the service itself knows and does. */
 export type ServiceHandlers = Pick<ControlHandlers, 'restart' | 'stop'> & {
   /** The HSMs that it serves, by name. */
   readonly cards: ReadonlyMap<string, CommandDoor & { readonly serial: bigint }>
-  state(): { readonly host: string; readonly port: number; readonly connections: number }
+  state(): Omit<ControlState, 'process' | 'hsms'>
 }
 
 /**

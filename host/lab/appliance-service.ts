@@ -3,6 +3,7 @@ import { type CommandDoor, commandOf } from '../board/frames.js'
 import {
   Appliance,
   type ControlServer,
+  type ControlState,
   mayComeFrom,
   type NtlsEvent,
   Registry,
@@ -140,9 +141,10 @@ export class ApplianceService {
     return service
   }
 
-  get state(): { readonly host: string; readonly port: number; readonly connections: number } {
+  get state(): Omit<ControlState, 'process' | 'hsms'> {
     const { host, port, connections } = this.#appliance
-    return { host, port, connections }
+    const peds = this.premises.whole ? undefined : this.lab.desk.callers?.address
+    return { host, port, connections, ...(peds ? { peds } : {}) }
   }
 
   /** SHA-256 of the certificate that clients are shown. */

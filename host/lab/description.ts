@@ -58,7 +58,24 @@ export interface DescribedService {
   readonly 'key-log'?: string | undefined
 }
 
+/** The appliance, which PED servers may call, too. */
+export interface DescribedAppliance extends DescribedService {
+  readonly 'ped-listen'?: string | undefined
+}
+
+/** The PKCS#11 door of a workstation. */
+export interface DescribedPkcs11 {
+  /** Path of the socket. */
+  readonly listen?: string | undefined
+  /** The lab's first unless given. */
+  readonly workstation?: string | undefined
+  /** It has the Backup HSMs that are plugged in by USB, too; false unless given. */
+  readonly backup?: boolean | undefined
+}
+
 export interface DescribedPed {
+  /** The PED is in a process of its own; false unless given. */
+  readonly apart?: boolean | undefined
   readonly listen?: string | undefined
   /** Hosts by which `ped connect` means this one. */
   readonly addresses?: readonly string[] | undefined
@@ -73,10 +90,11 @@ export interface LabDescription {
   readonly seed?: string | undefined
   readonly hsm: readonly DescribedHsm[]
   readonly workstation: readonly DescribedWorkstation[]
-  readonly appliance?: DescribedService | undefined
+  readonly appliance?: DescribedAppliance | undefined
   readonly rbs?: DescribedService | undefined
   readonly usb?: { readonly listen?: string | undefined } | undefined
   readonly ped?: DescribedPed | undefined
+  readonly pkcs11?: DescribedPkcs11 | undefined
 }
 
 const label = textLike(/^[^\p{Cc}]{1,64}$/u, 'a label of 1 to 64 characters')
@@ -109,7 +127,7 @@ const checkFields: Check<LabDescription> = object({
       slots: listOf(object({ slot: slotNumber, hsm: text, partition: optional(label), admin: optional(yesOrNo) })),
     }),
   ),
-  appliance: optional(service),
+  appliance: optional(object({ listen: optional(listen), 'ped-listen': optional(listen), 'key-log': optional(text) })),
   rbs: optional(service),
   usb: optional(object({ listen: optional(listen) })),
   ped: optional(
@@ -118,14 +136,16 @@ const checkFields: Check<LabDescription> = object({
       addresses: optional(listOf(text)),
       rules: optional(text),
       idle: optional(wholeNumber(1, 99_999)),
+      apart: optional(yesOrNo),
     }),
   ),
+  pkcs11: optional(object({ listen: optional(text), workstation: optional(name), backup: optional(yesOrNo) })),
 })
 
 /** What no field alone can tell. */
 const checkDescription: Check<LabDescription> = (value, path) => {
   const description = checkFields(value, path)
-  const { hsm: hsms, workstation, appliance, rbs, usb } = description
+  const { hsm: hsms, workstation, appliance, rbs, usb, ped, pkcs11 } = description
   if (hsms.length === 0) fail('hsm', 'must hold at least one HSM')
   if (workstation.length === 0) fail('workstation', 'must hold at least one workstation')
   unlike(
@@ -149,6 +169,11 @@ const checkDescription: Check<LabDescription> = (value, path) => {
   if (rbs && noBackup) fail('rbs', 'has no Backup HSM to lend out')
   if (usb && noBackup) fail('usb', 'has no Backup HSM to serve')
   if (rbs && usb) fail('rbs', 'and usb cannot both have the Backup HSMs')
+  if (ped?.apart && ped.listen === undefined) fail('ped.apart', 'needs a pedserver: ped.listen')
+  const at = pkcs11?.workstation
+  if (at !== undefined && workstation.every((one) => one.name !== at)) {
+    fail('pkcs11.workstation', `names no workstation of this lab: ${at}`)
+  }
   return description
 }
 
@@ -221,6 +246,7 @@ slots = [
 # without [ped], the PED is where the HSM is.
 [appliance]
 listen = "127.0.0.1:1792"
+# ped-listen = "127.0.0.1:9697"  # where PED servers may call it
 # key-log = "keys.log"           # secrets of the TLS connections, for Wireshark
 
 [usb]                            # the Backup HSMs as USB devices, by USB/IP
@@ -234,6 +260,12 @@ listen = "127.0.0.1:1503"
 # addresses = ["192.20.10.190"]  # what 'ped connect ip' may call it
 # rules = "operator.json"        # how its person answers, before the lab's own rules
 # idle = 1800                    # seconds
+# apart = true                   # the PED in a process of its own, 'moonlet ped'
+
+[pkcs11]                         # the slots for PKCS#11 programs: 'moonlet env'
+# listen = "socket"              # path of its socket, instead of pkcs11/socket in the state folder
+# workstation = "lunacm-6"       # whose slots: the first one's unless given
+# backup = true                  # the Backup HSM, too: one program at a time has a USB device, and lunacm wants it
 `
 
 /** @param source names the text in errors. @throws LabError LAB_FILE_INVALID with the line of what is wrong */
@@ -249,9 +281,9 @@ export function readDescription(path: string): { readonly description: LabDescri
   } catch (cause) {
     throw new LabError('LAB_IO', `the lab file ${path} cannot be read: ${messageOf(cause)}`, { cause })
   }
-  const { state, hsm, appliance, rbs, ped, ...rest } = parseDescription(content, path)
+  const { state, hsm, appliance, rbs, ped, pkcs11, ...rest } = parseDescription(content, path)
   const from = (file: string): string => resolve(dirname(path), file)
-  const here = (service: DescribedService): DescribedService => {
+  const here = <Service extends DescribedService>(service: Service): Service => {
     const log = service['key-log']
     return { ...service, ...(log === undefined ? {} : { 'key-log': from(log) }) }
   }
@@ -262,6 +294,9 @@ export function readDescription(path: string): { readonly description: LabDescri
     ...(appliance ? { appliance: here(appliance) } : {}),
     ...(rbs ? { rbs: here(rbs) } : {}),
     ...(ped ? { ped: { ...ped, ...(ped.rules === undefined ? {} : { rules: from(ped.rules) }) } } : {}),
+    ...(pkcs11
+      ? { pkcs11: { ...pkcs11, ...(pkcs11.listen === undefined ? {} : { listen: from(pkcs11.listen) }) } }
+      : {}),
   }
   return { description, content }
 }

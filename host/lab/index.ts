@@ -2,6 +2,7 @@ export { type CrashRecord, commandName, firmwareInfo } from '../board/index.js'
 export {
   addServer,
   ClientConfig,
+  CONFIG_FILE,
   type ConfiguredServer,
   createClientCertificate,
   deleteServer,
@@ -32,6 +33,9 @@ export { type LabCapture, type LabCaptureOptions, openCapture } from './capture.
 export type { BoardSettings } from './chance.js'
 export { type DemoDigests, type DemoOptions, runDemo } from './demo.js'
 export {
+  type DescribedAppliance,
+  type DescribedPed,
+  type DescribedPkcs11,
   type DescribedService,
   type LabDescription,
   parseDescription,
@@ -64,7 +68,7 @@ export { asOfficer } from './officer.js'
 export { atWorkstation } from './open-workstation.js'
 export { deletePedAppliance, pedAppliances, regeneratePedServer, registerPedAppliance } from './ped-appliances.js'
 export { type PedAtLine, pedAtLine } from './ped-at-line.js'
-export { isPedRunning, type PedAtSocket, pedAtSocket } from './ped-at-socket.js'
+export { type PedAtSocket, pedAtSocket, type RunningPed, runningPed } from './ped-at-socket.js'
 export { listenForPedServers, PED_CALL_PORT } from './ped-callers.js'
 export {
   orderPedServer,
@@ -79,11 +83,13 @@ export { type StandalonePedOptions, standalonePed } from './ped-seat.js'
 export { PedServer, type PedServerOptions, type PedSource } from './ped-server.js'
 export { type PedServerConfig, readPedServerConfig, writePedServerConfig } from './ped-server-config.js'
 export { PedServerRegistry } from './ped-server-registry.js'
+export { type Pkcs11Slot, type RunningPkcs11, runningPkcs11 } from './pkcs11-running.js'
 export { type Pkcs11Event, Pkcs11Service, type Pkcs11ServiceOptions } from './pkcs11-service.js'
 export { demoPlan, type LabPlan, PROFILES, standardPlan } from './plan.js'
 export { type ObjectProof, proveRestored, writeProof } from './proof.js'
 export type { RecordedFrame, Recorder } from './recorder.js'
 export {
+  endProcess,
   labClientFolder,
   lentFolder,
   ownClientFolder,

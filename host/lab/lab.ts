@@ -32,6 +32,8 @@ export interface LabOptions extends PedSeatOptions {
   readonly ntlsConfig?: string | undefined
   /** USB/IP servers with a Backup HSM for this workstation; none is switched on here then. */
   readonly usb?: readonly UsbSocket[] | undefined
+  /** HSMs of this kind are left to others: neither switched on nor reached by USB. */
+  readonly without?: HsmKind | undefined
   /** Hears what there is to say of NTLS links: not reached, lost and there again. */
   readonly onLink?: ((line: string) => void) | undefined
   /** Name of the HSM whose own connector the PED is plugged into. */
@@ -195,7 +197,8 @@ function chooseView({ views }: LabFile, name: string | undefined): LabView {
   throw new LabError('LAB_VIEW_UNKNOWN', `this lab has no view "${name}", only ${known}`)
 }
 
-function isWanted(hsm: LabHsm, view: LabView, { all, serve, localPed }: LabOptions): boolean {
+function isWanted(hsm: LabHsm, view: LabView, { all, serve, localPed, without }: LabOptions): boolean {
+  if (hsm.kind === without) return false
   if (serve) return hsm.kind === serve.kind && serve.names?.includes(hsm.name) !== false
   return all === true || hsm.name === localPed || view.slots.some((slot) => slot.hsm === hsm.name)
 }
@@ -245,7 +248,7 @@ async function elsewhere(stateDir: string, file: LabFile, options: LabOptions): 
     serials,
     ntls: byNtls.flatMap(({ hsms }) => [...hsms.values()]),
     config: ntls ?? (byNtls.length > 0 ? ntlsConfig : undefined),
-    usb: [...sockets, ...own],
+    usb: options.without === 'backup' ? [] : [...sockets, ...own],
   }
 }
 

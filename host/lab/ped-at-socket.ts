@@ -1,23 +1,22 @@
 // The PED in a process of its own, `moonlet ped`: a socket in the state folder at which a pedserver finds it.
 
-import { readFileSync, rmSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { PedError, type PedEvent, type SerialEvent, SerialLine } from '../ped/index.js'
-import { codeOf, LabError, messageOf } from './errors.js'
+import { messageOf } from './errors.js'
 import { type Check, object, text, wholeNumber } from './json-check.js'
-import { isLocked, listenLocally, lockFolder } from './local-socket.js'
+import { listenLocally, lockFolder } from './local-socket.js'
 import type { PedAtLine } from './ped-at-line.js'
 import { type StandalonePedOptions, standalonePed } from './ped-seat.js'
-import { writeWholeFile } from './whole-file.js'
+import { readRunFile, removeRunFile, runningIn, writeRunFile } from './run-file.js'
 
 /** Folder below the state folder: lock, socket, what is running. */
 const FOLDER = 'ped'
-const RUNNING = 'running.json'
 const SOCKET = 'line'
 
-interface RunningPed {
+/** A PED in a process of its own. */
+export interface RunningPed {
   readonly pid: number
   /** Path of the socket. */
   readonly socket: string
@@ -70,11 +69,11 @@ export async function pedAtSocket(stateDir: string, options: PedAtSocketOptions)
   try {
     const { path, remove } = await listenLocally(server, folder, SOCKET)
     const running: RunningPed = { pid: process.pid, socket: path }
-    writeWholeFile(join(folder, RUNNING), `${JSON.stringify(running, null, 2)}\n`)
+    writeRunFile(folder, running)
     return {
       path,
       close: async () => {
-        rmSync(join(folder, RUNNING), { force: true })
+        removeRunFile(folder)
         const closed = new Promise<void>((resolve) => server.close(() => resolve()))
         line?.close()
         await closed
@@ -89,28 +88,16 @@ export async function pedAtSocket(stateDir: string, options: PedAtSocketOptions)
   }
 }
 
-/** Whether a PED runs on a state folder. */
-export async function isPedRunning(stateDir: string): Promise<boolean> {
-  return said(stateDir) !== undefined && (await isLocked(join(stateDir, FOLDER)))
-}
-
-/** What the PED of a state folder says of itself; it may have been killed. @throws LabError LAB_FILE_INVALID */
-function said(stateDir: string): RunningPed | undefined {
-  const path = join(stateDir, FOLDER, RUNNING)
-  try {
-    return checkRunning(JSON.parse(readFileSync(path, 'utf8')), '')
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
-    throw new LabError('LAB_FILE_INVALID', `${path}: ${messageOf(error)}`, { cause: error })
-  }
-}
+/** The PED that runs on a state folder, if one does. @throws LabError LAB_FILE_INVALID */
+export const runningPed = (stateDir: string): Promise<RunningPed | undefined> =>
+  runningIn(join(stateDir, FOLDER), checkRunning)
 
 /** Connects to the PED of a state folder, or the one at a socket's path. @throws PedError PED_ABSENT; LabError LAB_FILE_INVALID */
 export async function openPedSocket(at: {
   readonly stateDir: string
   readonly path?: string | undefined
 }): Promise<Duplex> {
-  const path = at.path ?? said(at.stateDir)?.socket
+  const path = at.path ?? readRunFile(join(at.stateDir, FOLDER), checkRunning)?.socket
   if (path === undefined) throw new PedError('PED_ABSENT', `no PED runs on ${at.stateDir}`)
   const socket: Socket = connect(path)
   try {

@@ -20,6 +20,7 @@ export async function listenForPedServers(
   const nameOf = (fingerprint: string) => registry.nameOf(fingerprint)
   const callers = await PedCallers.listen({ ...identity, ...options, nameOf }, port, host)
   lab.desk.callers = {
+    address: callers.address,
     has: (name) => registry.has(name),
     take: (name) => callers.take(name),
     close: () => callers.close(),

@@ -1,15 +1,14 @@
 // How other processes find a pedserver, and steer it: a file that says where it is, and a socket that takes orders.
 
-import { readFileSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { codeOf, LabError, messageOf } from './errors.js'
+import { LabError } from './errors.js'
 import { type Check, fail, listOf, object, optional, text, wholeNumber } from './json-check.js'
-import { isLocked, type LocalSocket, listenLocally, lockFolder } from './local-socket.js'
+import { type LocalSocket, listenLocally, lockFolder } from './local-socket.js'
+import { runningIn } from './run-file.js'
 
 /** Folder below the state folder: certificate, lock, what is running. */
 const FOLDER = 'pedserver'
-export const RUNNING = 'running.json'
 const SOCKET = 'control'
 const ORDER_MAX = 128
 
@@ -87,22 +86,9 @@ export const pedServerFolder = (stateDir: string) => join(stateDir, FOLDER)
 /** @throws LabError PED_SERVER_RUNNING, LAB_IO */
 export const lockServerFolder = (folder: string) => lockFolder(folder, 'PED_SERVER_RUNNING', 'a pedserver')
 
-/** The pedserver that runs on a state folder, if one does. */
-export async function runningPedServer(stateDir: string): Promise<RunningPedServer | undefined> {
-  const folder = pedServerFolder(stateDir)
-  const said = read(join(folder, RUNNING))
-  if (!said) return undefined
-  return (await isLocked(folder)) ? said : undefined
-}
-
-function read(path: string): RunningPedServer | undefined {
-  try {
-    return checkRunning(JSON.parse(readFileSync(path, 'utf8')), '')
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
-    throw new LabError('LAB_FILE_INVALID', `${path}: ${messageOf(error)}`, { cause: error })
-  }
-}
+/** The pedserver that runs on a state folder, if one does. @throws LabError LAB_FILE_INVALID */
+export const runningPedServer = (stateDir: string): Promise<RunningPedServer | undefined> =>
+  runningIn(pedServerFolder(stateDir), checkRunning)
 
 /** Gives a running pedserver an order and waits until it is carried out. @throws LabError PED_SERVER_NOT_RUNNING */
 export async function orderPedServer(stateDir: string, order: PedServerOrder): Promise<PedServerAnswer> {

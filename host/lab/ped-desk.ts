@@ -42,6 +42,8 @@ export interface RemoteSocket {
 
 /** PED servers that may call. */
 export interface DeskCallers {
+  /** Where they may call. */
+  readonly address: { readonly host: string; readonly port: number }
   has(name: string): boolean
   /** @throws PedError */
   take(name: string): Promise<FrameLink>

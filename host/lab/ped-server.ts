@@ -1,7 +1,5 @@
 // pedserver: a PED with its keys and its person, behind TLS, in a process of its own.
 
-import { rmSync } from 'node:fs'
-import { join } from 'node:path'
 import type { FolderLock, FrameLink } from '../board/index.js'
 import { type Identity, readCertificate, serverIdentity } from '../ntls/index.js'
 import {
@@ -17,18 +15,17 @@ import {
 } from '../ped/index.js'
 import { LabError, messageOf } from './errors.js'
 import { pedAppliance } from './ped-appliances.js'
-import { isPedRunning, openPedSocket } from './ped-at-socket.js'
+import { openPedSocket, runningPed } from './ped-at-socket.js'
 import {
   lockServerFolder,
   type PedServerAnswer,
   PedServerControl,
   type PedServerStatus,
   pedServerFolder,
-  RUNNING,
   type RunningPedServer,
 } from './ped-control.js'
 import { type StandalonePedOptions, standalonePed } from './ped-seat.js'
-import { writeWholeFile } from './whole-file.js'
+import { removeRunFile, writeRunFile } from './run-file.js'
 
 /** Which PED a pedserver has: one in its own process, the one of `moonlet ped` on the state folder, or one at a socket or a serial port. */
 export type PedSource =
@@ -80,7 +77,7 @@ export class PedServer {
   static async start(stateDir: string, options: PedServerOptions): Promise<PedServer> {
     const { idleSeconds, clock, onEvent, port, host } = options
     const folder = pedServerFolder(stateDir)
-    const source: PedSource = options.ped ?? { at: (await isPedRunning(stateDir)) ? 'local' : 'own' }
+    const source: PedSource = options.ped ?? { at: (await runningPed(stateDir)) ? 'local' : 'own' }
     const own = source.at === 'own' ? await standalonePed(stateDir, options) : undefined
     const lock = await lockServerFolder(folder)
     let plug: SerialPlug | undefined
@@ -132,11 +129,11 @@ export class PedServer {
   async #announce(place: Omit<RunningPedServer, 'control'>): Promise<void> {
     this.#control = await PedServerControl.listen(this.folder, (order) => this.#obey(order))
     const running: RunningPedServer = { ...place, control: this.#control.path }
-    writeWholeFile(join(this.folder, RUNNING), `${JSON.stringify(running, null, 2)}\n`)
+    writeRunFile(this.folder, running)
   }
 
   async #close(): Promise<void> {
-    rmSync(join(this.folder, RUNNING), { force: true })
+    removeRunFile(this.folder)
     for (const call of this.#calls.values()) call.close()
     await this.server.close()
     await this.plug?.close()

@@ -1,11 +1,14 @@
 import { lstatSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
+import type { FolderLock } from '../board/index.js'
 import type { SlotSource } from '../client/index.js'
 import { serveClient } from '../pkcs11/index.js'
 import { codeOf, LabError, messageOf } from './errors.js'
 import { makeFolders } from './folders.js'
 import { listenLocally, lockFolder } from './local-socket.js'
+import { pkcs11Folder, type RunningPkcs11, shownTokens } from './pkcs11-running.js'
+import { removeRunFile, writeRunFile } from './run-file.js'
 
 /** Programs that may be connected at once. */
 const CLIENTS_MOST = 512
@@ -42,12 +45,15 @@ export class Pkcs11Service {
   static async start(slots: SlotSource, options: Pkcs11ServiceOptions): Promise<Pkcs11Service> {
     const server = createServer()
     const service = new Pkcs11Service(slots, server, options.onEvent ?? (() => undefined))
-    const place =
-      options.listen === undefined
-        ? await listenInFolder(server, join(options.stateDir, 'pkcs11'))
-        : await listenAt(server, resolve(options.listen))
+    const { stateDir, listen } = options
+    const folder = pkcs11Folder(stateDir)
+    const place = await listenIn(server, folder, listen === undefined ? undefined : resolve(listen))
     service.#path = place.path
     service.#clean = place.clean
+    if (place.isFound) {
+      const running: RunningPkcs11 = { pid: process.pid, socket: place.path, slots: await shownTokens(slots) }
+      writeRunFile(folder, running)
+    }
     return service
   }
 
@@ -83,25 +89,45 @@ export class Pkcs11Service {
 
 interface Place {
   readonly path: string
+  /** It is the one that other processes find. */
+  readonly isFound?: boolean
   readonly clean: () => Promise<void>
 }
 
-async function listenInFolder(server: Server, folder: string): Promise<Place> {
-  await makeFolders(dirname(folder), { mode: 0o700 })
-  const lock = await lockFolder(folder, 'PKCS11_RUNNING', 'a PKCS#11 server')
+/**
+ * Of the doors of a state folder the one that holds its lock is found by other processes. Without a path of its own a door
+ * must hold it; with one it is a second door where another holds it, or where nothing can be written.
+ */
+async function listenIn(server: Server, folder: string, path: string | undefined): Promise<Place> {
+  let lock: FolderLock | undefined
   try {
-    const socket = await listenLocally(server, folder, 'socket')
+    await makeFolders(dirname(folder), { mode: 0o700 })
+    lock = await lockFolder(folder, 'PKCS11_RUNNING', 'a PKCS#11 server')
+  } catch (error) {
+    if (path === undefined || !(error instanceof LabError)) throw error
+  }
+  try {
+    const socket = path === undefined ? await inFolder(server, folder) : await listenAt(server, path)
+    if (!lock) return socket
+    const held = lock
     return {
       path: socket.path,
+      isFound: true,
       clean: async () => {
-        socket.remove()
-        await lock.release()
+        removeRunFile(folder)
+        await socket.clean()
+        await held.release()
       },
     }
   } catch (error) {
-    await lock.release()
+    await lock?.release()
     throw error
   }
+}
+
+async function inFolder(server: Server, folder: string): Promise<Place> {
+  const socket = await listenLocally(server, folder, 'socket')
+  return { path: socket.path, clean: async () => socket.remove() }
 }
 
 /** A socket of that path that its owner alone can open. One that was left by a process that is gone gives way. */

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { TokenClient } from '../client/index.js'
 import { CONFIG_FILE, ControlClient, ControlError } from '../ntls/index.js'
-import { LabError } from './errors.js'
+import { codeOf, LabError } from './errors.js'
 import { readLabFile } from './lab-file.js'
 
 /** A server of other processes on this state folder. */
@@ -17,6 +17,8 @@ export interface RunningServer {
   readonly host: string
   readonly port: number
   readonly connections: number
+  /** Where PED servers may call it; undefined = they may not. */
+  readonly peds?: { readonly host: string; readonly port: number } | undefined
   /** Names of its HSMs, by their serial numbers. */
   readonly hsms: ReadonlyMap<bigint, string>
 }
@@ -94,6 +96,21 @@ export async function stopServer({ folder, process: pid }: RunningServer): Promi
   const control = await ControlClient.connect(folder)
   await control.stop()
   await control.closed
+  await gone(pid)
+}
+
+/** Ends a process that ends at SIGTERM, and waits for it. @throws LabError LAB_BUSY: it does not end */
+export async function endProcess(pid: number): Promise<void> {
+  try {
+    process.kill(pid, 'SIGTERM')
+  } catch (error) {
+    if (codeOf(error) !== 'ESRCH') throw error
+  }
+  await gone(pid)
+}
+
+/** @throws LabError LAB_BUSY */
+async function gone(pid: number): Promise<void> {
   const until = Date.now() + ENDING
   while (isAlive(pid)) {
     if (Date.now() > until) throw new LabError('LAB_BUSY', `process ${pid} was ordered to end and does not`)

@@ -27,6 +27,8 @@ export interface ControlState {
   readonly host: string
   readonly port: number
   readonly connections: number
+  /** Where PED servers may call the appliance; left out where they may not. */
+  readonly peds?: { readonly host: string; readonly port: number } | undefined
   readonly hsms: readonly ControlHsm[]
 }
 
@@ -71,6 +73,7 @@ export function readAnswer(line: string): ControlAnswer {
   if (id === undefined) throw new Error('it answers nothing')
   const [state, error] = [objectIn(fields, 'state'), objectIn(fields, 'error')]
   const hsms = state?.get('hsms')
+  const peds = state && objectIn(state, 'peds')
   return {
     id,
     frame: textIn(fields, 'frame'),
@@ -79,6 +82,7 @@ export function readAnswer(line: string): ControlAnswer {
       host: textIn(state, 'host') ?? '',
       port: numberIn(state, 'port') ?? 0,
       connections: numberIn(state, 'connections') ?? 0,
+      ...(peds ? { peds: { host: textIn(peds, 'host') ?? '', port: numberIn(peds, 'port') ?? 0 } } : {}),
       hsms: Array.isArray(hsms) ? hsms.flatMap(hsmIn) : [],
     },
     error: error && { code: textIn(error, 'code') ?? 'CONTROL_FAILED', message: textIn(error, 'message') ?? '' },

@@ -1,11 +1,11 @@
-// test-timeout: 120
+// test-timeout: 240
 // A whole lab from one file, each part a process of its own.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { FIXTURES, lunacm, moonlet, temporaryFolder, vtl } from './support.js'
+import { FIXTURES, lunacm, moonlet, pedserver, temporaryFolder, vtl } from './support.js'
 
 const test = suite('moonlet up')
 
@@ -139,6 +139,56 @@ test('a file that is wrong, a lab of another file, and a port that is taken: not
   assert.is(busy.code, 1)
   assert.match(busy.stderr, /LAB_START: .*LISTEN/)
   assert.is((await moonlet(['down', '--state', taken.state])).stdout, 'Nothing runs.\n')
+})
+
+test('the PED apart, PED servers that may call, and the PKCS#11 door: each is shown and ended', async () => {
+  const { file, state } = labFile((text) =>
+    `${text.replace(/import = .*\n/, '')}apart = true\n\n[pkcs11]\nlisten = "door"\n`.replace(
+      '[appliance]\n',
+      '[appliance]\nped-listen = "127.0.0.1:0"\n',
+    ),
+  )
+  const plan = await moonlet(['up', file, '--dry-run'])
+  assert.match(plan.stdout, /PED +in a process of its own\n[\s\S]* pkcs11 +at .*door\n/)
+  const up = await moonlet(['up', file])
+  assert.is(up.code, 0, up.stderr)
+  const door = join(state, '..', 'door')
+  for (const said of [up.stdout, (await moonlet(['status', '--state', state])).stdout]) {
+    assert.match(said, /NTLS at \S+ port \d+, PED servers may call 127\.0\.0\.1 port \d+, process \d+\n/)
+    assert.match(said, /'moonlet ped', process \d+\n/)
+    assert.match(said, /\nPKCS#11 at \S+\/door, process \d+\n {2}slot 1 +token SA52_P1, serial number 500409014\n/)
+  }
+  assert.match((await pedserver(['-mode', 'show', '-state', state])).stdout, /PED: +moonlet ped\n/)
+  // The Backup HSM is left to lunacm, which shares the rest with the door.
+  const page = await lunacm(['--state', state], { input: 'role login -n co -p Crypto0fficer\nslot list\n' })
+  assert.is(page.code, 0, page.stdout + page.stderr)
+  assert.match(page.stdout, /500409014[\s\S]*G5Backup/)
+  const env = await moonlet(['env', '--state', state, '--library', 'moonlet.so'])
+  assert.ok(env.stdout.includes(`export MOONLET_PKCS11='${door}'\n`), env.stdout)
+
+  const again = await moonlet(['up', file])
+  assert.is(again.code, 0, again.stderr)
+  assert.not.match(again.stderr, 'starting')
+  const down = await moonlet(['down', '--state', state])
+  assert.match(
+    down.stdout,
+    /^ended PKCS#11 door, .*\nended network, .*\nended backup, .*\nended pedserver, .*\nended PED, process \d+\n$/,
+  )
+  assert.not.ok(existsSync(door))
+  assert.is((await moonlet(['down', '--state', state])).stdout, 'Nothing runs.\n')
+})
+
+test('a PKCS#11 door of no workstation, and a PED apart that no pedserver has', async () => {
+  for (const [text, message] of [
+    ['[pkcs11]\nworkstation = "shed"\n', 'pkcs11.workstation names no workstation of this lab: shed'],
+    ['[pkcs11]\nbackup = 1\n', 'pkcs11.backup must be'],
+  ] as const) {
+    const { file, state } = labFile((lab) => `${lab}\n${text}`)
+    assert.match((await moonlet(['up', file])).stderr, message)
+    assert.not.ok(existsSync(state))
+  }
+  const { file } = labFile((lab) => lab.replace(/\[ped\][\s\S]*/, '[ped]\napart = true\n'))
+  assert.match((await moonlet(['up', file])).stderr, 'ped.apart needs a pedserver: ped.listen')
 })
 
 test('faults and latency of the file: the power goes at the operation that it names', async () => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { displayOn, pedAtLine, pedAtSocket, StreamTerminal } from '../../lab/index.js'
+import { tellStarter } from '../background.js'
 import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder, UsageError } from '../command-line.js'
 import { type LoggedEvent, openEventLog, readLogLevel } from '../event-log.js'
 import type { CliCommand } from '../program.js'
@@ -76,6 +77,7 @@ Options:
         values.serial === undefined ? 'The PED waits for a pedserver.\n' : `The PED is at ${values.serial}.\n`,
       )
       io.expectSignal()
+      tellStarter()
       if (!signal.aborted) await once(signal, 'abort')
       await plug.close()
       return 0

@@ -23,8 +23,8 @@ Serves the slots of a workstation to programs that use PKCS#11, until it is
 ended (Ctrl-C), on a Unix socket that only you can open. The library that
 programs load is p11-kit's own client (Debian: package p11-kit-modules):
 
-  export P11_KIT_SERVER_ADDRESS=unix:path=STATE/pkcs11/socket
-  pkcs11-tool --module p11-kit-client.so -L
+  eval "$(moonlet env)"
+  pkcs11-tool --module "$PKCS11_MODULE_PATH" -L
 
 Every connection is an application of its own: log-ins, sessions and session
 objects end with it. The PIN is the password of the Crypto Officer, or on a
@@ -44,6 +44,8 @@ Options:
   --rules FILE        operator rules for the PED, looked at before the lab's own
   --by-hand           leave the lab's own rules out
   --local-ped HSM     plug the PED into this HSM's own connector
+  --no-backup         leave the Backup HSM to others: one program at a time has a
+                      USB device
   --ntls DIR          reach Network HSMs over NTLS, as 'lunacm --ntls' does
   --usb HOST[:PORT]   a Backup HSM is plugged in at this USB/IP server
   --log-level LEVEL   what is printed: error, warn, info (the default) or debug
@@ -62,6 +64,7 @@ Options:
           rules: { type: 'string' },
           'by-hand': { type: 'boolean' },
           'local-ped': { type: 'string' },
+          'no-backup': { type: 'boolean' },
           ntls: { type: 'string' },
           usb: { type: 'string', multiple: true },
           'log-level': { type: 'string' },
@@ -82,6 +85,7 @@ Options:
       rules: values.rules,
       byHand: values['by-hand'],
       localPed: values['local-ped'],
+      without: values['no-backup'] ? ('backup' as const) : undefined,
       pedScreen: (line: string) => io.stderr.write(`${line}\n`),
       ntls: values.ntls === undefined ? undefined : clientFolder(values.ntls, values, io.env),
       usb: values.usb?.map(readUsbAddress),

@@ -7,13 +7,15 @@ import {
   type LabFile,
   type LabSlot,
   labStatus,
+  runningPed,
   runningPedServer,
+  runningPkcs11,
   shownSlots,
   useLab,
 } from '../../lab/index.js'
 import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder } from '../command-line.js'
 import type { CliCommand } from '../program.js'
-import { serverPlace, slotLines } from '../views.js'
+import { pkcs11Lines, serverPlace, slotLines } from '../views.js'
 
 export const status: CliCommand = {
   name: 'status',
@@ -46,12 +48,23 @@ Options:
       return [
         `Lab in ${stateDir}, made by ${lab.file.madeBy}`,
         ...hsms.flatMap(hsmLines),
-        ...fileLines(lab.file, hsms, keys, await runningPedServer(stateDir)),
+        ...fileLines(lab.file, hsms, keys, await running(stateDir)),
       ]
     })
     io.stdout.write(`${lines.join('\n')}\n`)
     return 0
   },
+}
+
+interface Running {
+  readonly pedServer: Awaited<ReturnType<typeof runningPedServer>>
+  readonly ped: Awaited<ReturnType<typeof runningPed>>
+  readonly door: Awaited<ReturnType<typeof runningPkcs11>>
+}
+
+async function running(stateDir: string): Promise<Running> {
+  const [pedServer, ped, door] = [runningPedServer(stateDir), runningPed(stateDir), runningPkcs11(stateDir)]
+  return { pedServer: await pedServer, ped: await ped, door: await door }
 }
 
 /** Client generation of each persona. */
@@ -114,7 +127,7 @@ function fileLines(
   { views, ped, challenge }: LabFile,
   hsms: readonly HsmStatus[],
   keys: readonly KeyStatus[],
-  pedServer: Awaited<ReturnType<typeof runningPedServer>>,
+  { pedServer, ped: apart, door }: Running,
 ): string[] {
   return [
     ...views.flatMap((view) => [
@@ -125,7 +138,9 @@ function fileLines(
     '',
     `PED: answers at ${ped.addresses.join(', ')}, port ${ped.port}`,
     ...(pedServer ? [`  pedserver at ${pedServer.host} port ${pedServer.port}, process ${pedServer.pid}`] : []),
+    ...(apart ? [`  in a process of its own, 'moonlet ped', process ${apart.pid}`] : []),
     ...keys.map(({ name, label, state }) => `  ${name.padEnd(18)} ${state.padEnd(13)} ${label}`.trimEnd()),
+    ...pkcs11Lines(door),
     ...(challenge ? ['', `Crypto Officers' challenge, as it was made: ${challenge.secret}`] : []),
   ]
 }

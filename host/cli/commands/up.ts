@@ -4,7 +4,9 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import {
   bringUp,
-  type DescribedService,
+  type DescribedAppliance,
+  type DescribedPed,
+  type DescribedPkcs11,
   enrol,
   LAB_FILE,
   type LabDescription,
@@ -16,7 +18,9 @@ import {
   planOf,
   readDescription,
   readLabFile,
+  runningPed,
   runningPedServer,
+  runningPkcs11,
   runningServers,
   STANDARD_LAB,
 } from '../../lab/index.js'
@@ -24,7 +28,7 @@ import { startInBackground } from '../background.js'
 import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder } from '../command-line.js'
 import type { CliCommand, CliIo } from '../program.js'
 import { runningLines } from '../views.js'
-import { stopAll } from './down.js'
+import { runningProcesses, stopAll } from './down.js'
 import { readFiles } from './import.js'
 
 const MOONLET = fileURLToPath(new URL('../moonlet.js', import.meta.url))
@@ -43,8 +47,8 @@ export const up: CliCommand = {
 
 Makes the lab that the file describes, if it is not there yet, and starts what the
 file says is to run: the appliance of the Network HSMs, what lends the Backup HSMs
-out, the PED's server. Each is a process in the background; its workstations are
-made NTLS clients of them. Prints what is where. Without a file: the lab in the
+out, the PED's server, the door for PKCS#11 programs ('moonlet env'). Each is a
+process in the background; its workstations are made NTLS clients of them. Prints what is where. Without a file: the lab in the
 state folder, or the one of 'moonlet up --example'.
 
 Then 'lunacm', 'vtl', 'pedserver' and 'moonlet lunash' find it by the state folder.
@@ -129,12 +133,12 @@ async function make(stateDir: string, { description, content }: Wanted, io: CliI
 async function start(
   stateDir: string,
   file: LabFile,
-  { appliance, rbs, usb, ped, workstation }: LabDescription,
+  { appliance, rbs, usb, ped, workstation, pkcs11 }: LabDescription,
   io: CliIo,
 ): Promise<void> {
   const logs = join(stateDir, 'logs')
   await makeFolders(logs, { mode: 0o700 })
-  const before = await runningServers(stateDir)
+  const [before, old] = [await runningServers(stateDir), await runningProcesses(stateDir)]
   const rules = ped?.rules === undefined ? [] : ['--rules', ped.rules]
   const run = async (name: string, program: string, args: readonly string[]): Promise<void> => {
     if (io.signal.aborted) throw new LabError('LAB_CANCELLED', 'given up')
@@ -146,33 +150,29 @@ async function start(
   const service = async (
     words: readonly [string, ...string[]],
     kind: 'network' | 'backup',
-    wish: DescribedService | undefined,
+    wish: DescribedAppliance | undefined,
   ): Promise<void> => {
     const served = new Set(file.hsms.filter((hsm) => hsm.kind === kind).map((hsm) => hsm.name))
     if (!wish || before.some(({ hsms }) => [...hsms.values()].some((hsm) => served.has(hsm)))) return
-    const { listen, 'key-log': keyLog } = wish
+    const { listen, 'key-log': keyLog, 'ped-listen': pedListen } = wish
     const options = [
       ...(listen === undefined ? [] : ['--listen', listen]),
+      ...(pedListen === undefined ? [] : ['--ped-listen', pedListen]),
       ...(keyLog === undefined ? [] : ['--key-log', keyLog]),
     ]
     await run(words[0], MOONLET, [...words, ...options])
   }
   try {
     // The PED first: whoever comes later may ask for it.
+    if (ped?.apart && !(await runningPed(stateDir))) await run('ped', MOONLET, ['ped'])
     if (ped?.listen !== undefined && !(await runningPedServer(stateDir))) {
-      const [, host = '', port = ''] = /^(.+):(\d+)$/.exec(ped.listen) ?? []
-      const idle = ped.idle === undefined ? [] : ['-idletimeout', String(ped.idle)]
+      const log = ['-logfilename', join(logs, 'pedserver.jsonl')]
       await run('pedserver', PEDSERVER, [
         '-mode',
         'start',
         '--foreground',
-        '-logfilename',
-        join(logs, 'pedserver.jsonl'),
-        '-ip',
-        host.replace(/^\[(.*)\]$/, '$1'),
-        '-port',
-        port,
-        ...idle,
+        ...log,
+        ...pedServerOptions(ped.listen, ped),
       ])
     }
     await service(['appliance'], 'network', appliance)
@@ -183,17 +183,32 @@ async function start(
       const left = workstation.find(({ name }) => name === view.name)?.register === false
       if (!left && servers.length > 0) await enrol(stateDir, view, servers)
     }
+    // The last one: what it shows has to be there.
+    if (pkcs11 && !(await runningPkcs11(stateDir))) await run('pkcs11', MOONLET, ['pkcs11', ...doorOptions(pkcs11)])
   } catch (error) {
-    const old = new Set(before.map((one) => one.process))
-    await stopAll(stateDir, ({ process: pid }) => !old.has(pid))
+    await stopAll(stateDir, (pid) => !old.has(pid))
     throw error
   }
+}
+
+function pedServerOptions(listen: string, { idle }: DescribedPed): string[] {
+  const [, host = '', port = ''] = /^(.+):(\d+)$/.exec(listen) ?? []
+  const address = ['-ip', host.replace(/^\[(.*)\]$/, '$1'), '-port', port]
+  return [...address, ...(idle === undefined ? [] : ['-idletimeout', String(idle)])]
+}
+
+function doorOptions({ listen, workstation, backup }: DescribedPkcs11): string[] {
+  return [
+    ...(listen === undefined ? [] : ['--listen', listen]),
+    ...(workstation === undefined ? [] : ['--view', workstation]),
+    ...(backup ? [] : ['--no-backup']),
+  ]
 }
 
 function planned(stateDir: string, { description, content }: Wanted): string {
   const isThere = existsSync(join(stateDir, LAB_FILE))
   const { hsms, views } = planOf(description)
-  const { appliance, rbs, usb, ped, workstation } = description
+  const { appliance, rbs, usb, ped, workstation, pkcs11 } = description
   const lines = [
     `${isThere ? 'Lab that is there' : 'To be made'}: ${stateDir}`,
     ...(content === undefined
@@ -207,10 +222,12 @@ function planned(stateDir: string, { description, content }: Wanted): string {
           ({ name, slots }) => `  ${name.padEnd(12)} workstation with slot ${slots.map(({ slot }) => slot).join(', ')}`,
         )),
     'To be started, unless it runs:',
+    ...(ped?.apart ? ['  PED          in a process of its own'] : []),
     ...(ped?.listen === undefined ? [] : [`  pedserver    at ${ped.listen}`]),
     ...(appliance ? [`  appliance    at ${appliance.listen ?? 'the address that it has'}`] : []),
     ...(rbs ? [`  rbs          at ${rbs.listen ?? 'the address that it has'}`] : []),
     ...(usb ? [`  usb          at ${usb.listen ?? 'the address that it has'}`] : []),
+    ...(pkcs11 ? [`  pkcs11       at ${pkcs11.listen ?? 'pkcs11/socket in the state folder'}`] : []),
     ...workstation.filter(({ register }) => register === false).map(({ name }) => `  ${name}: to be registered by you`),
   ]
   return `${lines.join('\n')}\n`

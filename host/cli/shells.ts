@@ -1,0 +1,16 @@
+/** Shells whose words we write. */
+export const SHELLS = ['sh', 'fish', 'powershell'] as const
+export type Shell = (typeof SHELLS)[number]
+
+/** A line that sets a variable for the shell and the programs that it starts, whatever characters the value has. */
+export function assignment(shell: Shell, name: string, value: string): string {
+  switch (shell) {
+    case 'sh':
+      return `export ${name}='${value.replaceAll("'", `'\\''`)}'`
+    case 'fish':
+      return `set -gx ${name} '${value.replace(/[\\']/g, '\\$&')}'`
+    case 'powershell':
+      // Its typographic single quotes end a text just as the plain one does.
+      return `$env:${name} = '${value.replace(/['\u2018-\u201b]/g, '$&$&')}'`
+  }
+}
