@@ -1,7 +1,7 @@
 // Attributes on the RPC. In this house a value has the bytes of a caller on a 64-bit little-endian computer, whatever its kind.
 
 import { FrameError } from '../client/index.js'
-import type { Codec, RpcReader, RpcWriter } from './codec.js'
+import { type Codec, LIBRARY, type RpcReader, type RpcWriter } from './codec.js'
 
 /** How p11-kit carries the values of a type. */
 export type AttributeKind = 'byte' | 'ulong' | 'date' | 'mechanisms' | 'template' | 'bytes'
@@ -27,6 +27,12 @@ export function kindOf(type: number): AttributeKind {
   if (DATES.has(type)) return 'date'
   if (TEMPLATES.has(type)) return 'template'
   return type === ALLOWED_MECHANISMS ? 'mechanisms' : 'bytes'
+}
+
+/** Our own library sends the caller's bytes as they are, unless there are pointers among them. */
+function kindFrom(type: number, { offered }: RpcReader): AttributeKind {
+  const kind = kindOf(type)
+  return offered === LIBRARY && kind !== 'template' ? 'bytes' : kind
 }
 
 /** Bytes of a CK_ULONG, a CK_ATTRIBUTE and a CK_DATE of the caller. */
@@ -85,7 +91,7 @@ function cut(value: Uint8Array, length: number): Uint8Array {
 type Value = Uint8Array | { readonly missing: number }
 
 function readValue(reader: RpcReader, type: number, length: number, depth: number): Value {
-  const kind = kindOf(type)
+  const kind = kindFrom(type, reader)
   if (kind === 'byte') return cut(Uint8Array.of(reader.u8()), length)
   if (kind === 'ulong') return cut(ulongBytes(reader.ulong()), length)
   if (kind === 'mechanisms') {
@@ -124,7 +130,7 @@ function writeAnswer(writer: RpcWriter, { type, value }: AttributeAnswer): void 
   if (value === undefined) return
   const known = value instanceof Uint8Array ? value : undefined
   writer.u32(value instanceof Uint8Array ? value.length : value.missing)
-  const kind = kindOf(type)
+  const kind = writer.offered === LIBRARY ? 'bytes' : kindOf(type)
   if (kind === 'byte') writer.u8(known?.[0] ?? 0)
   else if (kind === 'ulong') writer.ulong((known && ulongFrom(known)) ?? 0)
   else if (kind === 'mechanisms') writeNumbers(writer, known ?? new Uint8Array(0))

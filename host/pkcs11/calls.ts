@@ -20,7 +20,7 @@ export interface AnyCall {
   readonly reply: { readonly signature: string }
 }
 
-function call<Request, Reply>(
+export function call<Request, Reply>(
   id: number,
   name: string,
   request: Codec<Request>,

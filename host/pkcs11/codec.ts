@@ -4,6 +4,8 @@ import { FrameError, Reader, Writer } from '../client/index.js'
 
 /** CK_UNAVAILABLE_INFORMATION: all ones. Numbers above 2^53 lose their low bits here; nothing has such a handle or size. */
 export const UNAVAILABLE = 2 ** 64
+/** What our own library offers as its version, and is answered: no p11-kit will ever have so high a one. */
+export const LIBRARY = 0x55
 /** A length that stands for a null pointer. */
 export const NULL_LENGTH = 0xffffffff
 /** What lengths stay below. */

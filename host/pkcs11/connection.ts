@@ -2,6 +2,7 @@
 
 import type { Duplex } from 'node:stream'
 import type { SlotSource } from '../client/index.js'
+import { LIBRARY } from './codec.js'
 import { type OnFault, Pkcs11Module } from './module.js'
 import { HEAD, type Head, RPC_VERSION, readHead } from './rpc.js'
 
@@ -26,7 +27,7 @@ export async function serveClient(stream: Duplex, options: ConnectionOptions): P
     const [offered = 0] = (await link.read(1)) ?? []
     // The stream has ended before it began: a client that only looks whether somebody listens.
     if (!link.begun) return { calls }
-    await link.write(Uint8Array.of(Math.min(offered, RPC_VERSION)))
+    await link.write(Uint8Array.of(offered === LIBRARY ? LIBRARY : Math.min(offered, RPC_VERSION)))
     module = new Pkcs11Module(options.slots, offered, options.onFault)
     for (;;) {
       const message = await nextMessage(link)

@@ -39,8 +39,8 @@ function numbers(list: readonly number[], room: Room): readonly number[] | Missi
   return list.length <= room.capacity ? list : { missing: list.length }
 }
 
-function firmware({ profile }: TokenStatus): Version {
-  return { major: profile >>> 24, minor: (profile >>> 16) & 0xff }
+export function firmware({ profile }: TokenStatus): Version & { readonly patch: number } {
+  return { major: profile >>> 24, minor: (profile >>> 16) & 0xff, patch: (profile >>> 8) & 0xff }
 }
 
 const NO_VERSION: Version = { major: 0, minor: 0 }

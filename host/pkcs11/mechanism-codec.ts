@@ -2,7 +2,7 @@
 
 import * as protocol from '../../assembly/protocol.js'
 import { FrameError } from '../client/index.js'
-import type { Codec, RpcReader, RpcWriter } from './codec.js'
+import { type Codec, LIBRARY, RpcReader, type RpcWriter } from './codec.js'
 import { CKR, Pkcs11Error } from './errors.js'
 
 /** A parameter, by the C structure that it has. Lengths in bytes unless they are said to be bits. */
@@ -74,14 +74,27 @@ const NEWER: ReadonlySet<number> = new Set([
 /** Those that it refuses in every version, up to 0.26.4. */
 const NEVER: ReadonlySet<number> = new Set([CKM_AES_KEY_WRAP, CKM_AES_KEY_WRAP_KWP, CKM_LUNA_AES_KW, CKM_LUNA_AES_KWP])
 
-/** Whether a p11-kit client passes this mechanism on. What it does not is left out of the list, as it would leave it out itself. */
+/** Whether the client passes this mechanism on: our own library does with all. What p11-kit's does not is left out of the list, as it would leave it out itself. */
 export function passes(type: number, offered: number): boolean {
-  return !NEVER.has(type) && (offered > 0 || !NEWER.has(type))
+  return offered === LIBRARY || (!NEVER.has(type) && (offered > 0 || !NEWER.has(type)))
 }
 
 /** The form of a mechanism's parameter; those that are not known to have one have none. */
 export function formOf(type: number): Form {
   return FORMS.get(type) ?? 'none'
+}
+
+/**
+ * The fields of the C structure that a parameter has, for our own library, which takes it apart into what `readParameter` reads: u = a
+ * CK_ULONG, p = pointer and length, q = length and pointer, c and d = 16 and 8 bytes in place, b = two CK_BBOOLs. Empty: its bytes alone.
+ */
+export const PARAMETER_LAYOUTS: Readonly<Record<Form, string>> = {
+  none: '',
+  iv: '',
+  counter: 'uc',
+  gcm: 'pupu',
+  pss: 'uuu',
+  oaep: 'uuup',
 }
 
 /** The client passes NULL for the whole mechanism, to end an operation. */
@@ -142,6 +155,22 @@ function writeParameter(writer: RpcWriter, parameter: Parameter): void {
   }
 }
 
+/** How our own library sends a parameter: there is none, the bytes of a structure without pointers, or its fields one by one. */
+const OWN = { absent: 0, bytes: 1, fields: 2 } as const
+
+/** @throws Pkcs11Error MECHANISM_PARAM_INVALID: it is not of the mechanism's form; FrameError FRAME_MALFORMED */
+function readOwn(reader: RpcReader, form: Form): Parameter | undefined {
+  const how = reader.u8()
+  if (how === OWN.absent) return form === 'none' ? { form } : undefined
+  const bytes = filled(reader.array())
+  if (how === OWN.bytes && form === 'iv') return { form, iv: bytes }
+  if (how !== OWN.fields || PARAMETER_LAYOUTS[form] === '') throw new Pkcs11Error(CKR.MECHANISM_PARAM_INVALID)
+  const fields = new RpcReader(bytes, reader.offered)
+  const parameter = readParameter(fields, form)
+  fields.end()
+  return parameter
+}
+
 /** @throws FrameError FRAME_MALFORMED; Pkcs11Error MECHANISM_INVALID where bytes follow that no form of ours has */
 export const mechanism: Codec<CkMechanism> = {
   signature: 'M',
@@ -149,6 +178,7 @@ export const mechanism: Codec<CkMechanism> = {
     const type = reader.u32()
     if (type === CANCEL) return { type, parameter: undefined }
     const form = formOf(type)
+    if (reader.offered === LIBRARY) return { type, parameter: readOwn(reader, form) }
     if (reader.offered >= PRESENCE) {
       if (form === 'none') return { type, parameter: { form } }
       const present = reader.u8()

@@ -2,6 +2,7 @@
 
 import type { SlotSource } from '../client/index.js'
 import { Application } from './application.js'
+import { caHandlers } from './ca-handlers.js'
 import { calls } from './calls.js'
 import { cryptoHandlers } from './crypto-handlers.js'
 import { CKR, ckrOfError, Pkcs11Error } from './errors.js'
@@ -12,7 +13,10 @@ import { checkSignature, encodeFailure, openBody } from './rpc.js'
 import { sessionHandlers } from './session-handlers.js'
 
 const HANDLERS: ReadonlyMap<number, Handler> = new Map(
-  [...generalHandlers, ...sessionHandlers, ...objectHandlers, ...cryptoHandlers].map((one) => [one.call.id, one]),
+  [...generalHandlers, ...sessionHandlers, ...objectHandlers, ...cryptoHandlers, ...caHandlers].map((one) => [
+    one.call.id,
+    one,
+  ]),
 )
 
 /** A failure that no program is to blame for; what it was goes to whoever runs the door. */

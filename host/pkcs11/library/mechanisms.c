@@ -1,0 +1,132 @@
+// Parameters of mechanisms. A structure of known layout is taken apart, what its pointers point to comes along; the bytes of any other
+// parameter travel as they are.
+#include <string.h>
+
+#include "library.h"
+
+enum { ABSENT = 0, AS_BYTES = 1, BY_LAYOUT = 2 };
+
+// CK_GCM_PARAMS before PKCS#11 2.40 had no field for the bits of the IV.
+#define OLD_GCM "pupu"
+#define OLD_GCM_LENGTH 40
+
+static const char *layout_of(CK_MECHANISM_TYPE type) {
+  for (size_t i = 0; moonlet_layouts[i].layout != NULL; i++) {
+    if (moonlet_layouts[i].mechanism == type)
+      return moonlet_layouts[i].layout;
+  }
+  return NULL;
+}
+
+static size_t size_of(char field) {
+  switch (field) {
+  case 'p':
+  case 'q':
+    return 16;
+  case 'c':
+    return 16;
+  default:
+    return 8;
+  }
+}
+
+static size_t layout_size(const char *layout) {
+  size_t size = 0;
+  for (; *layout != '\0'; layout++)
+    size += size_of(*layout);
+  return size;
+}
+
+static CK_ULONG ulong_at(const uint8_t *at) {
+  CK_ULONG value;
+  memcpy(&value, at, sizeof value);
+  return value;
+}
+
+static const void *pointer_at(const uint8_t *at) {
+  const void *value;
+  memcpy(&value, at, sizeof value);
+  return value;
+}
+
+static void put_array_at(Writer *writer, const uint8_t *pointer, const uint8_t *length) {
+  CK_ULONG count = ulong_at(length);
+  const void *bytes = pointer_at(pointer);
+  if (bytes == NULL && count > 0)
+    writer->ckr = CKR_MECHANISM_PARAM_INVALID;
+  else
+    put_array(writer, bytes, count);
+}
+
+// u = a CK_ULONG, p = pointer and length, q = length and pointer, c and d = 16 and 8 bytes in place, b = two CK_BBOOLs and a hole.
+static void put_field(Writer *writer, char field, const uint8_t *at) {
+  switch (field) {
+  case 'u':
+    put_u64(writer, ulong_at(at));
+    break;
+  case 'p':
+    put_array_at(writer, at, at + 8);
+    break;
+  case 'q':
+    put_array_at(writer, at + 8, at);
+    break;
+  case 'b':
+    put_u8(writer, at[0]);
+    put_u8(writer, at[1]);
+    break;
+  default:
+    put_array(writer, at, size_of(field));
+  }
+}
+
+static void put_layout(Writer *writer, const char *layout, const CK_MECHANISM *mechanism) {
+  const uint8_t *at = mechanism->pParameter;
+  bool old_gcm = strcmp(layout, OLD_GCM) == 0 && mechanism->ulParameterLen == OLD_GCM_LENGTH;
+  if (mechanism->ulParameterLen != layout_size(layout) && !old_gcm) {
+    writer->ckr = CKR_MECHANISM_PARAM_INVALID;
+    return;
+  }
+  if (old_gcm) {
+    put_field(writer, 'p', at);
+    put_u64(writer, ulong_at(at + 8) * 8);
+    put_field(writer, 'p', at + 16);
+    put_field(writer, 'u', at + 32);
+    return;
+  }
+  for (; *layout != '\0'; layout++) {
+    put_field(writer, *layout, at);
+    at += size_of(*layout);
+  }
+}
+
+void put_mechanism(Writer *writer, const CK_MECHANISM *mechanism, bool init) {
+  if (mechanism == NULL) {
+    if (!init)
+      writer->ckr = CKR_ARGUMENTS_BAD;
+    put_u32(writer, CANCEL);
+    return;
+  }
+  if (mechanism->mechanism >= CANCEL) {
+    writer->ckr = CKR_MECHANISM_INVALID;
+    return;
+  }
+  put_u32(writer, (uint32_t)mechanism->mechanism);
+  if (mechanism->pParameter == NULL || mechanism->ulParameterLen == 0) {
+    put_u8(writer, ABSENT);
+    return;
+  }
+  const char *layout = layout_of(mechanism->mechanism);
+  if (layout == NULL) {
+    put_u8(writer, AS_BYTES);
+    put_array(writer, mechanism->pParameter, mechanism->ulParameterLen);
+    return;
+  }
+  Writer inner = {.length = 0};
+  put_layout(&inner, layout, mechanism);
+  put_u8(writer, BY_LAYOUT);
+  if (inner.ckr != CKR_OK)
+    writer->ckr = inner.ckr;
+  else
+    put_array(writer, inner.bytes, inner.length);
+  writer_free(&inner);
+}
