@@ -130,6 +130,18 @@ export function text(length: number): Codec<string> {
   }
 }
 
+/** Bytes of a field of fixed length. */
+export function fixed(length: number): Codec<Uint8Array> {
+  return {
+    signature: 's',
+    read: (reader) => {
+      if (reader.u32() !== length) throw malformed(`a field of ${length} bytes has another length`)
+      return reader.view(length)
+    },
+    write: (writer, value) => writer.u32(length).fixed(value, length),
+  }
+}
+
 export const cstring: Codec<string> = {
   signature: 'z',
   read: (reader) => decoder.decode(reader.array() ?? new Uint8Array(0)),

@@ -35,7 +35,7 @@ const TOKEN_FLAGS = {
 
 const DONT_BLOCK = 1
 
-function numbers(list: readonly number[], room: Room): readonly number[] | Missing {
+export function numbers(list: readonly number[], room: Room): readonly number[] | Missing {
   return list.length <= room.capacity ? list : { missing: list.length }
 }
 

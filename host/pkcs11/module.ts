@@ -2,7 +2,9 @@
 
 import type { SlotSource } from '../client/index.js'
 import { Application } from './application.js'
-import { caHandlers } from './ca-handlers.js'
+import { caContainerHandlers } from './ca-containers.js'
+import { caHsmHandlers } from './ca-hsm.js'
+import { caObjectHandlers } from './ca-objects.js'
 import { calls } from './calls.js'
 import { cryptoHandlers } from './crypto-handlers.js'
 import { CKR, ckrOfError, Pkcs11Error } from './errors.js'
@@ -13,10 +15,15 @@ import { checkSignature, encodeFailure, openBody } from './rpc.js'
 import { sessionHandlers } from './session-handlers.js'
 
 const HANDLERS: ReadonlyMap<number, Handler> = new Map(
-  [...generalHandlers, ...sessionHandlers, ...objectHandlers, ...cryptoHandlers, ...caHandlers].map((one) => [
-    one.call.id,
-    one,
-  ]),
+  [
+    ...generalHandlers,
+    ...sessionHandlers,
+    ...objectHandlers,
+    ...cryptoHandlers,
+    ...caHsmHandlers,
+    ...caObjectHandlers,
+    ...caContainerHandlers,
+  ].map((one) => [one.call.id, one]),
 )
 
 /** A failure that no program is to blame for; what it was goes to whoever runs the door. */

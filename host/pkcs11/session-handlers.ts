@@ -1,7 +1,7 @@
 // Sessions and log-ins (PKCS#11 2.40 §5.6), and the token's random numbers.
 
 import * as protocol from '../../assembly/protocol.js'
-import { concat, TokenError } from '../client/index.js'
+import { concat, type Slot, TokenError } from '../client/index.js'
 import type { Application } from './application.js'
 import { calls } from './calls.js'
 import type { Bytes } from './codec.js'
@@ -25,7 +25,8 @@ const RANDOM_MOST = 4096
 /** More random bytes than this are no request of a program. */
 const RANDOM_LIMIT = 1024 * 1024
 
-function roleOf({ slot }: Session, user: number): number {
+/** The role of a CKU_… in a slot. @throws Pkcs11Error USER_TYPE_INVALID; OPERATION_NOT_INITIALIZED: a log-in for one operation */
+export function roleIn(slot: Slot, user: number): number {
   const admin = slot.partition === protocol.ADMIN_PARTITION
   if (user === CKU_SO) return admin ? protocol.ROLE_SO : protocol.ROLE_PARTITION_SO
   if (user === CKU_USER) return protocol.ROLE_CRYPTO_OFFICER
@@ -42,7 +43,7 @@ const isSo = (role: number | undefined): boolean =>
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** A PIN as text; the token asks its PED where there is none. @throws Pkcs11Error PIN_INVALID */
-function pinText(pin: Bytes): string {
+export function pinText(pin: Bytes): string {
   try {
     return decoder.decode(given(pin))
   } catch (cause) {
@@ -51,7 +52,7 @@ function pinText(pin: Bytes): string {
   }
 }
 
-async function roleNow(session: Session): Promise<number | undefined> {
+export async function roleNow(session: Session): Promise<number | undefined> {
   return (await session.client.sessionInfo(session.token)).role
 }
 
@@ -68,7 +69,7 @@ async function open(app: Application, [id, flags]: readonly [number, number]): P
 }
 
 async function login(session: Session, user: number, pin: Bytes, app: Application): Promise<void> {
-  const role = roleOf(session, user)
+  const role = roleIn(session.slot, user)
   if (isSo(role) && app.sessionsOn(session.slot.id).some(({ readWrite }) => !readWrite)) {
     throw new Pkcs11Error(CKR.SESSION_READ_ONLY_EXISTS)
   }

@@ -110,6 +110,14 @@ typedef struct {
   CK_BYTE secondaryAuthMech;
 } CA_ROLE_STATE;
 
+// One object of CA_MigrateKeys: what it is, and what became of it.
+typedef struct {
+  CK_ULONG objectType;
+  CK_OBJECT_HANDLE sourceHandle;
+  CK_OBJECT_HANDLE targetHandle;
+  CK_RV rv;
+} CK_OBJECT_MIGRATION_DATA;
+
 #define CKR_OK 0x000UL
 #define CKR_HOST_MEMORY 0x002UL
 #define CKR_FUNCTION_FAILED 0x006UL

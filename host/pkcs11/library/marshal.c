@@ -95,12 +95,12 @@ static CK_RV put_request(Writer *writer, const Call *call, const Argument *argum
   return writer->ckr;
 }
 
-// The place for a result that came: what was asked for in the request.
-static const Argument *place_of(const Call *call, const Argument *arguments, const char *wanted) {
+// The place for a result that came: where the request had room of its kind, the `nth` of them.
+static const Argument *place_of(const Call *call, const Argument *arguments, const char *wanted, size_t nth) {
   Letters letters = {call->request};
   char value[3];
   for (size_t i = 0; next_value(&letters, value); i++) {
-    if (is(value, wanted))
+    if (is(value, wanted) && nth-- == 0)
       return &arguments[i];
   }
   return NULL;
@@ -159,14 +159,15 @@ static CK_RV get_values(Reader *reader, const Call *call, const Argument *argume
   Letters letters = {call->reply};
   char value[3];
   CK_RV result = CKR_OK;
+  size_t lists = 0;
   while (result != CKR_DEVICE_ERROR && next_value(&letters, value)) {
     CK_RV ckr = CKR_OK;
     if (is(value, "ay"))
-      ckr = get_room(reader, place_of(call, arguments, "fy"), 1);
+      ckr = get_room(reader, place_of(call, arguments, "fy", 0), 1);
     else if (is(value, "au"))
-      ckr = get_room(reader, place_of(call, arguments, "fu"), 8);
+      ckr = get_room(reader, place_of(call, arguments, "fu", lists++), 8);
     else if (is(value, "aA")) {
-      const Argument *place = place_of(call, arguments, "fA");
+      const Argument *place = place_of(call, arguments, "fA", 0);
       ckr = place != NULL && get_attributes(reader, place->out, place->number) ? CKR_OK : CKR_DEVICE_ERROR;
     } else if (is(value, "s"))
       ckr = get_field(reader, &arguments[count++]);

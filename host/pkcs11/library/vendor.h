@@ -7,7 +7,61 @@
 // clang-format off
 #define CA_FUNCTIONS(F) \
   F(CA_GetFirmwareVersion, (CK_SLOT_ID, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR)) \
-  F(CA_GetSessionInfo, (CK_SESSION_HANDLE, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR))
+  F(CA_GetSessionInfo, (CK_SESSION_HANDLE, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR)) \
+  F(CA_GetTime, (CK_SESSION_HANDLE, CK_ULONG_PTR)) \
+  F(CA_TimeSync, (CK_SESSION_HANDLE, CK_ULONG)) \
+  F(CA_InitAudit, (CK_SLOT_ID slot, CK_UTF8CHAR_PTR pin, CK_ULONG length, CK_UTF8CHAR_PTR label)) \
+  F(CA_LogExternal, (CK_SLOT_ID, CK_SESSION_HANDLE, CK_BYTE_PTR, CK_ULONG)) \
+  F(CA_GetObjectHandle, (CK_SLOT_ID slot, CK_ULONG container, CK_BYTE_PTR ouid, CK_ULONG_PTR type, CK_ULONG_PTR object)) \
+  F(CA_GetObjectUID, (CK_SLOT_ID slot, CK_ULONG container, CK_ULONG type, CK_ULONG object, CK_BYTE_PTR ouid)) \
+  F(CA_GetTokenObjectHandle, (CK_SLOT_ID slot, CK_BYTE_PTR ouid, CK_ULONG_PTR type, CK_ULONG_PTR object)) \
+  F(CA_GetTokenObjectUID, (CK_SLOT_ID slot, CK_ULONG type, CK_ULONG object, CK_BYTE_PTR ouid)) \
+  F(CA_DestroyMultipleObjects, (CK_SESSION_HANDLE session, CK_ULONG count, CK_ULONG_PTR objects, CK_ULONG_PTR index)) \
+  F(CA_CloneObject, (CK_SESSION_HANDLE, CK_SESSION_HANDLE, CK_ULONG, CK_OBJECT_HANDLE, CK_ULONG_PTR)) \
+  F(CA_ClonePrivateKey, (CK_SESSION_HANDLE, CK_SESSION_HANDLE, CK_OBJECT_HANDLE, CK_ULONG_PTR)) \
+  F(CA_MigrateKeys, (CK_SESSION_HANDLE source, CK_SESSION_HANDLE target, CK_FLAGS flags, CK_ULONG count, \
+    CK_OBJECT_MIGRATION_DATA *objects)) \
+  F(CA_CloneMofN, (CK_SESSION_HANDLE session, CK_SESSION_HANDLE primary, CK_VOID_PTR reserved)) \
+  F(CA_DuplicateMofN, (CK_SESSION_HANDLE)) \
+  F(CA_FactoryReset, (CK_SLOT_ID, CK_FLAGS)) \
+  F(CA_Zeroize, (CK_SLOT_ID, CK_FLAGS)) \
+  F(CA_PerformSelfTest, (CK_SLOT_ID, CK_ULONG, CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR)) \
+  F(CA_SetTokenCertificateSignature, (CK_SESSION_HANDLE, CK_ULONG, CK_ULONG, CK_ATTRIBUTE_PTR, CK_ULONG, CK_BYTE_PTR, \
+    CK_ULONG)) \
+  F(CA_MTKRestore, (CK_SLOT_ID)) \
+  F(CA_MTKResplit, (CK_SLOT_ID)) \
+  F(CA_MTKZeroize, (CK_SLOT_ID)) \
+  F(CA_MTKGetState, (CK_SLOT_ID, CK_ULONG_PTR)) \
+  F(CA_STMGetState, (CK_SLOT_ID, CK_ULONG_PTR)) \
+  F(CA_InitializeRemotePEDVector, (CK_SESSION_HANDLE)) \
+  F(CA_DeleteRemotePEDVector, (CK_SESSION_HANDLE)) \
+  F(CA_GetRemotePEDVectorStatus, (CK_SLOT_ID, CK_ULONG_PTR)) \
+  F(CA_ConfigureRemotePED, (CK_SLOT_ID slot, CK_UTF8CHAR_PTR host, CK_ULONG port, CK_ULONG_PTR id)) \
+  F(CA_DismantleRemotePED, (CK_SLOT_ID, CK_ULONG)) \
+  F(CA_GetPedId, (CK_SLOT_ID, CK_ULONG_PTR)) \
+  F(CA_RoleStateGet, (CK_SLOT_ID slot, CK_USER_TYPE user, CA_ROLE_STATE *state)) \
+  F(CA_InitRolePIN, (CK_SESSION_HANDLE, CK_USER_TYPE, CK_UTF8CHAR_PTR, CK_ULONG)) \
+  F(CA_ResetPIN, (CK_SESSION_HANDLE, CK_UTF8CHAR_PTR, CK_ULONG)) \
+  F(CA_Deactivate, (CK_SLOT_ID, CK_USER_TYPE)) \
+  F(CA_GetHSMCapabilitySet, (CK_SLOT_ID, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR)) \
+  F(CA_GetHSMCapabilitySetting, (CK_SLOT_ID, CK_ULONG, CK_ULONG_PTR)) \
+  F(CA_GetHSMPolicySet, (CK_SLOT_ID, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR)) \
+  F(CA_GetHSMPolicySetting, (CK_SLOT_ID, CK_ULONG, CK_ULONG_PTR)) \
+  F(CA_GetContainerCapabilitySet, (CK_SLOT_ID, CK_ULONG, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR)) \
+  F(CA_GetContainerCapabilitySetting, (CK_SLOT_ID, CK_ULONG, CK_ULONG, CK_ULONG_PTR)) \
+  F(CA_GetContainerPolicySet, (CK_SLOT_ID, CK_ULONG, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR)) \
+  F(CA_GetContainerPolicySetting, (CK_SLOT_ID, CK_ULONG, CK_ULONG, CK_ULONG_PTR)) \
+  F(CA_SetHSMPolicy, (CK_SESSION_HANDLE, CK_ULONG, CK_ULONG)) \
+  F(CA_SetDestructiveHSMPolicy, (CK_SESSION_HANDLE, CK_ULONG, CK_ULONG)) \
+  F(CA_SetContainerPolicy, (CK_SESSION_HANDLE, CK_ULONG, CK_ULONG, CK_ULONG)) \
+  F(CA_GetUserContainerNumber, (CK_SLOT_ID, CK_ULONG_PTR)) \
+  F(CA_GetContainerList, (CK_SLOT_ID, CK_ULONG, CK_ULONG, CK_ULONG_PTR, CK_ULONG_PTR)) \
+  F(CA_GetContainerName, (CK_SLOT_ID, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR)) \
+  F(CA_GetNumberOfAllowedContainers, (CK_SLOT_ID, CK_ULONG_PTR)) \
+  F(CA_GetHSMStorageInformation, (CK_SLOT_ID, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR)) \
+  F(CA_GetTokenStorageInformation, (CK_SLOT_ID, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR)) \
+  F(CA_GetContainerStorageInformation, (CK_SLOT_ID, CK_ULONG, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR, \
+    CK_ULONG_PTR))
 // clang-format on
 
 #define CA_PROTOTYPE(name, parameters) CK_EXPORT CK_RV name parameters;
