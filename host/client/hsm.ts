@@ -64,7 +64,13 @@ export interface Policy {
   readonly value: number
 }
 
-/** Secrets of an initialization. On PED-authenticated HSMs empty: the PED asks. An empty domain is the default domain. */
+/**
+ * The domain that `-defaultdomain` of lunacm and C_InitToken stand for. Everybody knows it, so it keeps nobody out;
+ * the vendor's own is not published.
+ */
+export const DEFAULT_DOMAIN = 'moonlet default domain'
+
+/** Secrets of an initialization. On PED-authenticated HSMs empty: the PED asks. */
 export interface InitSecrets {
   readonly label: string
   readonly password?: string

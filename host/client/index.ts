@@ -28,7 +28,7 @@ export {
 export type { CommandPortOptions } from './command-port.js'
 export type { Mechanism, MechanismInfo } from './crypto.js'
 export { ChannelError, ClientError, ckrByName, ckrName, ckrOf, FrameError, reasonOf, TokenError } from './errors.js'
-export type { FlashInfo, HsmInfo, InitSecrets, Policy } from './hsm.js'
+export { DEFAULT_DOMAIN, type FlashInfo, type HsmInfo, type InitSecrets, type Policy } from './hsm.js'
 export type { AttributeAnswer, KeyPair, ObjectRow } from './objects.js'
 export type { DomainInfo, DomainRequest, PartitionInfo, PartitionRequest } from './partitions.js'
 export type { PedInfo } from './ped.js'

@@ -4,7 +4,7 @@ import {
   ROLE_AUTH_PASSWORD,
   ROLE_CRYPTO_OFFICER,
 } from '../../assembly/protocol.js'
-import type { Slot } from '../client/index.js'
+import { DEFAULT_DOMAIN, type Slot } from '../client/index.js'
 import type { Context, OpenSession } from './context.js'
 import { CommandError, resultOf } from './errors.js'
 import { literals, rendered, textOf } from './literals.js'
@@ -60,12 +60,6 @@ export async function newSecretOption(context: Context, name: string, given: str
   const announcement = rendered(literals.notSupplied, name)
   return context.output.newSecret(announcement, textOf(literals.enterNewPassword), textOf(literals.reenterNewPassword))
 }
-
-/**
- * The domain that `-defaultdomain`, or Enter at the question, stands for. Everybody knows it, so it keeps nobody out;
- * the vendor's own is not published.
- */
-const DEFAULT_DOMAIN = 'moonlet default domain'
 
 /** The domain of a new partition on a password-authenticated HSM. */
 export async function domainOption(context: Context, given: string | undefined, useDefault: boolean): Promise<string> {

@@ -1,6 +1,9 @@
 import type { MechanismInfo, Slot, SlotSource, TokenClient } from '../client/index.js'
 import { CKR, isGone, Pkcs11Error } from './errors.js'
+import { forgetKeys } from './key-info.js'
+import { end } from './operations.js'
 import { Session } from './sessions.js'
+import { SlotWatch } from './slot-watch.js'
 
 /**
  * One program behind the door: whatever one connection has opened. Log-ins, sessions and session objects are its own, since it
@@ -11,34 +14,45 @@ export class Application {
   readonly sessions = new Map<number, Session>()
   readonly #clients = new Map<TokenClient, TokenClient>()
   readonly #mechanisms = new Map<TokenClient, Promise<readonly MechanismInfo[]>>()
-  /** All slots that there ever were: ids stay valid while a device is away. */
-  readonly #known = new Map<number, Slot>()
+  readonly #watch: SlotWatch
+  /** Handles of sessions whose token is gone, until the program closes them. */
+  readonly #lost = new Set<number>()
   #next = 1
   #closed = false
 
   /** @param offered the highest version of the RPC that the program's library knows */
   constructor(
-    private readonly source: SlotSource,
+    source: SlotSource,
     readonly offered: number,
-  ) {}
+  ) {
+    this.#watch = new SlotWatch(source, (client) => this.#gone(client))
+  }
 
-  async slots(): Promise<readonly Slot[]> {
-    const slots = await this.source.slots()
-    for (const slot of slots) this.#known.set(slot.id, slot)
-    return slots
+  slots(): Promise<readonly Slot[]> {
+    return this.#watch.slots()
   }
 
   /** Ids of all slots that there are or were. */
-  async slotIds(present: boolean): Promise<number[]> {
-    const slots = await this.slots()
-    const ids = present ? slots.map(({ id }) => id) : [...this.#known.keys()]
-    return ids.sort((a, b) => a - b)
+  slotIds(present: boolean): Promise<number[]> {
+    return this.#watch.ids(present)
+  }
+
+  /** A slot that has come or gone since the program asked last; undefined = there is none. */
+  slotEvent(): Promise<number | undefined> {
+    return this.#watch.event()
+  }
+
+  /** Waits for one. @throws Pkcs11Error CRYPTOKI_NOT_INITIALIZED: the program is done meanwhile */
+  async nextSlotEvent(): Promise<number> {
+    const slot = await this.#watch.next()
+    if (slot === undefined) throw new Pkcs11Error(CKR.CRYPTOKI_NOT_INITIALIZED)
+    return slot
   }
 
   /** The slot, and whether something is in it. @throws Pkcs11Error SLOT_ID_INVALID */
   async slot(id: number): Promise<{ slot: Slot; present: boolean }> {
     const now = (await this.slots()).find((one) => one.id === id)
-    const slot = now ?? this.#known.get(id)
+    const slot = now ?? this.#watch.known(id)
     if (!slot) throw new Pkcs11Error(CKR.SLOT_ID_INVALID)
     return { slot, present: now !== undefined }
   }
@@ -69,8 +83,9 @@ export class Application {
     return asked
   }
 
-  /** @throws Pkcs11Error SESSION_HANDLE_INVALID */
+  /** @throws Pkcs11Error SESSION_HANDLE_INVALID; DEVICE_REMOVED: its token is gone */
   session(handle: number): Session {
+    if (this.#lost.has(handle)) throw new Pkcs11Error(CKR.DEVICE_REMOVED)
     const session = this.sessions.get(handle)
     if (!session) throw new Pkcs11Error(CKR.SESSION_HANDLE_INVALID)
     return session
@@ -90,10 +105,33 @@ export class Application {
     return session
   }
 
+  /** Forgets a session whose token is gone. Whether there was one. */
+  forget(handle: number): boolean {
+    return this.#lost.delete(handle)
+  }
+
+  /** Sessions end with their token, also where it comes back. */
+  #gone(shown: TokenClient): void {
+    const own = this.#clients.get(shown)
+    if (!own) return
+    this.#clients.delete(shown)
+    this.#mechanisms.delete(own)
+    forgetKeys(own)
+    for (const session of this.sessions.values()) {
+      if (session.client !== own) continue
+      this.sessions.delete(session.handle)
+      this.#lost.add(session.handle)
+      for (const kind of [...session.operations.keys()]) end(session, kind)
+    }
+  }
+
   /** Ends a session with the objects that were made in it. What is left of it at the token goes with the log-in, or the cable. */
   async drop(session: Session): Promise<void> {
     this.sessions.delete(session.handle)
+    for (const kind of [...session.operations.keys()]) end(session, kind)
     const { client, token, objects } = session
+    // The log-in ends with the last session.
+    if (this.sessionsOn(session.slot.id).length === 0) forgetKeys(client)
     try {
       // A public session object of a program that has logged out stays until its last session ends.
       if (objects.size > 0) await client.objects.destroy(token, [...objects]).catch(unlessGone)
@@ -107,7 +145,18 @@ export class Application {
   /** The program has gone, or says that it is done: nothing of it stays. Never rejects. */
   async close(): Promise<void> {
     this.#closed = true
+    await this.finalize()
+  }
+
+  initialize(): void {
+    this.initialized = true
+    this.#watch.begin()
+  }
+
+  async finalize(): Promise<void> {
     this.initialized = false
+    this.#watch.end()
+    this.#lost.clear()
     await this.dropAll()
   }
 

@@ -7,8 +7,7 @@ import { caCalls } from './ca-calls.js'
 import { inSession, type TokenSession } from './ca-sessions.js'
 import type { Missing } from './codec.js'
 import { CKR, Pkcs11Error } from './errors.js'
-import { given, type Handler, on, onSession } from './handlers.js'
-import { tokenHandle } from './object-handlers.js'
+import { given, type Handler, on, onSession, tokenHandle } from './handlers.js'
 import type { Session } from './sessions.js'
 
 const OUID = 12

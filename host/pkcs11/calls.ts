@@ -102,5 +102,7 @@ export const calls = {
   seedRandom: call(63, 'C_SeedRandom', feed, nothing),
   generateRandom: call(64, 'C_GenerateRandom', finish, bytes),
   waitForSlotEvent: call(65, 'C_WaitForSlotEvent', u, u),
+  loginUser: call(66, 'C_LoginUser', row(u, u, bytes, bytes), nothing),
+  sessionCancel: call(67, 'C_SessionCancel', uu, nothing),
   initToken2: call(88, 'C_InitToken2', row(u, bytes, text(32)), nothing),
 } as const

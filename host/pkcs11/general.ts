@@ -33,8 +33,6 @@ const TOKEN_FLAGS = {
   userPinToBeChanged: 0x80000,
 } as const
 
-const DONT_BLOCK = 1
-
 export function numbers(list: readonly number[], room: Room): readonly number[] | Missing {
   return list.length <= room.capacity ? list : { missing: list.length }
 }
@@ -153,12 +151,9 @@ export const generalHandlers: readonly Handler[] = [
   on(calls.initialize, (app, [handshake]) => {
     if (Buffer.from(given(handshake)).toString('latin1') !== HANDSHAKE) throw new Pkcs11Error(CKR.ARGUMENTS_BAD)
     if (app.initialized) throw new Pkcs11Error(CKR.CRYPTOKI_ALREADY_INITIALIZED)
-    app.initialized = true
+    app.initialize()
   }),
-  on(calls.finalize, async (app) => {
-    app.initialized = false
-    await app.dropAll()
-  }),
+  on(calls.finalize, (app) => app.finalize()),
   on(calls.getInfo, () => ({
     cryptokiVersion: { major: 2, minor: 40 },
     manufacturer: MANUFACTURER,
@@ -182,8 +177,5 @@ export const generalHandlers: readonly Handler[] = [
     if (!found) throw new Pkcs11Error(CKR.MECHANISM_INVALID)
     const ec = isEc(type) ? CKF.EC_F_P | CKF.EC_OID | CKF.EC_UNCOMPRESS : 0
     return { min: found.min, max: found.max, flags: found.flags | CKF.HW | ec }
-  }),
-  on(calls.waitForSlotEvent, (_, flags) => {
-    throw new Pkcs11Error(flags % 2 === DONT_BLOCK ? CKR.NO_EVENT : CKR.FUNCTION_NOT_SUPPORTED)
   }),
 ]

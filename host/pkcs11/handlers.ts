@@ -55,3 +55,9 @@ export function fitted(value: Uint8Array, room: Room): Bytes {
 }
 
 export const isShort = (value: Bytes | readonly number[] | Missing): value is Missing => 'missing' in value
+
+/** Handles are numbers of the token, which have 32 bits. @throws Pkcs11Error with `ckr` */
+export function tokenHandle(handle: number, ckr: number = CKR.OBJECT_HANDLE_INVALID): number {
+  if (handle < 1 || handle > 0xffffffff) throw new Pkcs11Error(ckr)
+  return handle
+}

@@ -1,8 +1,8 @@
 import * as protocol from '../../assembly/protocol.js'
-import { TokenError, ulongValue } from '../client/index.js'
+import { type TokenClient, TokenError, ulongValue } from '../client/index.js'
 import { CKR, Pkcs11Error } from './errors.js'
+import { tokenHandle } from './handlers.js'
 import { keyTypesOf } from './mechanisms.js'
-import { tokenHandle } from './object-handlers.js'
 import type { OperationKind, Session } from './sessions.js'
 
 const { CKA_CLASS, CKA_EC_PARAMS, CKA_KEY_TYPE, CKA_MODULUS, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY } =
@@ -30,26 +30,68 @@ export interface KeyInfo {
   readonly width: number
 }
 
+/** What the token has said of a key. */
+interface KeyFacts extends KeyInfo {
+  readonly keyClass: number
+  readonly keyType: number
+  readonly usages: ReadonlySet<number>
+}
+
+const KINDS = Object.values(USAGES).map(({ usage }) => usage)
+const FACTS = [CKA_CLASS, CKA_KEY_TYPE, CKA_MODULUS, CKA_EC_PARAMS, ...KINDS]
+/** Keys of one program at one token that are remembered; the one that was looked at first makes room. */
+const REMEMBERED = 1024
+
+const remembered = new WeakMap<TokenClient, Map<string, KeyFacts>>()
+const nameOf = ({ slot }: Session, handle: number): string => `${slot.partition} ${handle}`
+
+/** A key was changed or destroyed. */
+export function forgetKey(session: Session, handle: number): void {
+  remembered.get(session.client)?.delete(nameOf(session, handle))
+}
+
+/** The program has logged out there, or the token is gone. */
+export function forgetKeys(client: TokenClient): void {
+  remembered.delete(client)
+}
+
+/** Asks the token once per program. The token looks at the key again whenever it uses it: what is remembered decides nothing alone. */
+async function factsOf(session: Session, handle: number): Promise<KeyFacts> {
+  const name = nameOf(session, handle)
+  const known = remembered.get(session.client)?.get(name)
+  if (known) return known
+  const rows = await session.client.objects.get(session.token, handle, FACTS).catch((error: unknown) => {
+    const unknown = error instanceof TokenError && error.ckr === CKR.OBJECT_HANDLE_INVALID
+    throw unknown ? new Pkcs11Error(CKR.KEY_HANDLE_INVALID, undefined, { cause: error }) : error
+  })
+  const values = new Map(rows.filter(({ code }) => code === protocol.RC_OK).map(({ type, value }) => [type, value]))
+  const [is, keyType] = [values.get(CKA_CLASS), values.get(CKA_KEY_TYPE)]
+  // Data and certificates are no keys.
+  if (!is || !keyType || ulongValue(keyType) === protocol.UNAVAILABLE) throw new Pkcs11Error(CKR.KEY_HANDLE_INVALID)
+  const curve = values.get(CKA_EC_PARAMS)
+  const facts: KeyFacts = {
+    handle,
+    width: values.get(CKA_MODULUS)?.length ?? (curve && CURVES[Buffer.from(curve).toString('hex')]) ?? 0,
+    keyClass: ulongValue(is),
+    keyType: ulongValue(keyType),
+    usages: new Set(KINDS.filter((usage) => values.get(usage)?.[0] === 1)),
+  }
+  const all = remembered.get(session.client) ?? new Map<string, KeyFacts>()
+  remembered.set(session.client, all.set(name, facts))
+  const [oldest] = all.keys()
+  if (all.size > REMEMBERED && oldest !== undefined) all.delete(oldest)
+  return facts
+}
+
 /**
  * Looks at the key that an operation begins with; the token looks again when it uses it.
  * @throws Pkcs11Error KEY_HANDLE_INVALID, KEY_TYPE_INCONSISTENT, KEY_FUNCTION_NOT_PERMITTED; what the token answers
  */
 export async function keyFor(session: Session, kind: OperationKind, type: number, key: number): Promise<KeyInfo> {
-  const handle = tokenHandle(key, CKR.KEY_HANDLE_INVALID)
+  const facts = await factsOf(session, tokenHandle(key, CKR.KEY_HANDLE_INVALID))
   const { usage, keyClass } = USAGES[kind]
-  const types = [CKA_CLASS, CKA_KEY_TYPE, usage, CKA_MODULUS, CKA_EC_PARAMS]
-  const rows = await session.client.objects.get(session.token, handle, types).catch((error: unknown) => {
-    const unknown = error instanceof TokenError && error.ckr === CKR.OBJECT_HANDLE_INVALID
-    throw unknown ? new Pkcs11Error(CKR.KEY_HANDLE_INVALID, undefined, { cause: error }) : error
-  })
-  const [is, keyType, may, modulus, curve] = rows.map(({ code, value }) =>
-    code === protocol.RC_OK ? value : undefined,
-  )
-  // Data and certificates are no keys.
-  if (!is || !keyType || ulongValue(keyType) === protocol.UNAVAILABLE) throw new Pkcs11Error(CKR.KEY_HANDLE_INVALID)
-  const fits = [keyClass, CKO_SECRET_KEY].includes(ulongValue(is)) && keyTypesOf(type).includes(ulongValue(keyType))
+  const fits = [keyClass, CKO_SECRET_KEY].includes(facts.keyClass) && keyTypesOf(type).includes(facts.keyType)
   if (!fits) throw new Pkcs11Error(CKR.KEY_TYPE_INCONSISTENT)
-  if (may?.[0] !== 1) throw new Pkcs11Error(CKR.KEY_FUNCTION_NOT_PERMITTED)
-  const width = modulus?.length ?? (curve && CURVES[Buffer.from(curve).toString('hex')]) ?? 0
-  return { handle, width }
+  if (!facts.usages.has(usage)) throw new Pkcs11Error(CKR.KEY_FUNCTION_NOT_PERMITTED)
+  return facts
 }

@@ -13,11 +13,13 @@ import type { Handler } from './handlers.js'
 import { objectHandlers } from './object-handlers.js'
 import { checkSignature, encodeFailure, openBody } from './rpc.js'
 import { sessionHandlers } from './session-handlers.js'
+import { tokenHandlers } from './token-handlers.js'
 
 const HANDLERS: ReadonlyMap<number, Handler> = new Map(
   [
     ...generalHandlers,
     ...sessionHandlers,
+    ...tokenHandlers,
     ...objectHandlers,
     ...cryptoHandlers,
     ...caHsmHandlers,

@@ -6,18 +6,13 @@ import type { AttributeRequest, AttributeAnswer as CkAnswer, CkAttribute } from 
 import { calls } from './calls.js'
 import type { Bytes, Missing, Room } from './codec.js'
 import { CKR, Pkcs11Error } from './errors.js'
-import { fitted, given, type Handler, onSession } from './handlers.js'
+import { fitted, given, type Handler, onSession, tokenHandle } from './handlers.js'
+import { forgetKey } from './key-info.js'
 import { tokenMechanism } from './mechanisms.js'
 import type { Session } from './sessions.js'
 import { callerValue, defaultOf, hasDefault, isTokenObject, searchTemplate, tokenTemplate } from './templates.js'
 
 const { CKA_CLASS, CKA_OUID, CKA_TOKEN } = protocol
-
-/** Handles are numbers of the token, which have 32 bits. @throws Pkcs11Error with `ckr` */
-export function tokenHandle(handle: number, ckr: number = CKR.OBJECT_HANDLE_INVALID): number {
-  if (handle < 1 || handle > 0xffffffff) throw new Pkcs11Error(ckr)
-  return handle
-}
 
 /** Notes an object that ends with its session. */
 function made(session: Session, handle: number, template: readonly Attribute[]): number {
@@ -46,8 +41,16 @@ async function destroy(session: Session, handle: number): Promise<void> {
   const [code = protocol.RC_OBJECT_HANDLE_INVALID] = await session.client.objects.destroy(session.token, [
     tokenHandle(handle),
   ])
+  forgetKey(session, handle)
   if (code !== protocol.RC_OK) throw new TokenError(code, protocol.CMD_OBJECT_DESTROY)
   session.objects.delete(handle)
+}
+
+async function change(session: Session, handle: number, list: readonly CkAttribute[]): Promise<void> {
+  forgetKey(session, handle)
+  await session.client.objects.set(session.token, tokenHandle(handle), tokenTemplate(list))
+  // Another session may have looked while the token wrote.
+  forgetKey(session, handle)
 }
 
 async function size(session: Session, handle: number): Promise<number> {
@@ -135,9 +138,7 @@ export const objectHandlers: readonly Handler[] = [
   onSession(calls.destroyObject, (session, [, handle]) => destroy(session, handle)),
   onSession(calls.getObjectSize, (session, [, handle]) => size(session, handle)),
   onSession(calls.getAttributeValue, (session, [, handle, wanted]) => values(session, handle, wanted)),
-  onSession(calls.setAttributeValue, (session, [, handle, list]) =>
-    session.client.objects.set(session.token, tokenHandle(handle), tokenTemplate(list)),
-  ),
+  onSession(calls.setAttributeValue, (session, [, handle, list]) => change(session, handle, list)),
   onSession(calls.findObjectsInit, (session, [, list]) => beginSearch(session, list)),
   onSession(calls.findObjects, (session, [, room]) => search(session, room)),
   onSession(calls.findObjectsFinal, (session) => {

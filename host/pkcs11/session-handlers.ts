@@ -1,12 +1,14 @@
 // Sessions and log-ins (PKCS#11 2.40 §5.6), and the token's random numbers.
 
 import * as protocol from '../../assembly/protocol.js'
-import { concat, type Slot, TokenError } from '../client/index.js'
+import { concat, type Slot } from '../client/index.js'
 import type { Application } from './application.js'
 import { calls } from './calls.js'
 import type { Bytes } from './codec.js'
 import { CKR, Pkcs11Error } from './errors.js'
 import { given, type Handler, on, onSession } from './handlers.js'
+import { forgetKeys } from './key-info.js'
+import { end } from './operations.js'
 import type { Session } from './sessions.js'
 import type { SessionState } from './structures.js'
 
@@ -68,7 +70,7 @@ async function open(app: Application, [id, flags]: readonly [number, number]): P
   return (await app.openSession(slot, readWrite)).handle
 }
 
-async function login(session: Session, user: number, pin: Bytes, app: Application): Promise<void> {
+export async function login(session: Session, user: number, pin: Bytes, app: Application): Promise<void> {
   const role = roleIn(session.slot, user)
   if (isSo(role) && app.sessionsOn(session.slot.id).some(({ readWrite }) => !readWrite)) {
     throw new Pkcs11Error(CKR.SESSION_READ_ONLY_EXISTS)
@@ -78,9 +80,10 @@ async function login(session: Session, user: number, pin: Bytes, app: Applicatio
 
 async function logout(session: Session, app: Application): Promise<void> {
   await session.client.roles.logout(session.token)
+  forgetKeys(session.client)
   for (const one of app.sessionsOn(session.slot.id)) {
     // Private objects are out of sight now, and private session objects gone.
-    one.operations.clear()
+    for (const kind of [...one.operations.keys()]) end(one, kind)
     one.search = undefined
   }
 }
@@ -107,7 +110,12 @@ async function random(session: Session, length: number): Promise<Uint8Array> {
 
 export const sessionHandlers: readonly Handler[] = [
   on(calls.openSession, open),
-  onSession(calls.closeSession, (session, _, app) => app.drop(session)),
+  on(calls.closeSession, (app, handle) => {
+    // Its token is gone, and it with it.
+    if (app.forget(handle)) return
+    const session = app.session(handle)
+    return session.run(() => app.drop(app.session(session.handle)))
+  }),
   on(calls.closeAllSessions, async (app, id) => {
     await app.slot(id)
     await Promise.all(app.sessionsOn(id).map((session) => session.run(() => app.drop(session))))
@@ -115,19 +123,6 @@ export const sessionHandlers: readonly Handler[] = [
   onSession(calls.getSessionInfo, info),
   onSession(calls.login, (session, [, user, pin], app) => login(session, user, pin, app)),
   onSession(calls.logout, (session, _, app) => logout(session, app)),
-  onSession(calls.initPin, async (session, [, pin]) => {
-    if ((await roleNow(session)) !== protocol.ROLE_PARTITION_SO) throw new Pkcs11Error(CKR.USER_NOT_LOGGED_IN)
-    await session.client.roles.init(session.token, protocol.ROLE_CRYPTO_OFFICER, pinText(pin))
-  }),
-  onSession(calls.setPin, async (session, [, old, next]) => {
-    if (!session.readWrite) throw new Pkcs11Error(CKR.SESSION_READ_ONLY)
-    const role = await roleNow(session)
-    if (role === undefined) throw new TokenError(protocol.RC_USER_NOT_LOGGED_IN, 0)
-    await session.client.roles.changeSecret(session.token, role, pinText(old), pinText(next))
-  }),
-  onSession(calls.getOperationState, (session) => {
-    throw new Pkcs11Error(session.operations.size > 0 ? CKR.STATE_UNSAVEABLE : CKR.OPERATION_NOT_INITIALIZED)
-  }),
   onSession(calls.seedRandom, () => {
     throw new Pkcs11Error(CKR.RANDOM_SEED_NOT_SUPPORTED)
   }),
