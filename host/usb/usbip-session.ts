@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { Writable } from 'node:stream'
 import type { ByteQueue } from './byte-queue.js'
 import { UsbError } from './errors.js'
 import { type Cancel, DIRECTION_IN, NO_DATA, type Urb, type UrbPort, type UrbResult, type UrbStatus } from './urb.js'
@@ -43,7 +43,7 @@ export class UsbipSession {
   #skipping = 0
 
   constructor(
-    private readonly socket: Socket,
+    private readonly socket: Pick<Writable, 'writable' | 'write' | 'cork' | 'uncork'>,
     private readonly device: UrbPort,
     private readonly deviceId: number,
     private readonly limits: UsbipLimits,

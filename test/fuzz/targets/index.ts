@@ -9,6 +9,7 @@ import { journalTarget } from './journal.js'
 import { networkTarget } from './network.js'
 import { pedTarget } from './ped.js'
 import { snapshotTarget } from './snapshot.js'
+import { usbipTarget } from './usbip.js'
 import { ntlsTarget, usbTarget } from './wires.js'
 
 /** In the order in which they take turns. */
@@ -20,6 +21,7 @@ export const TARGETS: readonly Target[] = [
   journalTarget,
   snapshotTarget,
   usbTarget,
+  usbipTarget,
   captureTarget,
   ntlsTarget,
   networkTarget,
