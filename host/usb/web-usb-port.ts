@@ -288,12 +288,15 @@ export class WebUsbPort implements ExportableDevice {
   async #configure(value: number): Promise<boolean> {
     if (value !== 0 && !this.#read(value)) return false
     this.#end('reset')
+    const isAgain = value === this.#configuration
     this.#configuration = value
     if (value === 0) return true
     if (value !== this.#real) {
       await this.#select(value)
       return true
     }
+    // A kernel configures a device anew when it has reset it, and USB/IP's keeps the reset itself to itself.
+    if (isAgain) await this.device.reset()
     // The same again: as far as its endpoints are concerned that is first settings everywhere.
     for (const one of this.#read(value)?.interfaces ?? []) {
       if (!this.#claims(one)) continue

@@ -112,6 +112,27 @@ test("requests that only a host's own stack sends become the package's calls", a
   await port.close()
 })
 
+test('a host that configures the device anew has reset it, as far as it knows', async () => {
+  const { port, native } = await ready()
+  await finished(port, { setup: CONFIGURE })
+  assert.not(native.calls.includes('reset'), 'the first time')
+  const waiting = finished(port, { endpoint: 0x81, length: 512 })
+  assert.is((await finished(port, { setup: CONFIGURE })).status, 'ok')
+  assert.is((await waiting).status, 'reset')
+  assert.ok(native.calls.includes('reset'))
+  assert.equal([...native.claimed], [0])
+  // Its pipes work from the beginning.
+  const answer = finished(port, { endpoint: 0x81, length: 512 })
+  await finished(port, { endpoint: 1, data: encodeTransfer(frame(7, Buffer.from('fine'))) })
+  assert.is(
+    Buffer.from((await answer).data)
+      .subarray(24)
+      .toString(),
+    'fine',
+  )
+  await port.close()
+})
+
 test('the next host finds the device reset', async () => {
   const { port, native, model } = await ready()
   await finished(port, { setup: CONFIGURE })
