@@ -6,17 +6,18 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { importDevice, UsbTransport } from '../../host/usb/index.js'
 import { seededNumbers } from '../usb/slow-proxy.js'
-import { deviceOf, kernelUsb, pullAt, transfersOf } from './kernel-device.js'
+import { hasKernelUsb, openPlugged, type Plugged, pullAt, transfersOf } from './kernel-device.js'
 import { archived, BACKUP_LINES, held, lunacm, RESTORE_LINES, Slots } from './tokens.js'
-
-/** Pulls of which most have to be noticed; a run whose last transfer it is may be done before. */
-const MANY = 5
 
 /** The computer that runs QEMU, and how its guest gets there. */
 const OUTSIDE = '10.0.2.2'
 const NETWORK = 'modprobe virtio_net && busybox ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up'
+const REMOVED = 'Command Result : 0xe0 (CKR_TOKEN_NOT_PRESENT)'
+/** Transfers a run may differ by from the one that was counted: a pull that was ordered for the last ones may not come. */
+const SPARE = 3
 
-const [way = '', cards = '', backups = '', pulls = '20', seed = '1'] = process.argv.slice(2)
+const [way = '', cards = '', backups = '', wanted = '20', seed = '1'] = process.argv.slice(2)
+const pulls = Number(wanted)
 const below = seededNumbers(Number(seed))
 const run = promisify(execFile)
 const since = Date.now()
@@ -30,13 +31,12 @@ function check(holds: boolean, what: string): void {
   if (!holds) process.exitCode = 1
 }
 
-const usb = await kernelUsb()
-if (!usb) {
+if (!(await hasKernelUsb())) {
   process.stdout.write("left out: backups in the guest need the package 'usb'\n")
   process.exit(77)
 }
 
-await promisify(execFile)('sh', ['-c', NETWORK])
+await run('sh', ['-c', NETWORK])
 const card = await UsbTransport.open(await importDevice(OUTSIDE, Number(cards)))
 let server: ChildProcess | undefined
 if (way === 'gadget') {
@@ -44,15 +44,10 @@ if (way === 'gadget') {
   server = spawn(process.execPath, [program, OUTSIDE, backups], { stdio: ['pipe', 'inherit', 'inherit'] })
 }
 
-interface Plugged {
-  readonly device: USBDevice
-  readonly transport: UsbTransport
-  isGone: boolean
-}
-let plugged: Plugged | undefined
+let plugged: (Plugged & { isGone: boolean }) | undefined
 
 /** The device as the kernel has it now, opened anew where it was gone. */
-async function plugIn(): Promise<Plugged> {
+async function plugIn(): Promise<Plugged & { readonly isGone: boolean }> {
   if (plugged && !plugged.isGone) return plugged
   if (way === 'usbip') {
     for (;;) {
@@ -63,36 +58,35 @@ async function plugIn(): Promise<Plugged> {
       if (attached) break
     }
   }
-  for (;;) {
-    try {
-      const device = await deviceOf(usbOf())
-      const one: Plugged = { device, transport: await UsbTransport.open(device), isGone: false }
-      one.transport.closed.then(() => {
-        one.isGone = true
-      })
-      plugged = one
-      return one
-    } catch {
-      // It was the last one's remains.
-    }
-  }
-}
-
-function usbOf(): NonNullable<typeof usb> {
-  if (!usb) throw new Error('no usb')
-  return usb
+  const one = { ...(await openPlugged()), isGone: false }
+  one.transport.closed.then(() => {
+    one.isGone = true
+  })
+  plugged = one
+  return one
 }
 
 const slots = new Slots(card, () => (plugged && !plugged.isGone ? plugged.transport : undefined))
 
-async function attempt(lines: readonly string[], at: number, afterwards: boolean) {
-  const { device, transport } = await plugIn()
+interface Attempt {
+  readonly code: number
+  readonly transcript: readonly string[]
+  /** Of a run that was not to be pulled. */
+  readonly transfers: number
+  readonly isPulled: boolean
+}
+
+/** @param at transfer at which the device is pulled out, 0 = it is not */
+async function attempt(lines: readonly string[], at: number, afterwards: boolean): Promise<Attempt> {
+  const used = await plugIn()
+  const { device, transport } = used
   const begun = await transfersOf(device)
   await pullAt(device, at, afterwards)
   const { code, transcript } = await lunacm(slots, lines)
   const transfers = at === 0 ? (await transfersOf(device)) - begun : 0
+  // Where the run took fewer transfers than were counted before, the order stands, and is taken back.
   if (at !== 0) await pullAt(device, 0, false).catch(() => transport.closed)
-  return { code, transcript, transfers }
+  return { code, transcript, transfers, isPulled: used.isGone }
 }
 
 const same = (one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): boolean =>
@@ -120,7 +114,46 @@ async function baseline(): Promise<number> {
 const originals = await held(card, 1)
 say(`${way}: the card has ${originals.size} objects; seed ${seed}`)
 const base = way === 'usbip' ? await baseline() : undefined
-const seeBackup = async (): Promise<Map<string, string>> => archived((await plugIn()).transport)
+
+type See = () => Promise<Map<string, string>>
+
+/** Pulls the device out of many runs. */
+async function pullOut(name: string, lines: readonly string[], see: See, transfers: number): Promise<void> {
+  const count = { pulled: 0, error: 0, complete: 0, unclear: 0, whole: 0, next: 0 }
+  let objects = 0
+  while (count.pulled < pulls) {
+    const [at, afterwards] = [1 + below(Math.max(1, transfers - SPARE)), below(2) === 1]
+    const { code, transcript, isPulled } = await attempt(lines, at, afterwards)
+    const found = await see()
+    const isWhole = [...found].every(([ouid, what]) => originals.get(ouid) === what)
+    const next = await attempt(lines, 0, false)
+    const completes = next.code === 0 && same(await see(), originals)
+    const result = transcript.filter((line) => line.startsWith('Command Result')).at(-1)
+    const ending = code === 0 ? 'complete' : result === REMOVED ? 'error' : 'unclear'
+    const where = `transfer ${at} of ${transfers}, ${afterwards ? 'after' : 'before'} the device had it`
+    if (!isPulled) say(`       ${name} not pulled at ${where}: ${ending}`)
+    else {
+      count.pulled += 1
+      count[ending] += 1
+      if (isWhole) count.whole += 1
+      if (completes) count.next += 1
+      objects += found.size
+      say(
+        `       ${name} ${count.pulled}, pulled at ${where}: ${ending}; ${found.size} objects there, ${isWhole ? 'all whole' : 'NOT WHOLE'}; the next ${completes ? 'completes' : 'DOES NOT COMPLETE'}`,
+      )
+    }
+    if (ending === 'unclear') say(transcript.join('\n'))
+    if (!completes) say(next.transcript.join('\n'))
+  }
+  const { pulled, error, complete, whole, next } = count
+  const counted = `${pulled} pulled: ${error} ended with a clear error, ${complete} completed all the same; ${whole} left whole objects only (${objects} in all); ${next} followed by one that completed`
+  check(
+    error + complete === pulled && whole === pulled && next === pulled && (error > 0 || pulled < 5),
+    `${name}: ${counted}`,
+  )
+}
+
+const seeBackup: See = async () => archived((await plugIn()).transport)
 for (const [name, lines, see] of [
   ['backup', BACKUP_LINES, seeBackup],
   ['restore', RESTORE_LINES, () => held(card, 2)],
@@ -128,35 +161,14 @@ for (const [name, lines, see] of [
   const clean = await attempt(lines, 0, false)
   check(
     clean.code === 0 && same(await see(), originals),
-    `a ${name}, ${clean.transfers} transfers${clean.code === 0 ? '' : `\n${clean.transcript.join('\n')}`}`,
+    `a ${name} of ${originals.size} objects, ${clean.transfers} transfers${clean.code === 0 ? '' : `\n${clean.transcript.join('\n')}`}`,
   )
   if (name === 'backup') {
     const seconds = await timed(lines, slots)
     const ratio = base === undefined ? '' : `, ${(base / seconds).toFixed(2)} of USB/IP in user space in the same guest`
     say(`       ${way}: ${(originals.size / seconds).toFixed(1)} objects/s${ratio}`)
   }
-  let [noticed, clear, whole, completed] = [0, 0, 0, 0]
-  for (let pull = 0; pull < Number(pulls); pull++) {
-    const [at, afterwards] = [1 + below(clean.transfers), below(2) === 1]
-    const { code, transcript } = await attempt(lines, at, afterwards)
-    const result = transcript.filter((line) => line.startsWith('Command Result')).at(-1)
-    if (code !== 0) noticed += 1
-    if (code === 0 || result === 'Command Result : 0xe0 (CKR_TOKEN_NOT_PRESENT)') clear += 1
-    else say(`${name} pulled at ${at}: ${transcript.join('\n')}`)
-    const found = await see()
-    if ([...found].every(([ouid, what]) => originals.get(ouid) === what)) whole += 1
-    const next = await attempt(lines, 0, false)
-    if (next.code === 0 && same(await see(), originals)) completed += 1
-    else say(`after ${name} pulled at ${at}: ${next.transcript.join('\n')}`)
-  }
-  const counted = `${noticed} noticed, ${clear} told clearly, ${whole} left whole objects, ${completed} followed by one that completed`
-  check(
-    clear === Number(pulls) &&
-      whole === clear &&
-      completed === clear &&
-      (noticed > Number(pulls) / 2 || Number(pulls) < MANY),
-    `${pulls} pulls during a ${name}: ${counted}`,
-  )
+  await pullOut(name, lines, see, clean.transfers)
 }
 await card.close()
 server?.stdin?.end()

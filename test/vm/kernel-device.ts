@@ -1,59 +1,38 @@
-// Our device as the guest's kernel has it, by the package `usb`, which this project may or may not have installed.
+// Our device as the guest's kernel has it, and what it is told over its own cable: when to be pulled out.
+import { isTokenInterface, openRealDevice, type RealDevice, UsbError, UsbTransport } from '../../host/usb/index.js'
 import { REQUEST_PULL } from './pulled-device.js'
 
-const [VENDOR, PRODUCT] = [0x1209, 0x4c48]
-/** Milliseconds: of a transfer, for ever; between looks at a kernel that has no event for us. */
-const [FOR_EVER, LOOK] = [86_400_000, 100]
+/** Milliseconds between looks at a kernel that has no event for us. */
+const LOOK = 100
+const SERIAL = '700101'
 
-/** The package's devices: WebUSB's with a time-out behind every transfer. */
-interface Native extends USBDevice {
-  transferIn(endpointNumber: number, length: number, timeout?: number): Promise<USBInTransferResult>
-  transferOut(endpointNumber: number, data: BufferSource, timeout?: number): Promise<USBOutTransferResult>
-}
-
-interface Finder {
-  findDeviceByIds(vendor: number, product: number): Promise<Native | undefined>
-}
-
-const hasFinder = (module: unknown): module is { readonly usb: Finder } =>
-  typeof module === 'object' && module !== null && 'usb' in module
-
-/** Undefined = the package is not installed. */
-export async function kernelUsb(): Promise<Finder | undefined> {
-  const name: string = 'usb'
+/** Whether programs in the guest can use USB at all: the package is optional. */
+export async function hasKernelUsb(): Promise<boolean> {
   try {
-    const module: unknown = await import(name)
-    return hasFinder(module) ? module.usb : undefined
+    await import('usb')
+    return true
   } catch {
-    return undefined
+    return false
   }
 }
 
-/** Waits until the kernel has configured the device; the guest's time limit ends what never comes. */
-export async function deviceOf(usb: Finder): Promise<USBDevice> {
+export interface Plugged {
+  readonly device: RealDevice
+  readonly transport: UsbTransport
+}
+
+/** Waits until the kernel has the device and lets us open it; the guest's time limit ends what never comes. */
+export async function openPlugged(): Promise<Plugged> {
   for (;;) {
-    const device = await usb.findDeviceByIds(VENDOR, PRODUCT)
     try {
-      if (device?.configuration) return withoutTimeouts(device)
-    } catch {
-      // It is not configured yet.
+      const device = await openRealDevice({ serialNumber: SERIAL }, { claims: isTokenInterface })
+      return { device, transport: await UsbTransport.open(device) }
+    } catch (error) {
+      // It is not there yet, or it is what is left of the last one.
+      if (!(error instanceof UsbError) && !(error instanceof Error && 'code' in error)) throw error
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK))
   }
-}
-
-function withoutTimeouts(device: Native): USBDevice {
-  const calls: Partial<USBDevice> = {
-    transferIn: (endpoint, length) => device.transferIn(endpoint, length, FOR_EVER),
-    transferOut: (endpoint, data) => device.transferOut(endpoint, data, FOR_EVER),
-  }
-  return new Proxy<USBDevice>(device, {
-    get(target, name) {
-      const from: object = name in calls ? calls : target
-      const value: unknown = Reflect.get(from, name, from)
-      return typeof value === 'function' ? value.bind(from) : value
-    },
-  })
 }
 
 /** Orders the device to be pulled out at the n-th transfer from here, 0 = never. */
