@@ -5,7 +5,7 @@ import { NO_DATA, outcome, type Urb, type UrbPort, type UrbResult } from './urb.
 
 export interface Pump {
   readonly model: UrbPort
-  readonly file: GadgetFile
+  readonly file: Pick<GadgetFile, 'read' | 'write'>
   /** The model's address of the endpoint. */
   readonly address: number
   readonly packetSize: number
