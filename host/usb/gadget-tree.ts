@@ -40,6 +40,8 @@ export const LINUX: GadgetRoots = {
 const PREFIX = 'moonlet-'
 const LANGUAGE = 'strings/0x409'
 const CONFIGURATION = 'configs/c.1'
+/** Classes of a device whose functions have several interfaces (USB ECN "Interface Association Descriptors"). */
+const SEVERAL = { deviceClass: 0xef, deviceSubclass: 2, deviceProtocol: 1 } as const
 
 const failed = (what: string, cause: unknown): UsbError =>
   new UsbError('GADGET_IO', `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
@@ -66,6 +68,8 @@ export class GadgetTree {
   readonly mount: string
   readonly #path: string
   readonly #function: string
+  /** The kernel's own serial port. */
+  readonly #serial: string
 
   constructor(
     private readonly roots: GadgetRoots,
@@ -73,6 +77,7 @@ export class GadgetTree {
   ) {
     this.#path = join(roots.gadgets, name)
     this.#function = `ffs.${name}`
+    this.#serial = `acm.${name}`
     this.mount = join(roots.mounts, name)
   }
 
@@ -97,13 +102,26 @@ export class GadgetTree {
     return readFileSync(join(this.#path, 'UDC'), 'utf8').trim()
   }
 
-  /** @throws UsbError GADGET_BUSY where there is such a tree, GADGET_IO */
-  build(descriptorOf: DescriptorsOf): void {
+  /** This end of the gadget's serial port. @throws UsbError GADGET_IO where it has none */
+  get serialPath(): string {
+    try {
+      return `/dev/ttyGS${readFileSync(join(this.#path, 'functions', this.#serial, 'port_num'), 'utf8').trim()}`
+    } catch (cause) {
+      throw failed(`the gadget ${this.name} has no serial port`, cause)
+    }
+  }
+
+  /**
+   * @param withSerial a serial port (CDC-ACM) is a second function, which the kernel carries out
+   * @throws UsbError GADGET_BUSY where there is such a tree, GADGET_IO
+   */
+  build(descriptorOf: DescriptorsOf, withSerial = false): void {
     if (existsSync(this.#path)) {
       const how = "another process has it, or one was killed: 'moonlet usb gadget --cleanup' removes what is left of it"
       throw new UsbError('GADGET_BUSY', `there is a gadget ${this.#path} already; ${how}`)
     }
-    const device = readDevice(descriptorOf(DESCRIPTOR.device, 0) ?? new Uint8Array(0))
+    const own = readDevice(descriptorOf(DESCRIPTOR.device, 0) ?? new Uint8Array(0))
+    const device = withSerial ? { ...own, ...SEVERAL } : own
     const { attributes, power } = describeFunction(descriptorOf)
     const text = (index: number): string => textOf(descriptorOf, index)
     const hex = (value: number): string => `0x${value.toString(16).padStart(4, '0')}`
@@ -122,8 +140,11 @@ export class GadgetTree {
       this.#folder(CONFIGURATION)
       this.#write(`${CONFIGURATION}/bmAttributes`, hex(attributes))
       this.#write(`${CONFIGURATION}/MaxPower`, String(2 * power))
-      this.#folder(`functions/${this.#function}`)
-      symlinkSync(join(this.#path, 'functions', this.#function), join(this.#path, CONFIGURATION, this.#function))
+      // In the order in which the interfaces are numbered.
+      for (const name of withSerial ? [this.#function, this.#serial] : [this.#function]) {
+        this.#folder(`functions/${name}`)
+        symlinkSync(join(this.#path, 'functions', name), join(this.#path, CONFIGURATION, name))
+      }
       mkdirSync(this.mount, { recursive: true, mode: 0o700 })
       this.roots.run('mount', ['-t', 'functionfs', this.name, this.mount])
     } catch (cause) {
@@ -155,8 +176,9 @@ export class GadgetTree {
     this.unbind()
     attempt(() => this.roots.run('umount', [this.mount]))
     attempt(() => rmdirSync(this.mount))
-    attempt(() => unlinkSync(join(this.#path, CONFIGURATION, this.#function)))
-    for (const folder of [`functions/${this.#function}`, CONFIGURATION, LANGUAGE, '']) {
+    const functions = [this.#function, this.#serial]
+    for (const name of functions) attempt(() => unlinkSync(join(this.#path, CONFIGURATION, name)))
+    for (const folder of [...functions.map((name) => `functions/${name}`), CONFIGURATION, LANGUAGE, '']) {
       attempt(() => rmdirSync(join(this.#path, folder)))
     }
     return !existsSync(this.#path)

@@ -16,6 +16,8 @@ export type GadgetEvent =
 export interface GadgetOptions {
   /** Name of the controller; the first one unless given. */
   readonly udc?: string | undefined
+  /** The gadget is a serial port, too. Whoever opens this end of it closes it before the gadget. */
+  readonly withSerial?: boolean | undefined
   readonly roots?: GadgetRoots | undefined
   readonly onEvent?: ((event: GadgetEvent) => void) | undefined
 }
@@ -69,6 +71,11 @@ export class Gadget implements UsbPresenter {
     return this.#enabled ? 1 : 0
   }
 
+  /** This end of the serial port, once the device is plugged in; undefined = it has none. @throws UsbError GADGET_IO */
+  get serialPath(): string | undefined {
+    return this.options.withSerial ? this.#function?.tree.serialPath : undefined
+  }
+
   /** Plugs the device in. @throws UsbError USB_ONE_DEVICE, GADGET_BUSY, GADGET_IO, USB_DESCRIPTOR */
   plug(id: string, model: ExportableDevice): void {
     if (this.#isBound || (this.#function && this.#function.model !== model)) {
@@ -109,7 +116,7 @@ export class Gadget implements UsbPresenter {
     const descriptorOf = model.descriptor.bind(model)
     const description = describeFunction(descriptorOf)
     const tree = GadgetTree.of(this.roots, descriptorOf)
-    tree.build(descriptorOf)
+    tree.build(descriptorOf, this.options.withSerial)
     const fds: number[] = []
     try {
       const control = openSync(join(tree.mount, 'ep0'), constants.O_RDWR)

@@ -1,5 +1,14 @@
 // What of the gadget needs no kernel: FunctionFS's formats, the tree in configfs, what is said where there can be none.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -88,6 +97,29 @@ test('a tree in configfs', () => {
   assert.is(tree.controller, 'a.udc')
   tree.unbind()
   assert.is(tree.controller, '')
+})
+
+test('a serial port is a second function of the tree', async () => {
+  const tree = GadgetTree.of(roots, descriptorOf)
+  tree.build(descriptorOf, true)
+  const path = join(roots.gadgets, 'moonlet-700101')
+  assert.equal(
+    readdirSync(join(path, 'configs/c.1')).filter((name) => name.includes('.')),
+    ['acm.moonlet-700101', 'ffs.moonlet-700101'],
+  )
+  const classes = ['bDeviceClass', 'bDeviceSubClass', 'bDeviceProtocol']
+  assert.equal(
+    classes.map((name) => readFileSync(join(path, name), 'utf8')),
+    ['0x00ef', '0x0002', '0x0001'],
+  )
+  await rejects('GADGET_IO', (async () => tree.serialPath)())
+  writeFileSync(join(path, 'functions/acm.moonlet-700101/port_num'), '3\n')
+  assert.is(tree.serialPath, '/dev/ttyGS3')
+  tree.remove()
+  assert.equal(
+    readdirSync(join(path, 'configs/c.1')).filter((name) => name.includes('.')),
+    [],
+  )
 })
 
 test('no second tree of the same device; a tree that cannot be finished is taken down', async () => {

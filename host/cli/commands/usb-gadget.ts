@@ -20,6 +20,8 @@ lab with more than one Backup HSM is told which.
 
 Options:
   --udc NAME             controller, of /sys/class/udc (default: the first)
+  --ped-line             be a serial port, too (CDC-ACM): the HSM's own PED port, at
+                         the host 'moonlet ped --serial /dev/ttyACM0'
   --cleanup              remove what killed processes have left, and end
 ${PRESENTING_HELP}`,
   async run(args, io) {
@@ -30,6 +32,7 @@ ${PRESENTING_HELP}`,
           ...COMMON_OPTIONS,
           ...PRESENTING_OPTIONS,
           udc: { type: 'string' },
+          'ped-line': { type: 'boolean' },
           cleanup: { type: 'boolean' },
         },
         allowPositionals: true,
@@ -45,12 +48,21 @@ ${PRESENTING_HELP}`,
       for (const removed of cleanUpGadgets()) io.stdout.write(`removed ${removed}\n`)
       return 0
     }
+    const withSerial = values['ped-line'] ?? false
+    if (withSerial && values['local-ped'] !== undefined) {
+      throw new UsageError("'--ped-line' and '--local-ped' both plug a PED into the HSM's own connector")
+    }
+    let gadget: Gadget | undefined
     return presenting(
       io,
       values,
       name,
-      async (tell) => Gadget.open({ udc: values.udc, onEvent: tell }),
+      async (tell) => {
+        gadget = Gadget.open({ udc: values.udc, withSerial, onEvent: tell })
+        return gadget
+      },
       ({ host }) => ({ udc: host }),
+      () => gadget?.serialPath,
     )
   },
 }

@@ -56,6 +56,7 @@ export function readOneName([name, other]: readonly string[]): string | undefine
  * Serves until it is ended, and prints what happens.
  * @param present makes the way to the device
  * @param place what is said of where it is
+ * @param serial path of a serial line that becomes the HSM's PED port, once the device is there
  */
 export async function presenting(
   io: CliIo,
@@ -63,6 +64,7 @@ export async function presenting(
   name: string | undefined,
   present: (tell: (event: LoggedEvent) => void) => Promise<UsbPresenter>,
   place: (presenter: UsbPresenter) => Omit<LoggedEvent, 'event'>,
+  serial: () => string | undefined = () => undefined,
 ): Promise<number> {
   const tell = eventWriter(readLogLevel(values['log-level']), (line) => io.stdout.write(line))
   const names = name === undefined ? undefined : [name]
@@ -83,11 +85,18 @@ export async function presenting(
       return presenter
     }
     service = await UsbService.start(opened, { host: '', port: 0, names, ids, capture, present: made })
+    const path = serial()
+    if (path !== undefined) {
+      const lines = service.hsms.map((hsm) => ({ hsm: hsm.name, path }))
+      await opened.desk.plugLines(lines, (hsm) => opened.hsm(hsm).token)
+    }
     tell({ event: 'listening', ...(presenter ? place(presenter) : {}), hsms: service.hsms })
     io.expectSignal()
     if (values.commands) obey(io, service, tell)
     tellStarter()
     await Promise.race([service.ordered, ended(io.signal)])
+    // The serial port is the device's: no end of it may be open any more when it goes.
+    await opened.desk.close()
     await service.close()
     tell({ event: 'stopped' })
   }
