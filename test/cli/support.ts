@@ -10,6 +10,7 @@ const PROGRAMS = {
   lunacm: fileURLToPath(new URL('../../host/cli/lunacm.js', import.meta.url)),
   vtl: fileURLToPath(new URL('../../host/cli/vtl.js', import.meta.url)),
   pedserver: fileURLToPath(new URL('../../host/cli/pedserver.js', import.meta.url)),
+  cmu: fileURLToPath(new URL('../../host/cli/cmu.js', import.meta.url)),
 } as const
 
 export const FIXTURES = fileURLToPath(new URL('../../../fixtures', import.meta.url))
@@ -103,4 +104,5 @@ export function run(
 export const moonlet = (args: readonly string[], options?: RunOptions) => run('moonlet', args, options)
 export const lunacm = (args: readonly string[], options?: RunOptions) => run('lunacm', args, options)
 export const vtl = (args: readonly string[], options?: RunOptions) => run('vtl', args, options)
+export const cmu = (args: readonly string[], options?: RunOptions) => run('cmu', args, options)
 export const pedserver = (args: readonly string[], options?: RunOptions) => run('pedserver', args, options)

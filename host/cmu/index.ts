@@ -1,0 +1,5 @@
+export { CmuArguments } from './arguments.js'
+export type { CmuFiles } from './certificates.js'
+export { commandNamed, runCommand } from './command.js'
+export { CmuError, type CmuErrorCode } from './errors.js'
+export { atToken, type CmuIo, type CmuToken } from './token.js'
