@@ -20,6 +20,18 @@ export const KEY_AUDIT: usize = memory.data(48, 16)
 /** Another HSM's, imported for a look at its log; behind the 48 bytes its serial (native). Goes when an auditor logs out. */
 export const KEY_AUDIT_IMPORTED: usize = memory.data(56, 16)
 
+/** Wraps what clients keep of operations in parts (commands/crypt-part.ts); drawn when it is first needed after a power-up. */
+export const KEY_STATE: usize = memory.data(32, 16)
+let stateKeyDrawn: bool = false
+
+export function hasStateKey(): bool {
+  return stateKeyDrawn
+}
+
+export function setStateKey(drawn: bool): void {
+  stateKeyDrawn = drawn
+}
+
 const SCRATCH_SIZE: i32 = 8192
 const SCRATCH: usize = memory.data(8192, 16)
 
@@ -110,4 +122,6 @@ export function wipeRootKeys(): void {
   wipe(KEY_RPV, 48)
   wipe(KEY_AUDIT, 48)
   wipe(KEY_AUDIT_IMPORTED, 56)
+  wipe(KEY_STATE, 32)
+  stateKeyDrawn = false
 }

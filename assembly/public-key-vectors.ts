@@ -26,7 +26,7 @@ import {
   encodeOaepOf,
   encodePkcs1Hash,
   encodePssOf,
-  oaepMessage,
+  rsaMessage,
   wipeRsa,
 } from './token/rsa'
 
@@ -114,7 +114,7 @@ export function oaepSeal(alg: i32, mgf: i32, label: usize, labelLength: i32, p: 
 export function oaepOpen(alg: i32, mgf: i32, label: usize, labelLength: i32, p: usize, length: i32, out: usize): i32 {
   const opened = length === modulusLength() && rsaPrivate(p)
   const n = opened ? decodeOaepOf(alg, mgf, label, labelLength, length) : -1
-  if (n >= 0) memory.copy(out, oaepMessage(), n)
+  if (n >= 0) memory.copy(out, rsaMessage(), n)
   end()
   return n
 }

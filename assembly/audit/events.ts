@@ -18,6 +18,7 @@ import {
   CMD_CLONE_SOURCE_INIT,
   CMD_CLONE_TARGET_BATCH,
   CMD_CLONE_TARGET_INIT,
+  CMD_DERIVE,
   CMD_HSM_FACTORY_RESET,
   CMD_HSM_INFO,
   CMD_HSM_POLICIES,
@@ -32,6 +33,7 @@ import {
   CMD_OBJECT_GET,
   CMD_OBJECT_LIST,
   CMD_OBJECT_SET,
+  CMD_PART,
   CMD_PARTITION_CLEAR,
   CMD_PARTITION_CREATE,
   CMD_PARTITION_DELETE,
@@ -89,7 +91,8 @@ export function categoryOf(command: u32): u32 {
   if (group === 6) return command === CMD_OBJECT_LIST || command === CMD_OBJECT_GET ? 0 : AUDIT_KEY_MANAGE
   if (group === 7) {
     if (command === CMD_MECHANISM_LIST) return 0
-    return command === CMD_WRAP || command === CMD_UNWRAP ? AUDIT_KEY_MANAGE : AUDIT_USAGE
+    if (command === CMD_WRAP || command === CMD_UNWRAP || command === CMD_DERIVE) return AUDIT_KEY_MANAGE
+    return AUDIT_USAGE
   }
   if (group === 8) {
     if (command === CMD_CLONE_SOURCE_INIT || command === CMD_CLONE_TARGET_INIT) return AUDIT_KEY_MANAGE
@@ -136,6 +139,7 @@ function firstIsId(command: u32): bool {
 
 function answersId(command: u32): bool {
   if (command === CMD_PARTITION_CREATE || command === CMD_OBJECT_CREATE || command === CMD_UNWRAP) return true
+  if (command === CMD_DERIVE) return true
   return command === CMD_OBJECT_GENERATE || command === CMD_OBJECT_GENERATE_PAIR || command === CMD_OBJECT_COPY
 }
 
@@ -173,9 +177,10 @@ export function auditNote(
       value = (load16be(body + 4) << 16) | number(body, length, 6)
   } else if (command === CMD_OBJECT_DESTROY) subject = number(body, length, 2)
   else if (group === 7) {
-    // mechanism 4, parameter bytes, key 4
-    value = number(body, length, 0)
-    subject = number(body, length, behind(body, length, 4))
+    // mechanism 4, parameter bytes, key 4; PART has two bytes before them
+    const at = command === CMD_PART ? 2 : 0
+    value = number(body, length, at)
+    subject = number(body, length, behind(body, length, at + 4))
   } else if (command === CMD_AUDIT_MESSAGE && length > 4) auditText(body + 4, length - 4)
   if (rc === RC_OK && answersId(command)) subject = number(reply, replyLength, 0)
   store32be(r + A_SUBJECT, subject)

@@ -1,7 +1,6 @@
 // Crypt commands: sign and verify.
 
 import { PKA_OUT, SHARED } from '../arena'
-import { hmac } from '../crypto/hmac'
 import { hashLength } from '../crypto/sha2'
 import { ctEqual, load32be } from '../crypto/util'
 import {
@@ -11,13 +10,10 @@ import {
   CKA_SIGN,
   CKA_VALUE,
   CKA_VERIFY,
-  CKK_EC,
-  CKK_RSA,
-  CKM_RSA_PKCS,
   CKO_PRIVATE_KEY,
   CKO_PUBLIC_KEY,
-  CKO_SECRET_KEY,
   POLICY_NON_LOCAL_SIGNING,
+  RC_DATA_INVALID,
   RC_DATA_LEN_RANGE,
   RC_FRAME_MALFORMED,
   RC_FUNCTION_FAILED,
@@ -33,136 +29,235 @@ import {
   RC_SIGNATURE_LEN_RANGE,
 } from '../protocol'
 import { plainFind, valueLength } from '../token/attributes'
-import { curveOf } from '../token/curves'
-import { canSign, canVerify, hashOf, isEcdsa, isHmac, isPss } from '../token/mechanisms'
-import { objectBits, objectClass, objectKeyType } from '../token/objects'
+import { curveOf, edwardsLength, edwardsOf } from '../token/curves'
+import { edFits, edSign, edVerify } from '../token/edwards'
+import {
+  FAMILY_CBC_MAC,
+  FAMILY_CMAC,
+  FAMILY_ECDSA,
+  FAMILY_EDDSA,
+  FAMILY_GMAC,
+  FAMILY_HMAC,
+  FAMILY_RSA_PSS,
+  FAMILY_RSA_RAW,
+} from '../token/mechanism-families'
+import { canSign, canVerify, hashOf, mechFamily, mechHash } from '../token/mechanisms'
+import { objectBits } from '../token/objects'
 import { curveLength, ecdsaSign, ecdsaVerify } from '../token/pka'
 import { partitionPolicy } from '../token/policies'
 import { modulusBits, modulusLength, rsaPrivate, rsaPublic } from '../token/private-key'
-import { BLOCK, checkPss, digest, encodePkcs1, encodePkcs1Hash, encodePss, pssFits } from '../token/rsa'
+import { BLOCK, checkPssOf, digest, encodePkcs1, encodePkcs1Digest, encodePssOf, pssFits } from '../token/rsa'
 import { here, needUser } from './context'
-import { data, dataLength, key, mechanism, openKey, parameter, parameterLength, readOperation } from './crypt-operation'
-import { readBytes, readDone, readLength, write32, writeSkip } from './frame'
+import { macLength, macOf } from './crypt-mac'
+import {
+  data,
+  dataLength,
+  key,
+  openKey,
+  pairFits,
+  parameter,
+  parameterLength,
+  readOperation,
+  secretFits,
+} from './crypt-operation'
+import { encodeRaw, rsaAllowed } from './crypt-rsa'
+import { readBytes, readDone, readLength, write32, writeFixed, writeSkip } from './frame'
 
-let pssHash: i32 = 0
-let pssSalt: i32 = 0
+export function isMac(): bool {
+  const f = mechFamily
+  return f === FAMILY_HMAC || f === FAMILY_CMAC || f === FAMILY_CBC_MAC || f === FAMILY_GMAC
+}
 
-function readPss(): bool {
-  if (parameterLength !== 8) return false
-  pssHash = hashOf(load32be(parameter))
-  const salt = load32be(parameter + 4)
-  const own = hashOf(mechanism)
-  if (pssHash === 0 || (own !== 0 && own !== pssHash) || salt > 512) return false
-  pssSalt = <i32>salt
-  return true
+// ---- what is signed ---------------------------------------------------------------------------------------------------
+
+/** Bytes of the digest in SHARED, made of a message in parts; 0 = the data in hand is the message, or the digest. */
+let digested: i32 = 0
+
+export function setDigested(n: i32): void {
+  digested = n
 }
 
 /** The digest to be signed: hashed here, or brought along. Its length in SHARED, 0 = does not fit the mechanism. */
-function digestOfData(alg: i32): i32 {
-  if (hashOf(mechanism) !== 0) {
-    digest(alg, data, dataLength, SHARED)
-    return hashLength(alg)
+function digestOfData(): i32 {
+  if (digested !== 0) return digested
+  if (mechHash !== 0) {
+    digest(mechHash, data, dataLength, SHARED)
+    return hashLength(mechHash)
   }
   if (dataLength < 1 || dataLength > 64) return 0
   memory.copy(SHARED, data, dataLength)
   return dataLength
 }
 
+let pssHash: i32 = 0
+let pssMgf: i32 = 0
+let pssSalt: i32 = 0
+
+/** Hash, length of the salt and, where it is another one, hash of MGF1. */
+function readPss(): bool {
+  if (parameterLength !== 8 && parameterLength !== 12) return false
+  pssHash = hashOf(load32be(parameter))
+  pssMgf = parameterLength === 8 ? pssHash : hashOf(load32be(parameter + 8))
+  const salt = load32be(parameter + 4)
+  if (pssHash === 0 || pssMgf === 0 || (mechHash !== 0 && mechHash !== pssHash) || salt > 512) return false
+  pssSalt = <i32>salt
+  return true
+}
+
 /** BLOCK = the encoded message of an RSA mechanism. */
 function encodeRsa(k: i32): u32 {
-  if (isPss(mechanism)) {
+  if (mechFamily === FAMILY_RSA_PSS) {
     if (!readPss()) return RC_MECHANISM_PARAM_INVALID
-    if (digestOfData(pssHash) !== hashLength(pssHash)) return RC_DATA_LEN_RANGE
+    if (digestOfData() !== hashLength(pssHash)) return RC_DATA_LEN_RANGE
     if (!pssFits(pssHash, pssSalt, modulusBits())) return RC_KEY_SIZE_RANGE
-    return encodePss(pssHash, SHARED, pssSalt, k, modulusBits()) ? RC_OK : RC_RANDOM_NO_RNG
+    return encodePssOf(pssHash, pssMgf, SHARED, pssSalt, k, modulusBits()) ? RC_OK : RC_RANDOM_NO_RNG
   }
   if (parameterLength !== 0) return RC_MECHANISM_PARAM_INVALID
-  if (mechanism === CKM_RSA_PKCS) return encodePkcs1(data, dataLength, k) ? RC_OK : RC_DATA_LEN_RANGE
-  return encodePkcs1Hash(hashOf(mechanism), data, dataLength, k) ? RC_OK : RC_KEY_SIZE_RANGE
+  if (mechFamily === FAMILY_RSA_RAW) {
+    if (dataLength < 1 || dataLength > k) return RC_DATA_LEN_RANGE
+    encodeRaw(data, dataLength, k)
+    return RC_OK
+  }
+  if (mechHash === 0) return encodePkcs1(data, dataLength, k) ? RC_OK : RC_DATA_LEN_RANGE
+  digestOfData()
+  return encodePkcs1Digest(mechHash, SHARED, k) ? RC_OK : RC_KEY_SIZE_RANGE
+}
+
+// ---- sign -------------------------------------------------------------------------------------------------------------
+
+/** Opens the key that signs, and looks whether it may. */
+export function openSigner(): u32 {
+  let rc = openKey(key, CKA_SIGN, RC_KEY_HANDLE_INVALID)
+  if (rc !== RC_OK) return rc
+  if (isMac()) return secretFits()
+  rc = pairFits(CKO_PRIVATE_KEY)
+  if (rc !== RC_OK) return rc
+  const foreign = (objectBits & BIT_LOCAL) === 0
+  if (foreign && partitionPolicy(here(), POLICY_NON_LOCAL_SIGNING) === 0) return RC_OPERATION_NOT_ALLOWED
+  return rsaAllowed()
 }
 
 export function sign(): u32 {
   readOperation()
   if (!readDone()) return RC_FRAME_MALFORMED
-  if (!canSign(mechanism)) return RC_MECHANISM_INVALID
+  if (!canSign()) return RC_MECHANISM_INVALID
   let rc = needUser()
-  if (rc === RC_OK) rc = openKey(key, CKA_SIGN, RC_KEY_HANDLE_INVALID)
+  if (rc === RC_OK) rc = openSigner()
   if (rc !== RC_OK) return rc
-  if (isHmac(mechanism)) return signHmac()
-  if (objectClass !== CKO_PRIVATE_KEY) return RC_KEY_TYPE_INCONSISTENT
-  if ((objectBits & BIT_LOCAL) === 0 && partitionPolicy(here(), POLICY_NON_LOCAL_SIGNING) === 0) {
-    return RC_OPERATION_NOT_ALLOWED
-  }
-  if (isEcdsa(mechanism)) {
-    if (objectKeyType !== CKK_EC) return RC_KEY_TYPE_INCONSISTENT
-    if (parameterLength !== 0) return RC_MECHANISM_PARAM_INVALID
-    const n = digestOfData(hashOf(mechanism))
-    if (n === 0) return RC_DATA_LEN_RANGE
-    const params = plainFind(CKA_EC_PARAMS)
-    const curve = curveOf(params, valueLength())
-    const scalar = plainFind(CKA_VALUE)
-    const L = curveLength(curve)
-    write32(<u32>(2 * L))
-    return ecdsaSign(curve, scalar, SHARED, n, writeSkip(2 * L)) ? RC_OK : RC_FUNCTION_FAILED
-  }
-  if (objectKeyType !== CKK_RSA) return RC_KEY_TYPE_INCONSISTENT
+  setDigested(0)
+  if (!isMac()) return signPair()
+  const n = macLength()
+  if (n === 0) return RC_MECHANISM_PARAM_INVALID
+  macOf(data, dataLength, SHARED)
+  write32(<u32>n)
+  writeFixed(SHARED, n)
+  return RC_OK
+}
+
+/** Signs with the private key in hand and writes the signature. */
+export function signPair(): u32 {
+  if (mechFamily === FAMILY_ECDSA) return signEcdsa()
+  if (mechFamily === FAMILY_EDDSA) return signEdwards()
   const k = modulusLength()
-  rc = encodeRsa(k)
+  const rc = encodeRsa(k)
   if (rc !== RC_OK) return rc
-  if (!rsaPrivate(BLOCK)) return RC_FUNCTION_FAILED
+  if (!rsaPrivate(BLOCK)) return mechFamily === FAMILY_RSA_RAW ? RC_DATA_INVALID : RC_FUNCTION_FAILED
   write32(<u32>k)
   memory.copy(writeSkip(k), PKA_OUT, k)
   return RC_OK
 }
 
-function signHmac(): u32 {
-  if (objectClass !== CKO_SECRET_KEY) return RC_KEY_TYPE_INCONSISTENT
+function signEcdsa(): u32 {
   if (parameterLength !== 0) return RC_MECHANISM_PARAM_INVALID
-  const value = plainFind(CKA_VALUE)
-  const alg = hashOf(mechanism)
-  write32(<u32>hashLength(alg))
-  hmac(alg, value, valueLength(), data, dataLength, writeSkip(hashLength(alg)))
+  const n = digestOfData()
+  if (n === 0) return RC_DATA_LEN_RANGE
+  const params = plainFind(CKA_EC_PARAMS)
+  const curve = curveOf(params, valueLength())
+  const scalar = plainFind(CKA_VALUE)
+  const L = curveLength(curve)
+  write32(<u32>(2 * L))
+  return ecdsaSign(curve, scalar, SHARED, n, writeSkip(2 * L)) ? RC_OK : RC_FUNCTION_FAILED
+}
+
+function signEdwards(): u32 {
+  if (parameterLength !== 0) return RC_MECHANISM_PARAM_INVALID
+  if (!edFits(dataLength)) return RC_DATA_LEN_RANGE
+  const params = plainFind(CKA_EC_PARAMS)
+  const curve = edwardsOf(params, valueLength())
+  const seed = plainFind(CKA_VALUE)
+  const n = 2 * edwardsLength(curve)
+  if (!edSign(curve, seed, data, dataLength)) return RC_FUNCTION_FAILED
+  write32(<u32>n)
+  memory.copy(writeSkip(n), PKA_OUT, n)
   return RC_OK
+}
+
+// ---- verify -----------------------------------------------------------------------------------------------------------
+
+export function openVerifier(): u32 {
+  const rc = openKey(key, CKA_VERIFY, RC_KEY_HANDLE_INVALID)
+  if (rc !== RC_OK) return rc
+  if (isMac()) return secretFits()
+  const fits = pairFits(CKO_PUBLIC_KEY)
+  return fits === RC_OK ? rsaAllowed() : fits
+}
+
+/** Whether the whole MAC in SHARED begins as the one given. */
+export function macIsRight(given: usize, length: i32): u32 {
+  if (length !== macLength()) return RC_SIGNATURE_LEN_RANGE
+  return ctEqual(SHARED, given, length) ? RC_OK : RC_SIGNATURE_INVALID
 }
 
 export function verify(): u32 {
   readOperation()
   const signature = readBytes()
-  const signatureLength = readLength()
+  const length = readLength()
   if (!readDone()) return RC_FRAME_MALFORMED
-  if (!canVerify(mechanism)) return RC_MECHANISM_INVALID
-  let rc = openKey(key, CKA_VERIFY, RC_KEY_HANDLE_INVALID)
+  if (!canVerify()) return RC_MECHANISM_INVALID
+  const rc = openVerifier()
   if (rc !== RC_OK) return rc
-  if (isHmac(mechanism)) {
-    if (objectClass !== CKO_SECRET_KEY) return RC_KEY_TYPE_INCONSISTENT
-    if (parameterLength !== 0) return RC_MECHANISM_PARAM_INVALID
-    const alg = hashOf(mechanism)
-    if (signatureLength !== hashLength(alg)) return RC_SIGNATURE_LEN_RANGE
-    const value = plainFind(CKA_VALUE)
-    hmac(alg, value, valueLength(), data, dataLength, SHARED)
-    return ctEqual(SHARED, signature, signatureLength) ? RC_OK : RC_SIGNATURE_INVALID
-  }
-  if (objectClass !== CKO_PUBLIC_KEY) return RC_KEY_TYPE_INCONSISTENT
-  if (isEcdsa(mechanism)) return verifyEcdsa(signature, signatureLength)
-  if (objectKeyType !== CKK_RSA) return RC_KEY_TYPE_INCONSISTENT
+  setDigested(0)
+  if (!isMac()) return verifyPair(signature, length)
+  if (macLength() === 0) return RC_MECHANISM_PARAM_INVALID
+  if (length !== macLength()) return RC_SIGNATURE_LEN_RANGE
+  macOf(data, dataLength, SHARED)
+  return macIsRight(signature, length)
+}
+
+/** Verifies with the public key in hand. */
+export function verifyPair(signature: usize, length: i32): u32 {
+  if (mechFamily === FAMILY_ECDSA) return verifyEcdsa(signature, length)
+  if (mechFamily === FAMILY_EDDSA) return verifyEdwards(signature, length)
   const k = modulusLength()
-  if (signatureLength !== k) return RC_SIGNATURE_LEN_RANGE
-  if (isPss(mechanism)) {
+  if (length !== k) return RC_SIGNATURE_LEN_RANGE
+  if (mechFamily === FAMILY_RSA_PSS) {
     if (!readPss()) return RC_MECHANISM_PARAM_INVALID
-    if (digestOfData(pssHash) !== hashLength(pssHash)) return RC_DATA_LEN_RANGE
+    if (digestOfData() !== hashLength(pssHash)) return RC_DATA_LEN_RANGE
     if (!rsaPublic(signature)) return RC_SIGNATURE_INVALID
-    return checkPss(pssHash, SHARED, pssSalt, k, modulusBits()) ? RC_OK : RC_SIGNATURE_INVALID
+    return checkPssOf(pssHash, pssMgf, SHARED, pssSalt, k, modulusBits()) ? RC_OK : RC_SIGNATURE_INVALID
   }
-  rc = encodeRsa(k)
+  const rc = encodeRsa(k)
   if (rc !== RC_OK) return rc
   // The block is made anew and compared as a whole: no parsing of what the signer sent.
   return rsaPublic(signature) && ctEqual(PKA_OUT, BLOCK, k) ? RC_OK : RC_SIGNATURE_INVALID
 }
 
-function verifyEcdsa(signature: usize, length: i32): u32 {
-  if (objectKeyType !== CKK_EC) return RC_KEY_TYPE_INCONSISTENT
+function verifyEdwards(signature: usize, length: i32): u32 {
   if (parameterLength !== 0) return RC_MECHANISM_PARAM_INVALID
-  const n = digestOfData(hashOf(mechanism))
+  if (!edFits(dataLength)) return RC_DATA_LEN_RANGE
+  const params = plainFind(CKA_EC_PARAMS)
+  const curve = edwardsOf(params, valueLength())
+  const n = edwardsLength(curve)
+  if (length !== 2 * n) return RC_SIGNATURE_LEN_RANGE
+  const point = plainFind(CKA_EC_POINT)
+  if (valueLength() < n) return RC_KEY_TYPE_INCONSISTENT
+  const key = point + <usize>(valueLength() - n)
+  return edVerify(curve, key, signature, data, dataLength) ? RC_OK : RC_SIGNATURE_INVALID
+}
+
+function verifyEcdsa(signature: usize, length: i32): u32 {
+  if (parameterLength !== 0) return RC_MECHANISM_PARAM_INVALID
+  const n = digestOfData()
   if (n === 0) return RC_DATA_LEN_RANGE
   const params = plainFind(CKA_EC_PARAMS)
   const curve = curveOf(params, valueLength())

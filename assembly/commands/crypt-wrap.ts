@@ -1,21 +1,18 @@
 // Crypt commands: wrap and unwrap.
 
 import { PKA_OUT, PLAIN_MAX, PLAIN2, SECRET, usePlain2 } from '../arena'
-import { aesKey } from '../crypto/aes'
-import { kwpUnwrap, kwpWrap, kwUnwrap, kwWrap } from '../crypto/key-wrap'
-import { cbcDecrypt, cbcEncrypt } from '../crypto/modes'
-import { pad, unpadded } from '../crypto/padding'
+import { blockDecrypt, blockEncrypt, blockKey, chainDecrypt, chainEncrypt } from '../crypto/block-cipher'
+import { kwpUnwrapWith, kwpWrapWith, kwUnwrapWith, kwWrapWith } from '../crypto/key-wrap'
+import { padTo, unpaddedFrom } from '../crypto/padding'
 import {
   BIT_EXTRACTABLE,
   CKA_CLASS,
   CKA_KEY_TYPE,
   CKA_UNWRAP,
   CKA_VALUE,
+  CKA_VALUE_LEN,
   CKA_WRAP,
-  CKK_AES,
   CKK_RSA,
-  CKM_AES_CBC_PAD,
-  CKM_RSA_PKCS_OAEP,
   CKO_PRIVATE_KEY,
   CKO_PUBLIC_KEY,
   CKO_SECRET_KEY,
@@ -29,7 +26,6 @@ import {
   RC_KEY_HANDLE_INVALID,
   RC_KEY_NOT_WRAPPABLE,
   RC_KEY_SIZE_RANGE,
-  RC_KEY_TYPE_INCONSISTENT,
   RC_KEY_UNEXTRACTABLE,
   RC_MECHANISM_INVALID,
   RC_MECHANISM_PARAM_INVALID,
@@ -45,57 +41,70 @@ import {
   UNAVAILABLE,
 } from '../protocol'
 import { checkTemplate, plainFind, plainPut, ulongOf, valueLength } from '../token/attributes'
-import { canUnwrap, canWrap, isKw, isKwp } from '../token/mechanisms'
+import { FAMILY_CBC, FAMILY_CBC_PAD, FAMILY_ECB, FAMILY_KW, FAMILY_KWP } from '../token/mechanism-families'
+import { canUnwrap, canWrap, mechFamily, mechKeyType } from '../token/mechanisms'
 import { newOuid, objectBits, objectClass, objectHandle, objectKeyType, openObject } from '../token/objects'
 import { partitionPolicy } from '../token/policies'
 import { modulusLength, pkcs8Start, pkcs8Type, pkcs8Write, rsaPublic, takePrivateKey } from '../token/private-key'
-import { BLOCK, encodeOaep, oaepFits, oaepMessage } from '../token/rsa'
+import { BLOCK, rsaMessage } from '../token/rsa'
 import { completeObject, objectFrom } from '../token/template'
 import { access, here, needOfficer } from './context'
 import {
+  blockSize,
   CTX,
   data,
   dataLength,
   hasRoom,
   IV,
+  ivFits,
   key,
-  mechanism,
-  oaepHash,
-  oaepLengthFits,
+  kwInitial,
+  kwpInitial,
   openKey,
-  openOaep,
-  parameter,
-  parameterLength,
+  pairFits,
   readKeyed,
   readOperation,
+  secretFits,
+  takeIv,
 } from './crypt-operation'
+import { encodeMessage, openMessage, rsaAllowed, rsaLengthFits, rsaParameterFits } from './crypt-rsa'
 import { read32, readBytes, readDone, readLength, write32, writePosition, writeSkip } from './frame'
 import { keepObject } from './object-keep'
 
-/** The AES key in hand into SECRET; its length. */
-function takeAesKey(): i32 {
+/** The secret key in hand into SECRET; its length. */
+function takeSecret(): i32 {
   const value = plainFind(CKA_VALUE)
   memory.copy(SECRET, value, valueLength())
   return valueLength()
+}
+
+/** Whether the wrapping key in hand is one of the mechanism, and the parameter too. */
+function cipherFits(): u32 {
+  const rc = secretFits()
+  if (rc !== RC_OK) return rc
+  return ivFits() ? RC_OK : RC_MECHANISM_PARAM_INVALID
 }
 
 export function wrap(): u32 {
   readKeyed()
   const target = read32()
   if (!readDone()) return RC_FRAME_MALFORMED
-  if (!canWrap(mechanism)) return RC_MECHANISM_INVALID
+  if (!canWrap()) return RC_MECHANISM_INVALID
   let rc = needOfficer()
   if (rc === RC_OK) rc = openKey(key, CKA_WRAP, RC_WRAPPING_KEY_HANDLE_INVALID)
   if (rc !== RC_OK) return rc
-  if (mechanism === CKM_RSA_PKCS_OAEP) return wrapOaep(target)
-  if (objectClass !== CKO_SECRET_KEY || objectKeyType !== CKK_AES) return RC_KEY_TYPE_INCONSISTENT
-  if (parameterLength !== (mechanism === CKM_AES_CBC_PAD ? 16 : 0)) return RC_MECHANISM_PARAM_INVALID
-  const keyLength = takeAesKey()
+  if (mechKeyType === CKK_RSA) return wrapRsa(target)
+  rc = cipherFits()
+  if (rc !== RC_OK) return rc
+  const keyLength = takeSecret()
   rc = openTarget(target)
   if (rc !== RC_OK) return rc
   let p = plainFind(CKA_VALUE)
   let n = valueLength()
-  if (objectClass === CKO_PRIVATE_KEY) {
+  const isPrivate = objectClass === CKO_PRIVATE_KEY
+  if (isPrivate) {
+    // Modes without padding would not say where it ends.
+    if (mechFamily === FAMILY_ECB || mechFamily === FAMILY_CBC) return RC_KEY_NOT_WRAPPABLE
     n = pkcs8Write(objectKeyType)
     p = pkcs8Start()
     if (n === 0) return RC_KEY_NOT_WRAPPABLE
@@ -104,22 +113,28 @@ export function wrap(): u32 {
   const start = writePosition()
   write32(0)
   const out = writePosition()
-  let total = 0
-  if (isKw(mechanism)) {
-    if (n < 16 || (n & 7) !== 0) return RC_KEY_SIZE_RANGE
-    kwWrap(SECRET, keyLength, p, n, out)
-    total = n + 8
-  } else if (isKwp(mechanism)) total = kwpWrap(SECRET, keyLength, p, n, out)
-  else {
-    memory.copy(out, p, n)
-    total = pad(out, n)
-    aesKey(CTX, SECRET, keyLength)
-    memory.copy(IV, parameter, 16)
-    cbcEncrypt(CTX, IV, out, out, total)
-  }
+  const total = wrapTo(keyLength, p, n, out)
+  if (total === 0) return RC_KEY_SIZE_RANGE
   store<u32>(start, bswap<u32>(<u32>total))
   writeSkip(total)
   return RC_OK
+}
+
+/** Wraps `n` bytes under the key in SECRET; the length, 0 where the mechanism does not take so many. */
+function wrapTo(keyLength: i32, p: usize, n: i32, out: usize): i32 {
+  if (mechFamily === FAMILY_KW) return kwWrapWith(SECRET, keyLength, kwInitial(), p, n, out) ? n + 8 : 0
+  if (mechFamily === FAMILY_KWP) return kwpWrapWith(SECRET, keyLength, kwpInitial(), p, n, out)
+  const size = blockSize()
+  memory.copy(out, p, n)
+  let total = (n + size - 1) & ~(size - 1)
+  if (mechFamily === FAMILY_CBC_PAD) total = padTo(out, n, size)
+  // Zeros fill the last block (PKCS#11 3.0 §6.13.4).
+  else memory.fill(out + <usize>n, 0, total - n)
+  blockKey(CTX, size, SECRET, keyLength)
+  takeIv()
+  if (mechFamily === FAMILY_ECB) blockEncrypt(CTX, size, out, out, total)
+  else chainEncrypt(CTX, size, IV, out, out, total)
+  return total
 }
 
 /** Opens the key to be wrapped and asks whether it may leave. */
@@ -134,11 +149,12 @@ function openTarget(handle: u32): u32 {
   return (objectBits & BIT_EXTRACTABLE) !== 0 ? RC_OK : RC_KEY_UNEXTRACTABLE
 }
 
-function wrapOaep(target: u32): u32 {
-  if (objectClass !== CKO_PUBLIC_KEY || objectKeyType !== CKK_RSA) return RC_KEY_TYPE_INCONSISTENT
-  const alg = oaepHash()
-  if (alg === 0) return RC_MECHANISM_PARAM_INVALID
-  let rc = openTarget(target)
+function wrapRsa(target: u32): u32 {
+  let rc = pairFits(CKO_PUBLIC_KEY)
+  if (rc === RC_OK) rc = rsaAllowed()
+  if (rc !== RC_OK) return rc
+  if (!rsaParameterFits()) return RC_MECHANISM_PARAM_INVALID
+  rc = openTarget(target)
   if (rc !== RC_OK) return rc
   if (objectClass !== CKO_SECRET_KEY) return RC_KEY_NOT_WRAPPABLE
   const value = plainFind(CKA_VALUE)
@@ -146,11 +162,10 @@ function wrapOaep(target: u32): u32 {
   usePlain2(n)
   memory.copy(PLAIN2, value, n)
   rc = openObject(access(), here(), key)
+  if (rc === RC_OK) rc = encodeMessage(PLAIN2, n, RC_KEY_SIZE_RANGE)
   if (rc !== RC_OK) return rc
-  const k = modulusLength()
-  if (!oaepFits(alg, n, k)) return RC_KEY_SIZE_RANGE
-  if (!encodeOaep(alg, PLAIN2, n, k)) return RC_RANDOM_NO_RNG
   if (!rsaPublic(BLOCK)) return RC_FUNCTION_FAILED
+  const k = modulusLength()
   write32(<u32>k)
   memory.copy(writeSkip(k), PKA_OUT, k)
   return RC_OK
@@ -158,29 +173,42 @@ function wrapOaep(target: u32): u32 {
 
 /** Can what the mechanism wraps be so long? That is no secret, so it may have a code of its own. */
 function wrappedLengthFits(): bool {
-  if (mechanism === CKM_RSA_PKCS_OAEP) return oaepLengthFits()
-  if (dataLength < 16 || dataLength > PLAIN_MAX) return false
-  if (isKw(mechanism)) return dataLength >= 24 && (dataLength & 7) === 0
-  return (dataLength & (isKwp(mechanism) ? 7 : 15)) === 0
+  if (mechKeyType === CKK_RSA) return rsaLengthFits()
+  const size = blockSize()
+  if (dataLength < size || dataLength > PLAIN_MAX) return false
+  if (mechFamily === FAMILY_KW) return dataLength >= 24 && (dataLength & 7) === 0
+  if (mechFamily === FAMILY_KWP) return dataLength >= 16 && (dataLength & 7) === 0
+  return (dataLength & (size - 1)) === 0
 }
 
 /** Unwraps into PLAIN2; the length, or -1 where the wrapped key does not open. */
 function unwrapInto(): i32 {
-  if (mechanism === CKM_RSA_PKCS_OAEP) {
-    const n = openOaep()
+  if (mechKeyType === CKK_RSA) {
+    const n = openMessage()
     if (n < 0) return -1
     usePlain2(n)
-    memory.copy(PLAIN2, oaepMessage(), n)
+    memory.copy(PLAIN2, rsaMessage(), n)
     return n
   }
   usePlain2(dataLength)
-  const keyLength = takeAesKey()
-  if (isKw(mechanism)) return kwUnwrap(SECRET, keyLength, data, dataLength, PLAIN2) ? dataLength - 8 : -1
-  if (isKwp(mechanism)) return kwpUnwrap(SECRET, keyLength, data, dataLength, PLAIN2)
-  aesKey(CTX, SECRET, keyLength)
-  memory.copy(IV, parameter, 16)
-  cbcDecrypt(CTX, IV, data, PLAIN2, dataLength)
-  return unpadded(PLAIN2, dataLength)
+  const keyLength = takeSecret()
+  if (mechFamily === FAMILY_KW) {
+    return kwUnwrapWith(SECRET, keyLength, kwInitial(), data, dataLength, PLAIN2) ? dataLength - 8 : -1
+  }
+  if (mechFamily === FAMILY_KWP) return kwpUnwrapWith(SECRET, keyLength, kwpInitial(), data, dataLength, PLAIN2)
+  const size = blockSize()
+  blockKey(CTX, size, SECRET, keyLength)
+  takeIv()
+  if (mechFamily === FAMILY_ECB) blockDecrypt(CTX, size, data, PLAIN2, dataLength)
+  else chainDecrypt(CTX, size, IV, data, PLAIN2, dataLength)
+  return mechFamily === FAMILY_CBC_PAD ? unpaddedFrom(PLAIN2, dataLength, size) : dataLength
+}
+
+/** Modes without padding: how much of what was unwrapped the template means; 0 where it means more than there is. */
+function lengthMeant(n: i32, template: usize, templateLength: i32): i32 {
+  if (mechFamily !== FAMILY_ECB && mechFamily !== FAMILY_CBC) return n
+  const meant = ulongOf(template, templateLength, CKA_VALUE_LEN, <u32>n)
+  return meant <= <u32>n ? <i32>meant : 0
 }
 
 export function unwrap(): u32 {
@@ -188,19 +216,17 @@ export function unwrap(): u32 {
   const template = readBytes()
   const templateLength = readLength()
   if (!readDone()) return RC_FRAME_MALFORMED
-  if (!canUnwrap(mechanism)) return RC_MECHANISM_INVALID
+  if (!canUnwrap()) return RC_MECHANISM_INVALID
   let rc = needOfficer()
   if (rc === RC_OK) rc = checkTemplate(template, templateLength)
   if (rc === RC_OK) rc = openKey(key, CKA_UNWRAP, RC_UNWRAPPING_KEY_HANDLE_INVALID)
   if (rc !== RC_OK) return rc
-  const oaep = mechanism === CKM_RSA_PKCS_OAEP
-  const fits = oaep
-    ? objectClass === CKO_PRIVATE_KEY && objectKeyType === CKK_RSA
-    : objectClass === CKO_SECRET_KEY && objectKeyType === CKK_AES
-  if (!fits) return RC_KEY_TYPE_INCONSISTENT
-  if (oaep ? oaepHash() === 0 : parameterLength !== (mechanism === CKM_AES_CBC_PAD ? 16 : 0)) {
-    return RC_MECHANISM_PARAM_INVALID
-  }
+  if (mechKeyType === CKK_RSA) {
+    rc = pairFits(CKO_PRIVATE_KEY)
+    if (rc === RC_OK) rc = rsaAllowed()
+    if (rc === RC_OK && !rsaParameterFits()) rc = RC_MECHANISM_PARAM_INVALID
+  } else rc = cipherFits()
+  if (rc !== RC_OK) return rc
   const cls = ulongOf(template, templateLength, CKA_CLASS, UNAVAILABLE)
   if (cls === UNAVAILABLE) return RC_TEMPLATE_INCOMPLETE
   if (cls !== CKO_PRIVATE_KEY && cls !== CKO_SECRET_KEY) return RC_ARGUMENTS_BAD
@@ -209,8 +235,10 @@ export function unwrap(): u32 {
     return RC_OPERATION_NOT_ALLOWED
   }
   if (!wrappedLengthFits()) return RC_WRAPPED_KEY_LEN_RANGE
-  const n = unwrapInto()
-  if (n < 1) return RC_WRAPPED_KEY_INVALID
+  const opened = unwrapInto()
+  if (opened < 1) return RC_WRAPPED_KEY_INVALID
+  const n = isPrivate ? opened : lengthMeant(opened, template, templateLength)
+  if (n === 0) return RC_WRAPPED_KEY_LEN_RANGE
   if (isPrivate) {
     const keyType = pkcs8Type(n)
     if (keyType < 0) return RC_WRAPPED_KEY_INVALID

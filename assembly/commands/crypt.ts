@@ -1,11 +1,13 @@
 // Crypt commands: which of them does what, and the list of mechanisms.
 
 import { AES_CTX } from '../crypto/aes'
-import { wipe } from '../crypto/util'
+import { store16be, wipe } from '../crypto/util'
 import {
   CMD_DECRYPT,
+  CMD_DERIVE,
   CMD_ENCRYPT,
   CMD_MECHANISM_LIST,
+  CMD_PART,
   CMD_SIGN,
   CMD_UNWRAP,
   CMD_VERIFY,
@@ -18,15 +20,18 @@ import {
   RC_TOKEN_NOT_RECOGNIZED,
   STATE_FUNCTIONAL,
 } from '../protocol'
-import { mechanismCount, mechanismRow } from '../token/mechanisms'
+import { mechanismCount, mechanismRow, rowFlags } from '../token/mechanisms'
 import { hsmPolicy } from '../token/policies'
 import { wipeRsa } from '../token/rsa'
 import { isBackup, state } from '../token/state'
 import { decrypt, encrypt } from './crypt-cipher'
+import { derive } from './crypt-derive'
+import { wipeMac } from './crypt-mac'
 import { CTX } from './crypt-operation'
+import { part, wipeParts } from './crypt-part'
 import { sign, verify } from './crypt-sign'
 import { unwrap, wrap } from './crypt-wrap'
-import { readDone, write16, write32 } from './frame'
+import { readDone, write32, writeSkip } from './frame'
 
 export function cryptCommand(command: u32): u32 {
   if (command === CMD_MECHANISM_LIST) return list()
@@ -39,8 +44,12 @@ export function cryptCommand(command: u32): u32 {
   else if (command === CMD_DECRYPT) rc = decrypt()
   else if (command === CMD_WRAP) rc = wrap()
   else if (command === CMD_UNWRAP) rc = unwrap()
+  else if (command === CMD_PART) rc = part()
+  else if (command === CMD_DERIVE) rc = derive()
   wipe(CTX, AES_CTX)
   wipeRsa()
+  wipeMac()
+  wipeParts()
   return rc
 }
 
@@ -48,7 +57,15 @@ export function cryptCommand(command: u32): u32 {
 function list(): u32 {
   if (!readDone()) return RC_FRAME_MALFORMED
   const n = isBackup() ? 0 : mechanismCount()
-  write16(<u32>n)
-  for (let i = 0; i < n; i++) for (let f: usize = 0; f < 16; f += 4) write32(load<u32>(mechanismRow(i) + f))
+  const start = writeSkip(2)
+  let listed: u32 = 0
+  for (let i = 0; i < n; i++) {
+    const flags = rowFlags(i)
+    if (flags === 0) continue
+    for (let f: usize = 0; f < 12; f += 4) write32(load<u32>(mechanismRow(i) + f))
+    write32(flags)
+    listed++
+  }
+  store16be(start, listed)
   return RC_OK
 }

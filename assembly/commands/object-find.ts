@@ -42,7 +42,7 @@ import { checkValue } from '../token/check-value'
 import { mayList, OBJECT_OUID, objectBits, objectClass, objectKeyType, openObject } from '../token/objects'
 import { recordLength } from '../token/record'
 import { SESSION_ROWS, sessionObjectAt, sessionRow } from '../token/session-objects'
-import { isSecretClass, isSecretValue } from '../token/template'
+import { isDes, isSecretClass, isSecretValue } from '../token/template'
 import { access, here, iAmUser } from './context'
 import {
   read16,
@@ -107,9 +107,13 @@ export function attributeOf(type: u32): usize {
     valueSize = 12
     return OBJECT_OUID
   }
-  if (type === CKA_CHECK_VALUE && objectClass === CKO_SECRET_KEY && objectKeyType === CKK_AES) {
+  if (
+    type === CKA_CHECK_VALUE &&
+    objectClass === CKO_SECRET_KEY &&
+    (objectKeyType === CKK_AES || isDes(objectKeyType))
+  ) {
     const key = plainFind(CKA_VALUE)
-    checkValue(key, valueLength(), SMALL)
+    checkValue(objectKeyType === CKK_AES ? 16 : 8, key, valueLength(), SMALL)
     valueSize = 3
     return SMALL
   }

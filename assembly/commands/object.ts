@@ -1,6 +1,7 @@
 // Object commands: which one is which, and create, generate, read, destroy.
 
 import { PKA_IN, PKA_OUT, PLAIN, SECRET, SECRET2 } from '../arena'
+import { desParity } from '../crypto/des'
 import { load32be, store32be, wipe } from '../crypto/util'
 import { txBegin, txBeginDeleting, txCommit } from '../flash/transaction'
 import {
@@ -17,13 +18,23 @@ import {
   CKA_VALUE,
   CKA_VALUE_LEN,
   CKK_AES,
+  CKK_DES,
+  CKK_DES2,
+  CKK_DES3,
   CKK_EC,
+  CKK_EC_EDWARDS,
   CKK_GENERIC_SECRET,
   CKK_RSA,
   CKM_AES_KEY_GEN,
+  CKM_DES_KEY_GEN,
+  CKM_DES2_KEY_GEN,
+  CKM_DES3_KEY_GEN,
+  CKM_EC_EDWARDS_KEY_PAIR_GEN,
   CKM_EC_KEY_PAIR_GEN,
   CKM_GENERIC_SECRET_KEY_GEN,
+  CKM_LUNA_EC_EDWARDS_KEY_PAIR_GEN,
   CKM_RSA_PKCS_KEY_PAIR_GEN,
+  CKM_RSA_X9_31_KEY_PAIR_GEN,
   CKO_PRIVATE_KEY,
   CKO_PUBLIC_KEY,
   CKO_SECRET_KEY,
@@ -57,7 +68,9 @@ import {
   UNAVAILABLE,
 } from '../protocol'
 import { checkTemplate, plainFind, plainPut, plainSize, ulongOf, valueLength } from '../token/attributes'
-import { curveOf } from '../token/curves'
+import { curveOf, edwardsLength, edwardsOf } from '../token/curves'
+import { edGenerate } from '../token/edwards'
+import { canGenerate, takeMechanism } from '../token/mechanisms'
 import {
   addObject,
   endObject,
@@ -73,7 +86,7 @@ import { random } from '../token/random'
 import { recordLength } from '../token/record'
 import { SESSION_HANDLES } from '../token/session-objects'
 import { isBackup, state } from '../token/state'
-import { completeObject, isSecretClass, isSecretValue, objectFrom } from '../token/template'
+import { completeObject, desLength, isDes, isSecretClass, isSecretValue, objectFrom } from '../token/template'
 import {
   access,
   here,
@@ -144,24 +157,35 @@ function create(): u32 {
   return rc
 }
 
+/** CKK_… that a key generation makes, UNAVAILABLE = none. */
+function generatedType(mechanism: u32): u32 {
+  if (mechanism === CKM_AES_KEY_GEN) return CKK_AES
+  if (mechanism === CKM_GENERIC_SECRET_KEY_GEN) return CKK_GENERIC_SECRET
+  if (mechanism === CKM_DES_KEY_GEN) return CKK_DES
+  if (mechanism === CKM_DES2_KEY_GEN) return CKK_DES2
+  return mechanism === CKM_DES3_KEY_GEN ? CKK_DES3 : UNAVAILABLE
+}
+
 function generate(): u32 {
   const mechanism = read32()
   takeTemplate()
   if (!readDone()) return RC_FRAME_MALFORMED
   const officer = needOfficer()
   if (officer !== RC_OK) return officer
-  let keyType: u32 = CKK_AES
-  if (mechanism === CKM_GENERIC_SECRET_KEY_GEN) keyType = CKK_GENERIC_SECRET
-  else if (mechanism !== CKM_AES_KEY_GEN) return RC_MECHANISM_INVALID
+  takeMechanism(mechanism, here())
+  const keyType = generatedType(mechanism)
+  if (keyType === UNAVAILABLE || !canGenerate()) return RC_MECHANISM_INVALID
   let rc = checkTemplate(list1, length1)
   if (rc === RC_OK) rc = objectFrom(list1, length1, CKO_SECRET_KEY, keyType, true)
   if (rc === RC_OK) rc = mayKeep()
   if (rc !== RC_OK) return rc
   if (plainFind(CKA_VALUE) !== 0) return RC_ATTRIBUTE_VALUE_INVALID
-  const n = ulongOf(PLAIN, plainSize(), CKA_VALUE_LEN, 0)
+  const des = isDes(keyType)
+  const n = des ? <u32>desLength(keyType) : ulongOf(PLAIN, plainSize(), CKA_VALUE_LEN, 0)
   if (n === 0) return RC_TEMPLATE_INCOMPLETE
   if (keyType === CKK_AES ? n !== 16 && n !== 24 && n !== 32 : n > 512) return RC_KEY_SIZE_RANGE
   if (!random(PKA_OUT, <i32>n)) return RC_RANDOM_NO_RNG
+  if (des) desParity(PKA_OUT, <i32>n)
   rc = plainPut(CKA_VALUE, PKA_OUT, <i32>n)
   wipe(PKA_OUT, <i32>n)
   if (rc === RC_OK) rc = completeObject(mechanism)
@@ -185,8 +209,13 @@ function generatePair(): u32 {
   let rc = checkTemplate(list1, length1)
   if (rc === RC_OK) rc = checkTemplate(list2, length2)
   if (rc !== RC_OK) return rc
-  if (mechanism === CKM_RSA_PKCS_KEY_PAIR_GEN) return generateRsa()
-  return mechanism === CKM_EC_KEY_PAIR_GEN ? generateEc() : RC_MECHANISM_INVALID
+  takeMechanism(mechanism, here())
+  if (!canGenerate()) return RC_MECHANISM_INVALID
+  if (mechanism === CKM_RSA_PKCS_KEY_PAIR_GEN || mechanism === CKM_RSA_X9_31_KEY_PAIR_GEN) return generateRsa(mechanism)
+  if (mechanism === CKM_EC_EDWARDS_KEY_PAIR_GEN || mechanism === CKM_LUNA_EC_EDWARDS_KEY_PAIR_GEN) {
+    return generateEc(mechanism, CKK_EC_EDWARDS)
+  }
+  return mechanism === CKM_EC_KEY_PAIR_GEN ? generateEc(mechanism, CKK_EC) : RC_MECHANISM_INVALID
 }
 
 /**
@@ -243,7 +272,7 @@ function part(): usize {
 
 const EXPONENT: usize = memory.data<u8>([1, 0, 1])
 
-function generateRsa(): u32 {
+function generateRsa(mechanism: u32): u32 {
   let rc = objectFrom(list2, length2, CKO_PRIVATE_KEY, CKK_RSA, true)
   if (rc === RC_OK) rc = mayKeep()
   if (rc === RC_OK) rc = objectFrom(list1, length1, CKO_PUBLIC_KEY, CKK_RSA, true)
@@ -268,7 +297,7 @@ function generateRsa(): u32 {
   partAt = PKA_OUT
   let p = part()
   rc = plainPut(CKA_MODULUS, p, partLength)
-  if (rc === RC_OK) rc = completeObject(CKM_RSA_PKCS_KEY_PAIR_GEN)
+  if (rc === RC_OK) rc = completeObject(mechanism)
   if (rc === RC_OK && !newOuid()) rc = RC_RANDOM_NO_RNG
   rc = keepPublic(rc)
   if (rc !== RC_OK) return rc
@@ -284,40 +313,42 @@ function generateRsa(): u32 {
     p = part()
     if (rc === RC_OK) rc = plainPut(type, p, partLength)
   }
-  if (rc === RC_OK) rc = completeObject(CKM_RSA_PKCS_KEY_PAIR_GEN)
+  if (rc === RC_OK) rc = completeObject(mechanism)
   return keepPrivate(rc)
 }
 
-function generateEc(): u32 {
-  let rc = objectFrom(list2, length2, CKO_PRIVATE_KEY, CKK_EC, true)
+function generateEc(mechanism: u32, keyType: u32): u32 {
+  let rc = objectFrom(list2, length2, CKO_PRIVATE_KEY, keyType, true)
   if (rc === RC_OK) rc = mayKeep()
-  if (rc === RC_OK) rc = objectFrom(list1, length1, CKO_PUBLIC_KEY, CKK_EC, true)
+  if (rc === RC_OK) rc = objectFrom(list1, length1, CKO_PUBLIC_KEY, keyType, true)
   if (rc === RC_OK) rc = mayKeep()
   if (rc !== RC_OK) return rc
   const params = plainFind(CKA_EC_PARAMS)
   if (params === 0) return RC_TEMPLATE_INCOMPLETE
   const paramsLength = valueLength()
-  const curve = curveOf(params, paramsLength)
+  const edwards = keyType === CKK_EC_EDWARDS
+  const curve = edwards ? edwardsOf(params, paramsLength) : curveOf(params, paramsLength)
   if (curve === 0 || paramsLength > 16) return RC_ATTRIBUTE_VALUE_INVALID
   memory.copy(SMALL, params, paramsLength)
   // DER OCTET STRING around the point: CKA_EC_POINT is encoded so.
-  const L = curveLength(curve)
-  const pointLength = 1 + 2 * L
+  const L = edwards ? edwardsLength(curve) : curveLength(curve)
+  const pointLength = edwards ? L : 1 + 2 * L
   const head: usize = pointLength > 127 ? 3 : 2
-  if (!ecGenerate(curve, SECRET, SECRET2 + head)) return RC_RANDOM_NO_RNG
+  const made = edwards ? edGenerate(curve, SECRET, SECRET2 + head) : ecGenerate(curve, SECRET, SECRET2 + head)
+  if (!made) return RC_RANDOM_NO_RNG
   store<u8>(SECRET2, 4)
   if (head === 3) store<u8>(SECRET2 + 1, 0x81)
   store<u8>(SECRET2 + head - 1, <u8>pointLength)
   rc = plainPut(CKA_EC_POINT, SECRET2, <i32>head + pointLength)
-  if (rc === RC_OK) rc = completeObject(CKM_EC_KEY_PAIR_GEN)
+  if (rc === RC_OK) rc = completeObject(mechanism)
   if (rc === RC_OK && !newOuid()) rc = RC_RANDOM_NO_RNG
   rc = keepPublic(rc)
   if (rc !== RC_OK) return rc
 
-  rc = objectFrom(list2, length2, CKO_PRIVATE_KEY, CKK_EC, true)
+  rc = objectFrom(list2, length2, CKO_PRIVATE_KEY, keyType, true)
   if (rc === RC_OK) rc = plainPut(CKA_EC_PARAMS, SMALL, paramsLength)
   if (rc === RC_OK) rc = plainPut(CKA_VALUE, SECRET, L)
-  if (rc === RC_OK) rc = completeObject(CKM_EC_KEY_PAIR_GEN)
+  if (rc === RC_OK) rc = completeObject(mechanism)
   return keepPrivate(rc)
 }
 

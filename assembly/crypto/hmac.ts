@@ -1,4 +1,4 @@
-// HMAC (FIPS 198-1) over SHA-2. A context keeps the chaining values behind both pads, so that many messages under one
+// HMAC (FIPS 198-1) over every hash. A context keeps the chaining values behind both pads, so that many messages under one
 // key (key derivation, PBKDF2) cost no more than their own blocks.
 import {
   HASH_CTX,
@@ -14,6 +14,7 @@ import {
   hashLength,
   hashOutput,
   hashUpdate,
+  hashUsed,
 } from './sha2'
 import { store64be, wipe } from './util'
 
@@ -53,7 +54,7 @@ export function hmacInit(ctx: usize, alg: i32, key: usize, keyLen: i32): void {
 
 /** Begins the next message under the same key. */
 export function hmacRestart(ctx: usize): void {
-  memory.copy(ctx, ctx + INNER, HASH_CTX)
+  memory.copy(ctx, ctx + INNER, hashUsed(hashAlgorithm(ctx + INNER)))
 }
 
 /** Adds `n` bytes at `p` to the message. */
@@ -64,7 +65,7 @@ export function hmacUpdate(ctx: usize, p: usize, n: i32): void {
 /** Writes the MAC of this message to `out`; the key stays for `hmacRestart`. */
 export function hmacDigest(ctx: usize, out: usize): void {
   hashDigest(ctx, DIGEST)
-  memory.copy(ctx, ctx + OUTER, HASH_CTX)
+  memory.copy(ctx, ctx + OUTER, hashUsed(hashAlgorithm(ctx + OUTER)))
   hashUpdate(ctx, DIGEST, hashLength(hashAlgorithm(ctx)))
   hashDigest(ctx, out)
   wipe(DIGEST, HASH_MAX_LENGTH)
@@ -76,6 +77,11 @@ export function hmacFinal(ctx: usize, out: usize): void {
   wipe(ctx, HMAC_CTX)
 }
 
+/** Puts back the running hash of a message (HASH_CTX bytes at `running`) of the key that `hmacInit` has taken. */
+export function hmacResume(ctx: usize, running: usize): void {
+  memory.copy(ctx, running, HASH_CTX)
+}
+
 /** HMAC of `n` bytes at `p`: `hashLength(alg)` bytes to `out`. */
 export function hmac(alg: i32, key: usize, keyLen: i32, p: usize, n: i32, out: usize): void {
   hmacInit(WORK, alg, key, keyLen)
@@ -85,7 +91,7 @@ export function hmac(alg: i32, key: usize, keyLen: i32, p: usize, n: i32, out: u
 
 /**
  * Pads `block` (HASH_MAX_BLOCK bytes, the first `hashLength` of them a digest) for `hmacChain`. The padding serves the
- * inner and the outer hash alike: both have one block of key and one digest before it.
+ * inner and the outer hash alike: both have one block of key and one digest before it. Not for SHA-3, which has no such blocks.
  */
 export function hmacChainPad(ctx: usize, block: usize): void {
   const alg = hashAlgorithm(ctx)

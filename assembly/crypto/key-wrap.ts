@@ -19,9 +19,14 @@ const CHECK: usize = memory.data(16, 16)
 
 /** KW: wraps `n` bytes (a multiple of 8, at least 16; else false) into n + 8 bytes at `dst`, which may equal `src`. */
 export function kwWrap(kek: usize, kekLen: i32, src: usize, n: i32, dst: usize): bool {
+  return kwWrapWith(kek, kekLen, ICV, src, n, dst)
+}
+
+/** The same with another initial value than the standard's: its eight bytes in memory's order. */
+export function kwWrapWith(kek: usize, kekLen: i32, initial: u64, src: usize, n: i32, dst: usize): bool {
   if (n < 16 || (n & 7) !== 0) return false
   memory.copy(dst + 8, src, n)
-  store<u64>(dst, ICV)
+  store<u64>(dst, initial)
   aesKeySingle(KEY, kek, kekLen)
   aesSingleWrap(KEY, dst, dst + 8, n >> 3)
   wipe(KEY, AES_CTX)
@@ -33,10 +38,15 @@ export function kwWrap(kek: usize, kekLen: i32, src: usize, n: i32, dst: usize):
  * the length or the check value is wrong; dst[0..n-8] is zero after a wrong check value.
  */
 export function kwUnwrap(kek: usize, kekLen: i32, src: usize, n: i32, dst: usize): bool {
+  return kwUnwrapWith(kek, kekLen, ICV, src, n, dst)
+}
+
+/** The same with another initial value than the standard's. */
+export function kwUnwrapWith(kek: usize, kekLen: i32, initial: u64, src: usize, n: i32, dst: usize): bool {
   if (n < 24 || (n & 7) !== 0) return false
   const length = n - 8
   unwrapSingle(kek, kekLen, src, length, dst)
-  const valid = isZero(load<u64>(CHECK) ^ ICV)
+  const valid = isZero(load<u64>(CHECK) ^ initial)
   wipe(CHECK, 16)
   if (valid === 0) wipe(dst, length)
   return valid !== 0
@@ -47,11 +57,16 @@ export function kwUnwrap(kek: usize, kekLen: i32, src: usize, n: i32, dst: usize
  * length, or 0 where n < 1.
  */
 export function kwpWrap(kek: usize, kekLen: i32, src: usize, n: i32, dst: usize): i32 {
+  return kwpWrapWith(kek, kekLen, ICV2, src, n, dst)
+}
+
+/** The same with another constant before the length than the standard's. */
+export function kwpWrapWith(kek: usize, kekLen: i32, initial: u32, src: usize, n: i32, dst: usize): i32 {
   if (n < 1) return 0
   const padded = (n + 7) & ~7
   memory.copy(dst + 8, src, n)
   memory.fill(dst + 8 + n, 0, padded - n)
-  store32be(dst, ICV2)
+  store32be(dst, initial)
   store32be(dst + 4, n)
   aesKeySingle(KEY, kek, kekLen)
   if (padded === 8) aesSingleEncrypt(KEY, dst, dst, 1)
@@ -66,10 +81,15 @@ export function kwpWrap(kek: usize, kekLen: i32, src: usize, n: i32, dst: usize)
  * wrong check value or padding.
  */
 export function kwpUnwrap(kek: usize, kekLen: i32, src: usize, n: i32, dst: usize): i32 {
+  return kwpUnwrapWith(kek, kekLen, ICV2, src, n, dst)
+}
+
+/** The same with another constant before the length than the standard's. */
+export function kwpUnwrapWith(kek: usize, kekLen: i32, initial: u32, src: usize, n: i32, dst: usize): i32 {
   if (n < 16 || (n & 7) !== 0) return -1
   const padded = n - 8
   unwrapSingle(kek, kekLen, src, padded, dst)
-  const length = paddedLength(CHECK, dst, padded)
+  const length = paddedLength(CHECK, dst, padded, initial)
   wipe(CHECK, 16)
   if (length < 0) wipe(dst, padded)
   return length
@@ -130,7 +150,7 @@ export function kwpUnwrapMany(ctx: usize, desc: usize, count: i32, lengths: usiz
   for (let k = 0; k < count; k++) {
     const object = rowObject(desc, k)
     const padded = rowLength(desc, k) << 3
-    const length = paddedLength(object, object + 8, padded)
+    const length = paddedLength(object, object + 8, padded, ICV2)
     store<i32>(lengths + (k << 2), length)
     wipe(object, length >= 0 ? 8 : padded + 8)
   }
@@ -184,11 +204,11 @@ function unwrapSingle(kek: usize, kekLen: i32, src: usize, length: i32, dst: usi
 }
 
 /** The length that the KWP check value at `check` states for `padded` bytes at `p`, -1 where it or the padding is wrong. */
-function paddedLength(check: usize, p: usize, padded: i32): i32 {
+function paddedLength(check: usize, p: usize, padded: i32, initial: u32): i32 {
   const length = load32be(check + 4)
   // 0 to 7 where the length is right; so many bytes at the end must be zero.
   const surplus: u32 = <u32>padded - length
-  let wrong: u64 = (load32be(check) ^ ICV2) | (surplus & ~7)
+  let wrong: u64 = (load32be(check) ^ initial) | (surplus & ~7)
   for (let i: u32 = 0; i < 8; i++) {
     const isPadding: u32 = (7 - i - surplus) >> 31
     wrong |= load<u8>(p + padded - 8 + i) & (0 - isPadding)

@@ -1,8 +1,13 @@
-// Padding to whole AES blocks (RFC 5652 §6.3, known as PKCS#7): 1 to 16 bytes, each of them their number.
+// Padding to whole blocks (RFC 5652 §6.3, known as PKCS#7): 1 to 16 (AES) or 1 to 8 bytes, each of them their number.
 
 /** Pads `n` bytes at `p`, which has room for 16 more; the length with the padding. */
 export function pad(p: usize, n: i32): i32 {
-  const total = (n + 16) & ~15
+  return padTo(p, n, 16)
+}
+
+/** The same to blocks of `size` bytes, a power of two. */
+export function padTo(p: usize, n: i32, size: i32): i32 {
+  const total = (n + size) & ~(size - 1)
   memory.fill(p + n, <u8>(total - n), total - n)
   return total
 }
@@ -12,10 +17,15 @@ export function pad(p: usize, n: i32): i32 {
  * all 16 bytes whatever they are.
  */
 export function unpadded(p: usize, n: i32): i32 {
+  return unpaddedFrom(p, n, 16)
+}
+
+/** The same of blocks of `size` bytes. */
+export function unpaddedFrom(p: usize, n: i32, size: u32): i32 {
   const length = <u32>load<u8>(p + n - 1)
   let wrong: u32 = (length - 1) >>> 31
-  wrong |= (16 - length) >>> 31
-  for (let i: u32 = 0; i < 16; i++) {
+  wrong |= (size - length) >>> 31
+  for (let i: u32 = 0; i < size; i++) {
     const inside: u32 = (i - length) >>> 31
     wrong |= (0 - inside) & (<u32>load<u8>(p + n - 1 - i) ^ length)
   }

@@ -12,6 +12,8 @@ import {
   RC_SELF_TEST_SHA,
 } from '../protocol'
 import { AES_CTX, aesDecrypt, aesEncrypt, aesKey } from './aes'
+import { cmac } from './cmac'
+import { desDecrypt, desEncrypt, desKey } from './des'
 import {
   DRBG_ENTROPY,
   DRBG_MAX_REQUEST,
@@ -29,7 +31,18 @@ import { hmac } from './hmac'
 import { kdf, pbkdf2 } from './kdf'
 import { kwpUnwrap, kwpWrap, kwUnwrap, kwWrap } from './key-wrap'
 import * as known from './self-test-data'
-import { HASH_CTX, HASH_SHA256, HASH_SHA384, HASH_SHA512, hashFinal, hashInit, hashUpdate } from './sha2'
+import {
+  HASH_CTX,
+  HASH_SHA1,
+  HASH_SHA3_256,
+  HASH_SHA224,
+  HASH_SHA256,
+  HASH_SHA384,
+  HASH_SHA512,
+  hashFinal,
+  hashInit,
+  hashUpdate,
+} from './sha2'
 import { ctEqual, wipe } from './util'
 
 const BUFFER = 128
@@ -98,6 +111,9 @@ function hashed(alg: i32, answer: usize, n: i32): bool {
 
 function testSha(): bool {
   return (
+    hashed(HASH_SHA1, known.TEXT_SHA1, 20) &&
+    hashed(HASH_SHA224, known.TEXT_SHA224, 28) &&
+    hashed(HASH_SHA3_256, known.TEXT_SHA3_256, 32) &&
     hashed(HASH_SHA256, known.TEXT_SHA256, 32) &&
     hashed(HASH_SHA384, known.TEXT_SHA384, 48) &&
     hashed(HASH_SHA512, known.TEXT_SHA512, 64)
@@ -126,7 +142,19 @@ function enciphered(keyLen: i32, answer: usize): bool {
   return matches(OUT, answer, 16, RC_SELF_TEST_AES) && matches(BACK, IN, 16, RC_SELF_TEST_AES)
 }
 
+/** CMAC, and the cipher that is left for what is old. */
+function testBlocks(): bool {
+  aesKey(KEY, known.CMAC_KEY, 16)
+  cmac(KEY, known.CMAC_TEXT, 16, OUT)
+  if (!matches(OUT, known.CMAC_MAC, 16, RC_SELF_TEST_AES)) return false
+  desKey(KEY, known.DES_KEY, 24)
+  desEncrypt(KEY, known.DES_TEXT, OUT, 1)
+  desDecrypt(KEY, OUT, BACK, 1)
+  return matches(OUT, known.DES_CIPHERTEXT, 8, RC_SELF_TEST_AES) && matches(BACK, known.DES_TEXT, 8, RC_SELF_TEST_AES)
+}
+
 function testAes(): bool {
+  if (!testBlocks()) return false
   return enciphered(16, known.AES128_BLOCK) && enciphered(24, known.AES192_BLOCK) && enciphered(32, known.AES256_BLOCK)
 }
 

@@ -1,7 +1,9 @@
-// SHA-224, SHA-256, SHA-384 and SHA-512 (FIPS 180-4) over a context in memory, and SHA-1 for what is old.
+// The hash functions over a context in memory: SHA-224, SHA-256, SHA-384, SHA-512 (FIPS 180-4), SHA-3 (FIPS 202), and SHA-1 for
+// what is old.
+import { KECCAK_STATE, keccakPermute } from './keccak'
 import { H1, sha1Blocks } from './sha1'
 import { H224, H256, H384, H512, sha256Blocks, sha512Blocks } from './sha2-kernel'
-import { store32be, store64be, wipe } from './util'
+import { store32be, store64be, wipe, xorBytes } from './util'
 
 export const HASH_SHA256 = 1
 export const HASH_SHA384 = 2
@@ -9,17 +11,21 @@ export const HASH_SHA512 = 3
 export const HASH_SHA224 = 4
 /** Legacy, see sha1.ts: no mechanism may sign with it. */
 export const HASH_SHA1 = 5
+export const HASH_SHA3_224 = 6
+export const HASH_SHA3_256 = 7
+export const HASH_SHA3_384 = 8
+export const HASH_SHA3_512 = 9
 
 /** Longest digest and longest block of all algorithms, bytes. */
 export const HASH_MAX_LENGTH = 64
-export const HASH_MAX_BLOCK = 128
+export const HASH_MAX_BLOCK = 144
 
 /** Bytes of the chaining value within a context, at its start. */
 export const HASH_STATE = 64
 
 @unmanaged
 class HashContext {
-  /** Chaining value: 8 words of 4 or 8 bytes. */
+  /** Chaining value: 8 words of 4 or 8 bytes. Unused by SHA-3, whose state stands in the place of the buffer. */
   s0: u64
   s1: u64
   s2: u64
@@ -37,7 +43,12 @@ class HashContext {
 const BUFFER = offsetof<HashContext>()
 
 /** Bytes of a hash context; align it to 16. */
-export const HASH_CTX: i32 = <i32>BUFFER + HASH_MAX_BLOCK
+export const HASH_CTX: i32 = <i32>BUFFER + <i32>KECCAK_STATE + 8
+
+/** Bytes of a context whose buffer is empty: all that has to be copied of it. */
+export function hashUsed(alg: i32): i32 {
+  return alg >= HASH_SHA3_224 ? HASH_CTX : <i32>BUFFER
+}
 
 const WORK: usize = memory.data(HASH_CTX, 16)
 
@@ -46,14 +57,19 @@ export function hashLength(alg: i32): i32 {
   if (alg === HASH_SHA256) return 32
   if (alg === HASH_SHA384) return 48
   if (alg === HASH_SHA512) return 64
-  if (alg === HASH_SHA224) return 28
-  if (alg !== HASH_SHA1) unreachable()
-  return 20
+  if (alg === HASH_SHA224 || alg === HASH_SHA3_224) return 28
+  if (alg === HASH_SHA1) return 20
+  if (alg === HASH_SHA3_256) return 32
+  if (alg === HASH_SHA3_384) return 48
+  if (alg !== HASH_SHA3_512) unreachable()
+  return 64
 }
 
-/** Block length in bytes; traps on an unknown algorithm. */
+/** Block length (SHA-3: rate) in bytes; traps on an unknown algorithm. */
 export function hashBlock(alg: i32): i32 {
-  return hashLength(alg) > 32 ? 128 : 64
+  const length = hashLength(alg)
+  if (alg >= HASH_SHA3_224) return 200 - 2 * length
+  return length > 32 ? 128 : 64
 }
 
 /** The algorithm of a context. */
@@ -67,14 +83,15 @@ export function hashInit(ctx: usize, alg: i32): void {
   c.total = 0
   c.alg = alg
   c.block = hashBlock(alg)
-  if (alg === HASH_SHA1) memory.copy(ctx, H1, 20)
+  if (alg >= HASH_SHA3_224) memory.fill(ctx + BUFFER, 0, KECCAK_STATE)
+  else if (alg === HASH_SHA1) memory.copy(ctx, H1, 20)
   else if (alg === HASH_SHA224) memory.copy(ctx, H224, 32)
   else if (alg === HASH_SHA256) memory.copy(ctx, H256, 32)
   else if (alg === HASH_SHA384) memory.copy(ctx, H384, 64)
   else memory.copy(ctx, H512, 64)
 }
 
-/** Compresses whole blocks at `p` into the chaining value; they are not counted as message. */
+/** Compresses whole blocks at `p` into the chaining value; they are not counted as message. Not for SHA-3. */
 export function hashCompress(ctx: usize, p: usize, blocks: i32): void {
   const c = changetype<HashContext>(ctx)
   if (c.block === 128) sha512Blocks(ctx, p, blocks)
@@ -86,6 +103,10 @@ export function hashCompress(ctx: usize, p: usize, blocks: i32): void {
 export function hashUpdate(ctx: usize, p: usize, n: i32): void {
   const c = changetype<HashContext>(ctx)
   const block = c.block
+  if (c.alg >= HASH_SHA3_224) {
+    absorb(ctx, p, n)
+    return
+  }
   const used = <i32>c.total & (block - 1)
   c.total += <u64>n
   if (used > 0) {
@@ -105,7 +126,25 @@ export function hashUpdate(ctx: usize, p: usize, n: i32): void {
   memory.copy(ctx + BUFFER, p + whole, rest)
 }
 
-/** Writes the chaining value as a digest to `out`. */
+/** SHA-3: adds bytes into the state where the last ones ended. */
+function absorb(ctx: usize, p: usize, n: i32): void {
+  const c = changetype<HashContext>(ctx)
+  const block = c.block
+  let used = <i32>(c.total % <u64>block)
+  c.total += <u64>n
+  while (n > 0) {
+    const part = min(n, block - used)
+    xorBytes(ctx + BUFFER + used, p, ctx + BUFFER + used, part)
+    p += part
+    n -= part
+    used += part
+    if (used < block) return
+    keccakPermute(ctx + BUFFER)
+    used = 0
+  }
+}
+
+/** Writes the chaining value as a digest to `out`. Not for SHA-3. */
 export function hashOutput(ctx: usize, out: usize): void {
   const c = changetype<HashContext>(ctx)
   const n = hashLength(c.alg)
@@ -117,6 +156,16 @@ export function hashOutput(ctx: usize, out: usize): void {
 export function hashDigest(ctx: usize, out: usize): void {
   const c = changetype<HashContext>(ctx)
   const block = c.block
+  if (c.alg >= HASH_SHA3_224) {
+    // The domain bits 01 and the padding 10*1 (FIPS 202 §6.1, B.2).
+    const state = ctx + BUFFER
+    const end = state + <usize>(c.total % <u64>block)
+    store<u8>(end, load<u8>(end) ^ 0x06)
+    store<u8>(state + block - 1, load<u8>(state + block - 1) ^ 0x80)
+    keccakPermute(state)
+    memory.copy(out, state, hashLength(c.alg))
+    return
+  }
   const lengthField = block >> 3
   const used = <i32>c.total & (block - 1)
   const buffer = ctx + BUFFER

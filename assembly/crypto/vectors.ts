@@ -2,8 +2,10 @@
 // without a token around it. It imports nothing.
 export * from './aes'
 export * from './aes-single'
+export * from './block-cipher'
 export * from './ccm'
 export * from './cmac'
+export * from './des'
 export * from './drbg'
 export * from './gcm'
 export * from './ghash'

@@ -198,6 +198,18 @@ export function plainPut(type: u32, value: usize, length: i32): u32 {
   return RC_OK
 }
 
+/** Takes one attribute out of PLAIN, where it is there. */
+export function plainDrop(type: u32): void {
+  const value = plainFind(type)
+  if (value === 0) return
+  const size = <usize>(8 + padded(<u32>foundLength))
+  const end = PLAIN + <usize>plainLength
+  const next = value - 8 + size
+  memory.copy(value - 8, next, end - next)
+  memory.fill(end - size, 0, size)
+  plainLength -= <i32>size
+}
+
 const SMALL: usize = memory.data(4, 4)
 
 export function plainPutBool(type: u32, value: bool): u32 {

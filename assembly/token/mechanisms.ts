@@ -1,166 +1,526 @@
-// The mechanism table: what MECHANISM_LIST shows and what the crypt commands look up (PKCS#11 2.40 §2; flags CKF_…).
+// The mechanism table: what MECHANISM_LIST shows and what the crypt commands look up (PKCS#11 3.0 §6; flags CKF_…).
 
-import { HASH_SHA256, HASH_SHA384, HASH_SHA512 } from '../crypto/sha2'
 import {
+  HASH_SHA1,
+  HASH_SHA3_224,
+  HASH_SHA3_256,
+  HASH_SHA3_384,
+  HASH_SHA3_512,
+  HASH_SHA224,
+  HASH_SHA256,
+  HASH_SHA384,
+  HASH_SHA512,
+} from '../crypto/sha2'
+import {
+  CKK_AES,
+  CKK_DES,
+  CKK_DES3,
+  CKK_EC,
+  CKK_EC_EDWARDS,
+  CKK_RSA,
   CKM_AES_CBC,
+  CKM_AES_CBC_ENCRYPT_DATA,
   CKM_AES_CBC_PAD,
+  CKM_AES_CCM,
+  CKM_AES_CMAC,
+  CKM_AES_CMAC_GENERAL,
   CKM_AES_CTR,
   CKM_AES_ECB,
+  CKM_AES_ECB_ENCRYPT_DATA,
   CKM_AES_GCM,
+  CKM_AES_GMAC,
   CKM_AES_KEY_GEN,
   CKM_AES_KEY_WRAP,
   CKM_AES_KEY_WRAP_KWP,
+  CKM_AES_KEY_WRAP_PAD,
+  CKM_AES_MAC,
+  CKM_AES_MAC_GENERAL,
+  CKM_CONCATENATE_BASE_AND_DATA,
+  CKM_CONCATENATE_BASE_AND_KEY,
+  CKM_CONCATENATE_DATA_AND_BASE,
+  CKM_DES_CBC,
+  CKM_DES_CBC_ENCRYPT_DATA,
+  CKM_DES_CBC_PAD,
+  CKM_DES_ECB,
+  CKM_DES_ECB_ENCRYPT_DATA,
+  CKM_DES_KEY_GEN,
+  CKM_DES_MAC,
+  CKM_DES_MAC_GENERAL,
+  CKM_DES2_KEY_GEN,
+  CKM_DES3_CBC,
+  CKM_DES3_CBC_ENCRYPT_DATA,
+  CKM_DES3_CBC_PAD,
+  CKM_DES3_CMAC,
+  CKM_DES3_CMAC_GENERAL,
+  CKM_DES3_ECB,
+  CKM_DES3_ECB_ENCRYPT_DATA,
+  CKM_DES3_KEY_GEN,
+  CKM_DES3_MAC,
+  CKM_DES3_MAC_GENERAL,
+  CKM_EC_EDWARDS_KEY_PAIR_GEN,
   CKM_EC_KEY_PAIR_GEN,
+  CKM_ECDH1_COFACTOR_DERIVE,
+  CKM_ECDH1_DERIVE,
   CKM_ECDSA,
+  CKM_ECDSA_SHA1,
+  CKM_ECDSA_SHA3_224,
+  CKM_ECDSA_SHA3_256,
+  CKM_ECDSA_SHA3_384,
+  CKM_ECDSA_SHA3_512,
+  CKM_ECDSA_SHA224,
   CKM_ECDSA_SHA256,
   CKM_ECDSA_SHA384,
   CKM_ECDSA_SHA512,
+  CKM_EDDSA,
+  CKM_EXTRACT_KEY_FROM_KEY,
   CKM_GENERIC_SECRET_KEY_GEN,
+  CKM_HKDF_DATA,
+  CKM_HKDF_DERIVE,
+  CKM_LUNA_AES_GMAC,
   CKM_LUNA_AES_KW,
   CKM_LUNA_AES_KWP,
+  CKM_LUNA_EC_EDWARDS_KEY_PAIR_GEN,
+  CKM_LUNA_ECDSA_SHA224,
+  CKM_LUNA_ECDSA_SHA256,
+  CKM_LUNA_ECDSA_SHA384,
+  CKM_LUNA_ECDSA_SHA512,
+  CKM_LUNA_EDDSA,
+  CKM_LUNA_NIST_PRF_KDF,
+  CKM_PKCS5_PBKD2,
   CKM_RSA_PKCS,
   CKM_RSA_PKCS_KEY_PAIR_GEN,
   CKM_RSA_PKCS_OAEP,
   CKM_RSA_PKCS_PSS,
+  CKM_RSA_X_509,
+  CKM_RSA_X9_31_KEY_PAIR_GEN,
+  CKM_SHA_1,
+  CKM_SHA_1_HMAC,
+  CKM_SHA_1_HMAC_GENERAL,
+  CKM_SHA1_KEY_DERIVATION,
+  CKM_SHA1_RSA_PKCS,
+  CKM_SHA1_RSA_PKCS_PSS,
+  CKM_SHA3_224,
+  CKM_SHA3_224_HMAC,
+  CKM_SHA3_224_HMAC_GENERAL,
+  CKM_SHA3_224_KEY_DERIVATION,
+  CKM_SHA3_224_RSA_PKCS,
+  CKM_SHA3_224_RSA_PKCS_PSS,
+  CKM_SHA3_256,
+  CKM_SHA3_256_HMAC,
+  CKM_SHA3_256_HMAC_GENERAL,
+  CKM_SHA3_256_KEY_DERIVATION,
+  CKM_SHA3_256_RSA_PKCS,
+  CKM_SHA3_256_RSA_PKCS_PSS,
+  CKM_SHA3_384,
+  CKM_SHA3_384_HMAC,
+  CKM_SHA3_384_HMAC_GENERAL,
+  CKM_SHA3_384_KEY_DERIVATION,
+  CKM_SHA3_384_RSA_PKCS,
+  CKM_SHA3_384_RSA_PKCS_PSS,
+  CKM_SHA3_512,
+  CKM_SHA3_512_HMAC,
+  CKM_SHA3_512_HMAC_GENERAL,
+  CKM_SHA3_512_KEY_DERIVATION,
+  CKM_SHA3_512_RSA_PKCS,
+  CKM_SHA3_512_RSA_PKCS_PSS,
+  CKM_SHA224,
+  CKM_SHA224_HMAC,
+  CKM_SHA224_HMAC_GENERAL,
+  CKM_SHA224_KEY_DERIVATION,
+  CKM_SHA224_RSA_PKCS,
+  CKM_SHA224_RSA_PKCS_PSS,
   CKM_SHA256,
   CKM_SHA256_HMAC,
+  CKM_SHA256_HMAC_GENERAL,
+  CKM_SHA256_KEY_DERIVATION,
   CKM_SHA256_RSA_PKCS,
   CKM_SHA256_RSA_PKCS_PSS,
   CKM_SHA384,
   CKM_SHA384_HMAC,
+  CKM_SHA384_HMAC_GENERAL,
+  CKM_SHA384_KEY_DERIVATION,
   CKM_SHA384_RSA_PKCS,
   CKM_SHA384_RSA_PKCS_PSS,
   CKM_SHA512,
   CKM_SHA512_HMAC,
+  CKM_SHA512_HMAC_GENERAL,
+  CKM_SHA512_KEY_DERIVATION,
   CKM_SHA512_RSA_PKCS,
   CKM_SHA512_RSA_PKCS_PSS,
+  CKM_SP800_108_COUNTER_KDF,
+  CKM_SP800_108_FEEDBACK_KDF,
+  CKM_XOR_BASE_AND_DATA,
+  HSM_POLICY_NON_FIPS,
+  POLICY_NON_FIPS,
+  PROFILE_7_8_0,
 } from '../protocol'
+import {
+  FAMILY_CBC,
+  FAMILY_CBC_DATA,
+  FAMILY_CBC_MAC,
+  FAMILY_CBC_PAD,
+  FAMILY_CCM,
+  FAMILY_CMAC,
+  FAMILY_COUNTER_KDF,
+  FAMILY_CTR,
+  FAMILY_DIGEST,
+  FAMILY_ECB,
+  FAMILY_ECB_DATA,
+  FAMILY_ECDH,
+  FAMILY_ECDSA,
+  FAMILY_EDDSA,
+  FAMILY_FEEDBACK_KDF,
+  FAMILY_GCM,
+  FAMILY_GENERATE,
+  FAMILY_GMAC,
+  FAMILY_HASHED_KEY,
+  FAMILY_HKDF,
+  FAMILY_HMAC,
+  FAMILY_JOIN,
+  FAMILY_KW,
+  FAMILY_KWP,
+  FAMILY_LUNA_KDF,
+  FAMILY_PBKDF2,
+  FAMILY_RSA_OAEP,
+  FAMILY_RSA_PKCS,
+  FAMILY_RSA_PSS,
+  FAMILY_RSA_RAW,
+  GENERAL,
+} from './mechanism-families'
+import { hsmPolicy, partitionPolicy } from './policies'
+import { firmwareVersion } from './state'
 
 const ENCRYPT: u32 = 0x100
 const DECRYPT: u32 = 0x200
+const DIGEST: u32 = 0x400
 const SIGN: u32 = 0x800
 const VERIFY: u32 = 0x2000
 const GENERATE: u32 = 0x8000
 const GENERATE_PAIR: u32 = 0x10000
 const WRAP: u32 = 0x20000
 const UNWRAP: u32 = 0x40000
+const DERIVE: u32 = 0x80000
 
-const CRYPT: u32 = 0x300
-const SIGNING: u32 = 0x2800
-const WRAPPING: u32 = 0x60000
+const CRYPT: u32 = ENCRYPT | DECRYPT
+const SIGNING: u32 = SIGN | VERIFY
+const WRAPPING: u32 = WRAP | UNWRAP
 
-const TABLE: usize = memory.data(1024, 16)
+/** In the place of a key type: any secret key will do. */
+export const ANY_SECRET: u32 = 0xfffffffe
+
+@unmanaged
+class Mechanism {
+  number: u32
+  /** Least and greatest key size: bits for RSA and EC, bytes else. */
+  least: u32
+  greatest: u32
+  /** What it does, and what of it is left where non-FIPS algorithms are off. */
+  flags: u32
+  approved: u32
+  family: u32
+  hash: i32
+  /** CKK_… of its keys, or ANY_SECRET. */
+  keyType: u32
+  general: u32
+}
+
+const ROW: usize = 36
+const TABLE: usize = memory.data(6912, 16)
+const ROWS_MAX: i32 = 192
 let count: i32 = 0
 
 export function mechanismCount(): i32 {
   return count
 }
 
-/** Row i, four native numbers: mechanism, least and greatest key size (bits for RSA and EC, bytes else), flags. */
-export function mechanismRow(i: i32): usize {
-  return TABLE + <usize>i * 16
+function rowAt(i: i32): Mechanism {
+  return changetype<Mechanism>(TABLE + <usize>i * ROW)
 }
 
-function row(mechanism: u32, least: u32, greatest: u32, flags: u32): void {
-  const r = mechanismRow(count)
-  store<u32>(r, mechanism)
-  store<u32>(r, least, 4)
-  store<u32>(r, greatest, 8)
-  store<u32>(r, flags, 12)
+/** Row i, native numbers, of which the first three are its mechanism, least and greatest key size. */
+export function mechanismRow(i: i32): usize {
+  return TABLE + <usize>i * ROW
+}
+
+function row(
+  number: u32,
+  least: u32,
+  greatest: u32,
+  flags: u32,
+  approved: u32,
+  family: u32,
+  hash: i32,
+  keyType: u32,
+  general: u32,
+): void {
+  if (count === ROWS_MAX) unreachable()
+  const r = rowAt(count)
+  r.number = number
+  r.least = least
+  r.greatest = greatest
+  r.flags = flags
+  r.approved = approved
+  r.family = family
+  r.hash = hash
+  r.keyType = keyType
+  r.general = general
   count++
 }
 
 /** Power-up: writes the table. */
 export function mechanismTableBegin(): void {
   count = 0
-  row(CKM_RSA_PKCS_KEY_PAIR_GEN, 2048, 4096, GENERATE_PAIR)
-  row(CKM_RSA_PKCS, 1024, 4096, SIGNING)
-  row(CKM_RSA_PKCS_OAEP, 1024, 4096, CRYPT | WRAPPING)
-  row(CKM_RSA_PKCS_PSS, 1024, 4096, SIGNING)
-  row(CKM_SHA256_RSA_PKCS, 1024, 4096, SIGNING)
-  row(CKM_SHA384_RSA_PKCS, 1024, 4096, SIGNING)
-  row(CKM_SHA512_RSA_PKCS, 1024, 4096, SIGNING)
-  row(CKM_SHA256_RSA_PKCS_PSS, 1024, 4096, SIGNING)
-  row(CKM_SHA384_RSA_PKCS_PSS, 1024, 4096, SIGNING)
-  row(CKM_SHA512_RSA_PKCS_PSS, 1024, 4096, SIGNING)
-  row(CKM_SHA256_HMAC, 1, 512, SIGNING)
-  row(CKM_SHA384_HMAC, 1, 512, SIGNING)
-  row(CKM_SHA512_HMAC, 1, 512, SIGNING)
-  row(CKM_GENERIC_SECRET_KEY_GEN, 1, 512, GENERATE)
-  row(CKM_EC_KEY_PAIR_GEN, 256, 521, GENERATE_PAIR)
-  row(CKM_ECDSA, 256, 521, SIGNING)
-  row(CKM_ECDSA_SHA256, 256, 521, SIGNING)
-  row(CKM_ECDSA_SHA384, 256, 521, SIGNING)
-  row(CKM_ECDSA_SHA512, 256, 521, SIGNING)
-  row(CKM_AES_KEY_GEN, 16, 32, GENERATE)
-  row(CKM_AES_ECB, 16, 32, CRYPT)
-  row(CKM_AES_CBC, 16, 32, CRYPT)
-  row(CKM_AES_CBC_PAD, 16, 32, CRYPT | WRAPPING)
-  row(CKM_AES_CTR, 16, 32, CRYPT)
-  row(CKM_AES_GCM, 16, 32, CRYPT)
-  row(CKM_AES_KEY_WRAP, 16, 32, WRAPPING)
-  row(CKM_AES_KEY_WRAP_KWP, 16, 32, WRAPPING)
-  row(CKM_LUNA_AES_KW, 16, 32, WRAPPING)
-  row(CKM_LUNA_AES_KWP, 16, 32, WRAPPING)
+  hashRows()
+  rsaRows()
+  ecRows()
+  aesRows()
+  desRows()
+  derivationRows()
 }
 
-function flagsOf(mechanism: u32): u32 {
-  for (let i = 0; i < count; i++) if (load<u32>(mechanismRow(i)) === mechanism) return load<u32>(mechanismRow(i), 12)
-  return 0
+/** Digests, HMAC and keys that are digests. */
+function hashRows(): void {
+  row(CKM_SHA_1, 0, 0, DIGEST, DIGEST, FAMILY_DIGEST, HASH_SHA1, 0, 0)
+  row(CKM_SHA224, 0, 0, DIGEST, DIGEST, FAMILY_DIGEST, HASH_SHA224, 0, 0)
+  row(CKM_SHA256, 0, 0, DIGEST, DIGEST, FAMILY_DIGEST, HASH_SHA256, 0, 0)
+  row(CKM_SHA384, 0, 0, DIGEST, DIGEST, FAMILY_DIGEST, HASH_SHA384, 0, 0)
+  row(CKM_SHA512, 0, 0, DIGEST, DIGEST, FAMILY_DIGEST, HASH_SHA512, 0, 0)
+  row(CKM_SHA3_224, 0, 0, DIGEST, DIGEST, FAMILY_DIGEST, HASH_SHA3_224, 0, 0)
+  row(CKM_SHA3_256, 0, 0, DIGEST, DIGEST, FAMILY_DIGEST, HASH_SHA3_256, 0, 0)
+  row(CKM_SHA3_384, 0, 0, DIGEST, DIGEST, FAMILY_DIGEST, HASH_SHA3_384, 0, 0)
+  row(CKM_SHA3_512, 0, 0, DIGEST, DIGEST, FAMILY_DIGEST, HASH_SHA3_512, 0, 0)
+  row(CKM_SHA_1_HMAC, 1, 512, SIGNING, SIGNING, FAMILY_HMAC, HASH_SHA1, ANY_SECRET, 0)
+  row(CKM_SHA_1_HMAC_GENERAL, 1, 512, SIGNING, SIGNING, FAMILY_HMAC, HASH_SHA1, ANY_SECRET, GENERAL)
+  row(CKM_SHA224_HMAC, 1, 512, SIGNING, SIGNING, FAMILY_HMAC, HASH_SHA224, ANY_SECRET, 0)
+  row(CKM_SHA224_HMAC_GENERAL, 1, 512, SIGNING, SIGNING, FAMILY_HMAC, HASH_SHA224, ANY_SECRET, GENERAL)
+  row(CKM_SHA256_HMAC, 1, 512, SIGNING, SIGNING, FAMILY_HMAC, HASH_SHA256, ANY_SECRET, 0)
+  row(CKM_SHA256_HMAC_GENERAL, 1, 512, SIGNING, SIGNING, FAMILY_HMAC, HASH_SHA256, ANY_SECRET, GENERAL)
+  row(CKM_SHA384_HMAC, 1, 512, SIGNING, SIGNING, FAMILY_HMAC, HASH_SHA384, ANY_SECRET, 0)
+  row(CKM_SHA384_HMAC_GENERAL, 1, 512, SIGNING, SIGNING, FAMILY_HMAC, HASH_SHA384, ANY_SECRET, GENERAL)
+  row(CKM_SHA512_HMAC, 1, 512, SIGNING, SIGNING, FAMILY_HMAC, HASH_SHA512, ANY_SECRET, 0)
+  row(CKM_SHA512_HMAC_GENERAL, 1, 512, SIGNING, SIGNING, FAMILY_HMAC, HASH_SHA512, ANY_SECRET, GENERAL)
+  row(CKM_SHA3_224_HMAC, 1, 512, SIGNING, SIGNING, FAMILY_HMAC, HASH_SHA3_224, ANY_SECRET, 0)
+  row(CKM_SHA3_224_HMAC_GENERAL, 1, 512, SIGNING, SIGNING, FAMILY_HMAC, HASH_SHA3_224, ANY_SECRET, GENERAL)
+  row(CKM_SHA3_256_HMAC, 1, 512, SIGNING, SIGNING, FAMILY_HMAC, HASH_SHA3_256, ANY_SECRET, 0)
+  row(CKM_SHA3_256_HMAC_GENERAL, 1, 512, SIGNING, SIGNING, FAMILY_HMAC, HASH_SHA3_256, ANY_SECRET, GENERAL)
+  row(CKM_SHA3_384_HMAC, 1, 512, SIGNING, SIGNING, FAMILY_HMAC, HASH_SHA3_384, ANY_SECRET, 0)
+  row(CKM_SHA3_384_HMAC_GENERAL, 1, 512, SIGNING, SIGNING, FAMILY_HMAC, HASH_SHA3_384, ANY_SECRET, GENERAL)
+  row(CKM_SHA3_512_HMAC, 1, 512, SIGNING, SIGNING, FAMILY_HMAC, HASH_SHA3_512, ANY_SECRET, 0)
+  row(CKM_SHA3_512_HMAC_GENERAL, 1, 512, SIGNING, SIGNING, FAMILY_HMAC, HASH_SHA3_512, ANY_SECRET, GENERAL)
+  row(CKM_SHA1_KEY_DERIVATION, 1, 512, DERIVE, 0, FAMILY_HASHED_KEY, HASH_SHA1, ANY_SECRET, 0)
+  row(CKM_SHA224_KEY_DERIVATION, 1, 512, DERIVE, 0, FAMILY_HASHED_KEY, HASH_SHA224, ANY_SECRET, 0)
+  row(CKM_SHA256_KEY_DERIVATION, 1, 512, DERIVE, 0, FAMILY_HASHED_KEY, HASH_SHA256, ANY_SECRET, 0)
+  row(CKM_SHA384_KEY_DERIVATION, 1, 512, DERIVE, 0, FAMILY_HASHED_KEY, HASH_SHA384, ANY_SECRET, 0)
+  row(CKM_SHA512_KEY_DERIVATION, 1, 512, DERIVE, 0, FAMILY_HASHED_KEY, HASH_SHA512, ANY_SECRET, 0)
+  row(CKM_SHA3_224_KEY_DERIVATION, 1, 512, DERIVE, 0, FAMILY_HASHED_KEY, HASH_SHA3_224, ANY_SECRET, 0)
+  row(CKM_SHA3_256_KEY_DERIVATION, 1, 512, DERIVE, 0, FAMILY_HASHED_KEY, HASH_SHA3_256, ANY_SECRET, 0)
+  row(CKM_SHA3_384_KEY_DERIVATION, 1, 512, DERIVE, 0, FAMILY_HASHED_KEY, HASH_SHA3_384, ANY_SECRET, 0)
+  row(CKM_SHA3_512_KEY_DERIVATION, 1, 512, DERIVE, 0, FAMILY_HASHED_KEY, HASH_SHA3_512, ANY_SECRET, 0)
 }
 
-export function canSign(mechanism: u32): bool {
-  return (flagsOf(mechanism) & SIGN) !== 0
+/** RSA: a modulus of 1,024 bits is for what is old, and no more than verified and decrypted in FIPS mode. */
+function rsaRows(): void {
+  row(CKM_RSA_PKCS_KEY_PAIR_GEN, 2048, 4096, GENERATE_PAIR, GENERATE_PAIR, FAMILY_GENERATE, 0, 0, 0)
+  row(CKM_RSA_X9_31_KEY_PAIR_GEN, 2048, 4096, GENERATE_PAIR, GENERATE_PAIR, FAMILY_GENERATE, 0, 0, 0)
+  row(CKM_RSA_PKCS, 1024, 4096, SIGNING | CRYPT | WRAPPING, SIGNING, FAMILY_RSA_PKCS, 0, CKK_RSA, 0)
+  row(CKM_RSA_X_509, 1024, 4096, SIGNING | CRYPT, 0, FAMILY_RSA_RAW, 0, CKK_RSA, 0)
+  row(CKM_RSA_PKCS_OAEP, 1024, 4096, CRYPT | WRAPPING, CRYPT | WRAPPING, FAMILY_RSA_OAEP, 0, CKK_RSA, 0)
+  row(CKM_RSA_PKCS_PSS, 1024, 4096, SIGNING, SIGNING, FAMILY_RSA_PSS, 0, CKK_RSA, 0)
+  row(CKM_SHA1_RSA_PKCS, 1024, 4096, SIGNING, VERIFY, FAMILY_RSA_PKCS, HASH_SHA1, CKK_RSA, 0)
+  row(CKM_SHA1_RSA_PKCS_PSS, 1024, 4096, SIGNING, VERIFY, FAMILY_RSA_PSS, HASH_SHA1, CKK_RSA, 0)
+  row(CKM_SHA224_RSA_PKCS, 1024, 4096, SIGNING, SIGNING, FAMILY_RSA_PKCS, HASH_SHA224, CKK_RSA, 0)
+  row(CKM_SHA224_RSA_PKCS_PSS, 1024, 4096, SIGNING, SIGNING, FAMILY_RSA_PSS, HASH_SHA224, CKK_RSA, 0)
+  row(CKM_SHA256_RSA_PKCS, 1024, 4096, SIGNING, SIGNING, FAMILY_RSA_PKCS, HASH_SHA256, CKK_RSA, 0)
+  row(CKM_SHA256_RSA_PKCS_PSS, 1024, 4096, SIGNING, SIGNING, FAMILY_RSA_PSS, HASH_SHA256, CKK_RSA, 0)
+  row(CKM_SHA384_RSA_PKCS, 1024, 4096, SIGNING, SIGNING, FAMILY_RSA_PKCS, HASH_SHA384, CKK_RSA, 0)
+  row(CKM_SHA384_RSA_PKCS_PSS, 1024, 4096, SIGNING, SIGNING, FAMILY_RSA_PSS, HASH_SHA384, CKK_RSA, 0)
+  row(CKM_SHA512_RSA_PKCS, 1024, 4096, SIGNING, SIGNING, FAMILY_RSA_PKCS, HASH_SHA512, CKK_RSA, 0)
+  row(CKM_SHA512_RSA_PKCS_PSS, 1024, 4096, SIGNING, SIGNING, FAMILY_RSA_PSS, HASH_SHA512, CKK_RSA, 0)
+  row(CKM_SHA3_224_RSA_PKCS, 1024, 4096, SIGNING, SIGNING, FAMILY_RSA_PKCS, HASH_SHA3_224, CKK_RSA, 0)
+  row(CKM_SHA3_224_RSA_PKCS_PSS, 1024, 4096, SIGNING, SIGNING, FAMILY_RSA_PSS, HASH_SHA3_224, CKK_RSA, 0)
+  row(CKM_SHA3_256_RSA_PKCS, 1024, 4096, SIGNING, SIGNING, FAMILY_RSA_PKCS, HASH_SHA3_256, CKK_RSA, 0)
+  row(CKM_SHA3_256_RSA_PKCS_PSS, 1024, 4096, SIGNING, SIGNING, FAMILY_RSA_PSS, HASH_SHA3_256, CKK_RSA, 0)
+  row(CKM_SHA3_384_RSA_PKCS, 1024, 4096, SIGNING, SIGNING, FAMILY_RSA_PKCS, HASH_SHA3_384, CKK_RSA, 0)
+  row(CKM_SHA3_384_RSA_PKCS_PSS, 1024, 4096, SIGNING, SIGNING, FAMILY_RSA_PSS, HASH_SHA3_384, CKK_RSA, 0)
+  row(CKM_SHA3_512_RSA_PKCS, 1024, 4096, SIGNING, SIGNING, FAMILY_RSA_PKCS, HASH_SHA3_512, CKK_RSA, 0)
+  row(CKM_SHA3_512_RSA_PKCS_PSS, 1024, 4096, SIGNING, SIGNING, FAMILY_RSA_PSS, HASH_SHA3_512, CKK_RSA, 0)
 }
 
-export function canVerify(mechanism: u32): bool {
-  return (flagsOf(mechanism) & VERIFY) !== 0
+/** Elliptic curves. */
+function ecRows(): void {
+  row(CKM_EC_KEY_PAIR_GEN, 256, 521, GENERATE_PAIR, GENERATE_PAIR, FAMILY_GENERATE, 0, 0, 0)
+  row(CKM_ECDSA, 256, 521, SIGNING, SIGNING, FAMILY_ECDSA, 0, CKK_EC, 0)
+  row(CKM_ECDSA_SHA1, 256, 521, SIGNING, VERIFY, FAMILY_ECDSA, HASH_SHA1, CKK_EC, 0)
+  row(CKM_ECDSA_SHA224, 256, 521, SIGNING, SIGNING, FAMILY_ECDSA, HASH_SHA224, CKK_EC, 0)
+  row(CKM_ECDSA_SHA256, 256, 521, SIGNING, SIGNING, FAMILY_ECDSA, HASH_SHA256, CKK_EC, 0)
+  row(CKM_ECDSA_SHA384, 256, 521, SIGNING, SIGNING, FAMILY_ECDSA, HASH_SHA384, CKK_EC, 0)
+  row(CKM_ECDSA_SHA512, 256, 521, SIGNING, SIGNING, FAMILY_ECDSA, HASH_SHA512, CKK_EC, 0)
+  row(CKM_ECDSA_SHA3_224, 256, 521, SIGNING, SIGNING, FAMILY_ECDSA, HASH_SHA3_224, CKK_EC, 0)
+  row(CKM_ECDSA_SHA3_256, 256, 521, SIGNING, SIGNING, FAMILY_ECDSA, HASH_SHA3_256, CKK_EC, 0)
+  row(CKM_ECDSA_SHA3_384, 256, 521, SIGNING, SIGNING, FAMILY_ECDSA, HASH_SHA3_384, CKK_EC, 0)
+  row(CKM_ECDSA_SHA3_512, 256, 521, SIGNING, SIGNING, FAMILY_ECDSA, HASH_SHA3_512, CKK_EC, 0)
+  row(CKM_LUNA_ECDSA_SHA224, 256, 521, SIGNING, SIGNING, FAMILY_ECDSA, HASH_SHA224, CKK_EC, 0)
+  row(CKM_LUNA_ECDSA_SHA256, 256, 521, SIGNING, SIGNING, FAMILY_ECDSA, HASH_SHA256, CKK_EC, 0)
+  row(CKM_LUNA_ECDSA_SHA384, 256, 521, SIGNING, SIGNING, FAMILY_ECDSA, HASH_SHA384, CKK_EC, 0)
+  row(CKM_LUNA_ECDSA_SHA512, 256, 521, SIGNING, SIGNING, FAMILY_ECDSA, HASH_SHA512, CKK_EC, 0)
+  row(CKM_EC_EDWARDS_KEY_PAIR_GEN, 255, 448, GENERATE_PAIR, GENERATE_PAIR, FAMILY_GENERATE, 0, 0, 0)
+  row(CKM_LUNA_EC_EDWARDS_KEY_PAIR_GEN, 255, 448, GENERATE_PAIR, GENERATE_PAIR, FAMILY_GENERATE, 0, 0, 0)
+  row(CKM_EDDSA, 255, 448, SIGNING, SIGNING, FAMILY_EDDSA, 0, CKK_EC_EDWARDS, 0)
+  row(CKM_LUNA_EDDSA, 255, 448, SIGNING, SIGNING, FAMILY_EDDSA, 0, CKK_EC_EDWARDS, 0)
+  row(CKM_ECDH1_DERIVE, 256, 521, DERIVE, DERIVE, FAMILY_ECDH, 0, CKK_EC, 0)
+  row(CKM_ECDH1_COFACTOR_DERIVE, 256, 521, DERIVE, DERIVE, FAMILY_ECDH, 0, CKK_EC, 0)
 }
 
-export function canEncrypt(mechanism: u32): bool {
-  return (flagsOf(mechanism) & ENCRYPT) !== 0
+/** AES. */
+function aesRows(): void {
+  row(CKM_AES_KEY_GEN, 16, 32, GENERATE, GENERATE, FAMILY_GENERATE, 0, 0, 0)
+  row(CKM_AES_ECB, 16, 32, CRYPT | WRAPPING, CRYPT | UNWRAP, FAMILY_ECB, 0, CKK_AES, 0)
+  row(CKM_AES_CBC, 16, 32, CRYPT | WRAPPING, CRYPT | UNWRAP, FAMILY_CBC, 0, CKK_AES, 0)
+  row(CKM_AES_CBC_PAD, 16, 32, CRYPT | WRAPPING, CRYPT | WRAPPING, FAMILY_CBC_PAD, 0, CKK_AES, 0)
+  row(CKM_AES_CTR, 16, 32, CRYPT, CRYPT, FAMILY_CTR, 0, CKK_AES, 0)
+  row(CKM_AES_GCM, 16, 32, CRYPT, CRYPT, FAMILY_GCM, 0, CKK_AES, 0)
+  row(CKM_AES_CCM, 16, 32, CRYPT, CRYPT, FAMILY_CCM, 0, CKK_AES, 0)
+  row(CKM_AES_MAC, 16, 32, SIGNING, VERIFY, FAMILY_CBC_MAC, 0, CKK_AES, 0)
+  row(CKM_AES_MAC_GENERAL, 16, 32, SIGNING, VERIFY, FAMILY_CBC_MAC, 0, CKK_AES, GENERAL)
+  row(CKM_AES_CMAC, 16, 32, SIGNING, SIGNING, FAMILY_CMAC, 0, CKK_AES, 0)
+  row(CKM_AES_CMAC_GENERAL, 16, 32, SIGNING, SIGNING, FAMILY_CMAC, 0, CKK_AES, GENERAL)
+  row(CKM_AES_GMAC, 16, 32, SIGNING, SIGNING, FAMILY_GMAC, 0, CKK_AES, 0)
+  row(CKM_LUNA_AES_GMAC, 16, 32, SIGNING, SIGNING, FAMILY_GMAC, 0, CKK_AES, 0)
+  row(CKM_AES_KEY_WRAP, 16, 32, CRYPT | WRAPPING, CRYPT | WRAPPING, FAMILY_KW, 0, CKK_AES, 0)
+  row(CKM_AES_KEY_WRAP_PAD, 16, 32, CRYPT | WRAPPING, CRYPT | WRAPPING, FAMILY_KWP, 0, CKK_AES, 0)
+  row(CKM_AES_KEY_WRAP_KWP, 16, 32, CRYPT | WRAPPING, CRYPT | WRAPPING, FAMILY_KWP, 0, CKK_AES, 0)
+  row(CKM_LUNA_AES_KW, 16, 32, CRYPT | WRAPPING, CRYPT | WRAPPING, FAMILY_KW, 0, CKK_AES, 0)
+  row(CKM_LUNA_AES_KWP, 16, 32, CRYPT | WRAPPING, CRYPT | WRAPPING, FAMILY_KWP, 0, CKK_AES, 0)
+  row(CKM_AES_ECB_ENCRYPT_DATA, 16, 32, DERIVE, 0, FAMILY_ECB_DATA, 0, CKK_AES, 0)
+  row(CKM_AES_CBC_ENCRYPT_DATA, 16, 32, DERIVE, 0, FAMILY_CBC_DATA, 0, CKK_AES, 0)
 }
 
-export function canDecrypt(mechanism: u32): bool {
-  return (flagsOf(mechanism) & DECRYPT) !== 0
+/** Triple DES, for what is old: in FIPS mode no more than decrypted, verified and unwrapped. */
+function desRows(): void {
+  row(CKM_DES2_KEY_GEN, 16, 16, GENERATE, 0, FAMILY_GENERATE, 0, 0, 0)
+  row(CKM_DES3_KEY_GEN, 24, 24, GENERATE, 0, FAMILY_GENERATE, 0, 0, 0)
+  row(CKM_DES3_ECB, 16, 24, CRYPT | WRAPPING, DECRYPT | UNWRAP, FAMILY_ECB, 0, CKK_DES3, 0)
+  row(CKM_DES3_CBC, 16, 24, CRYPT | WRAPPING, DECRYPT | UNWRAP, FAMILY_CBC, 0, CKK_DES3, 0)
+  row(CKM_DES3_CBC_PAD, 16, 24, CRYPT | WRAPPING, DECRYPT | UNWRAP, FAMILY_CBC_PAD, 0, CKK_DES3, 0)
+  row(CKM_DES3_MAC, 16, 24, SIGNING, VERIFY, FAMILY_CBC_MAC, 0, CKK_DES3, 0)
+  row(CKM_DES3_MAC_GENERAL, 16, 24, SIGNING, VERIFY, FAMILY_CBC_MAC, 0, CKK_DES3, GENERAL)
+  row(CKM_DES3_CMAC, 16, 24, SIGNING, VERIFY, FAMILY_CMAC, 0, CKK_DES3, 0)
+  row(CKM_DES3_CMAC_GENERAL, 16, 24, SIGNING, VERIFY, FAMILY_CMAC, 0, CKK_DES3, GENERAL)
+  row(CKM_DES3_ECB_ENCRYPT_DATA, 16, 24, DERIVE, 0, FAMILY_ECB_DATA, 0, CKK_DES3, 0)
+  row(CKM_DES3_CBC_ENCRYPT_DATA, 16, 24, DERIVE, 0, FAMILY_CBC_DATA, 0, CKK_DES3, 0)
+  row(CKM_DES_KEY_GEN, 8, 8, GENERATE, 0, FAMILY_GENERATE, 0, 0, 0)
+  row(CKM_DES_ECB, 8, 8, CRYPT | WRAPPING, 0, FAMILY_ECB, 0, CKK_DES, 0)
+  row(CKM_DES_CBC, 8, 8, CRYPT | WRAPPING, 0, FAMILY_CBC, 0, CKK_DES, 0)
+  row(CKM_DES_CBC_PAD, 8, 8, CRYPT | WRAPPING, 0, FAMILY_CBC_PAD, 0, CKK_DES, 0)
+  row(CKM_DES_MAC, 8, 8, SIGNING, 0, FAMILY_CBC_MAC, 0, CKK_DES, 0)
+  row(CKM_DES_MAC_GENERAL, 8, 8, SIGNING, 0, FAMILY_CBC_MAC, 0, CKK_DES, GENERAL)
+  row(CKM_DES_ECB_ENCRYPT_DATA, 8, 8, DERIVE, 0, FAMILY_ECB_DATA, 0, CKK_DES, 0)
+  row(CKM_DES_CBC_ENCRYPT_DATA, 8, 8, DERIVE, 0, FAMILY_CBC_DATA, 0, CKK_DES, 0)
 }
 
-export function canWrap(mechanism: u32): bool {
-  return (flagsOf(mechanism) & WRAP) !== 0
+/** Generic secrets and what is made of them. */
+function derivationRows(): void {
+  row(CKM_GENERIC_SECRET_KEY_GEN, 1, 512, GENERATE, GENERATE, FAMILY_GENERATE, 0, 0, 0)
+  row(CKM_CONCATENATE_BASE_AND_KEY, 1, 512, DERIVE, 0, FAMILY_JOIN, 0, ANY_SECRET, 0)
+  row(CKM_CONCATENATE_BASE_AND_DATA, 1, 512, DERIVE, 0, FAMILY_JOIN, 0, ANY_SECRET, 0)
+  row(CKM_CONCATENATE_DATA_AND_BASE, 1, 512, DERIVE, 0, FAMILY_JOIN, 0, ANY_SECRET, 0)
+  row(CKM_XOR_BASE_AND_DATA, 1, 512, DERIVE, 0, FAMILY_JOIN, 0, ANY_SECRET, 0)
+  row(CKM_EXTRACT_KEY_FROM_KEY, 1, 512, DERIVE, 0, FAMILY_JOIN, 0, ANY_SECRET, 0)
+  row(CKM_HKDF_DERIVE, 1, 512, DERIVE, DERIVE, FAMILY_HKDF, 0, ANY_SECRET, 0)
+  row(CKM_HKDF_DATA, 1, 512, DERIVE, DERIVE, FAMILY_HKDF, 0, ANY_SECRET, 0)
+  row(CKM_SP800_108_COUNTER_KDF, 1, 512, DERIVE, DERIVE, FAMILY_COUNTER_KDF, 0, ANY_SECRET, 0)
+  row(CKM_SP800_108_FEEDBACK_KDF, 1, 512, DERIVE, DERIVE, FAMILY_FEEDBACK_KDF, 0, ANY_SECRET, 0)
+  row(CKM_LUNA_NIST_PRF_KDF, 1, 512, DERIVE, DERIVE, FAMILY_LUNA_KDF, 0, ANY_SECRET, 0)
+  row(CKM_PKCS5_PBKD2, 1, 512, GENERATE, GENERATE, FAMILY_PBKDF2, 0, 0, 0)
 }
 
-export function canUnwrap(mechanism: u32): bool {
-  return (flagsOf(mechanism) & UNWRAP) !== 0
+// ---- the mechanism in hand --------------------------------------------------------------------------------------------
+
+export let mechFamily: u32 = 0
+/** HASH_… of the mechanism, 0 = it has none of its own. */
+export let mechHash: i32 = 0
+export let mechKeyType: u32 = 0
+export let mechIsGeneral: bool = false
+let mechFlags: u32 = 0
+
+/** Flags that hold on the HSM as a whole. */
+export function rowFlags(i: i32): u32 {
+  const r = rowAt(i)
+  return hsmPolicy(HSM_POLICY_NON_FIPS) !== 0 ? r.flags : r.approved
 }
 
-/** Hash of a digest, HMAC, ECDSA or RSA mechanism, 0 = it has none of its own. */
-export function hashOf(mechanism: u32): i32 {
-  if (mechanism === CKM_SHA256 || mechanism === CKM_SHA256_HMAC || mechanism === CKM_ECDSA_SHA256) return HASH_SHA256
-  if (mechanism === CKM_SHA256_RSA_PKCS || mechanism === CKM_SHA256_RSA_PKCS_PSS) return HASH_SHA256
-  if (mechanism === CKM_SHA384 || mechanism === CKM_SHA384_HMAC || mechanism === CKM_ECDSA_SHA384) return HASH_SHA384
-  if (mechanism === CKM_SHA384_RSA_PKCS || mechanism === CKM_SHA384_RSA_PKCS_PSS) return HASH_SHA384
-  if (mechanism === CKM_SHA512 || mechanism === CKM_SHA512_HMAC || mechanism === CKM_ECDSA_SHA512) return HASH_SHA512
-  if (mechanism === CKM_SHA512_RSA_PKCS || mechanism === CKM_SHA512_RSA_PKCS_PSS) return HASH_SHA512
-  return 0
+function nonFips(partition: u32): bool {
+  if (hsmPolicy(HSM_POLICY_NON_FIPS) === 0) return false
+  return firmwareVersion() < <u32>PROFILE_7_8_0 || partitionPolicy(partition, POLICY_NON_FIPS) !== 0
 }
 
-export function isHmac(mechanism: u32): bool {
-  return mechanism === CKM_SHA256_HMAC || mechanism === CKM_SHA384_HMAC || mechanism === CKM_SHA512_HMAC
+function find(number: u32): Mechanism {
+  for (let i = 0; i < count; i++) if (rowAt(i).number === number) return rowAt(i)
+  return changetype<Mechanism>(0)
 }
 
-export function isEcdsa(mechanism: u32): bool {
-  return mechanism >= <u32>CKM_ECDSA && mechanism <= <u32>CKM_ECDSA_SHA512
+/** Takes a mechanism in hand, with what it may do on this partition. One that there is not may do nothing. */
+export function takeMechanism(number: u32, partition: u32): void {
+  const r = find(number)
+  if (changetype<usize>(r) === 0) {
+    mechFlags = 0
+    mechFamily = FAMILY_GENERATE
+    mechHash = 0
+    mechKeyType = 0
+    mechIsGeneral = false
+    return
+  }
+  mechFamily = r.family
+  mechHash = r.hash
+  mechKeyType = r.keyType
+  mechIsGeneral = r.general !== 0
+  mechFlags = nonFips(partition) ? r.flags : r.approved
 }
 
-export function isPss(mechanism: u32): bool {
-  if (mechanism === CKM_RSA_PKCS_PSS) return true
-  return mechanism >= <u32>CKM_SHA256_RSA_PKCS_PSS && mechanism <= <u32>CKM_SHA512_RSA_PKCS_PSS
+export function canDigest(): bool {
+  return (mechFlags & DIGEST) !== 0
 }
 
-export function isKw(mechanism: u32): bool {
-  return mechanism === CKM_AES_KEY_WRAP || mechanism === CKM_LUNA_AES_KW
+export function canSign(): bool {
+  return (mechFlags & SIGN) !== 0
 }
 
-export function isKwp(mechanism: u32): bool {
-  return mechanism === CKM_AES_KEY_WRAP_KWP || mechanism === CKM_LUNA_AES_KWP
+export function canVerify(): bool {
+  return (mechFlags & VERIFY) !== 0
+}
+
+export function canEncrypt(): bool {
+  return (mechFlags & ENCRYPT) !== 0
+}
+
+export function canDecrypt(): bool {
+  return (mechFlags & DECRYPT) !== 0
+}
+
+export function canWrap(): bool {
+  return (mechFlags & WRAP) !== 0
+}
+
+export function canUnwrap(): bool {
+  return (mechFlags & UNWRAP) !== 0
+}
+
+export function canDerive(): bool {
+  return (mechFlags & DERIVE) !== 0
+}
+
+export function canGenerate(): bool {
+  return (mechFlags & (GENERATE | GENERATE_PAIR)) !== 0
+}
+
+/** Hash of a digest mechanism, as parameters name it; 0 = it is none. */
+export function hashOf(number: u32): i32 {
+  const r = find(number)
+  return changetype<usize>(r) !== 0 && r.family === FAMILY_DIGEST ? r.hash : 0
+}
+
+/** Hash of an HMAC with its whole length, 0 = it is none. */
+export function hmacHashOf(number: u32): i32 {
+  const r = find(number)
+  return changetype<usize>(r) !== 0 && r.family === FAMILY_HMAC && r.general === 0 ? r.hash : 0
 }

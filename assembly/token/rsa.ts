@@ -3,6 +3,7 @@
 import { PKA_OUT } from '../arena'
 import {
   HASH_SHA1,
+  HASH_SHA3_224,
   HASH_SHA224,
   HASH_SHA256,
   HASH_SHA384,
@@ -31,6 +32,11 @@ const INFO_512: usize = memory.data<u8>([
   0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0x00, 0x04, 0x40,
 ])
 
+/** The SHA-3 ones differ from each other in two bytes: the last of the identifier, 7 to 10, and the length. */
+const INFO_3: usize = memory.data<u8>([
+  0x30, 0x2d, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x07, 0x05, 0x00, 0x04, 0x1c,
+])
+
 /** The encoded block, k bytes; 512 for RSA-4096. */
 export const BLOCK: usize = memory.data(512, 16)
 const DB: usize = memory.data(512, 16)
@@ -43,10 +49,24 @@ export function wipeRsa(): void {
   wipe(WORK, 192)
 }
 
-function info(alg: i32): usize {
-  if (alg === HASH_SHA1) return INFO_1
-  if (alg === HASH_SHA224) return INFO_224
-  return alg === HASH_SHA256 ? INFO_256 : alg === HASH_SHA384 ? INFO_384 : INFO_512
+/** Writes a DigestInfo up to the digest; its length. */
+function putInfo(alg: i32, out: usize): i32 {
+  if (alg === HASH_SHA1) {
+    memory.copy(out, INFO_1, 15)
+    return 15
+  }
+  if (alg >= HASH_SHA3_224) {
+    const length = hashLength(alg)
+    memory.copy(out, INFO_3, 19)
+    store<u8>(out + 1, 17 + length)
+    store<u8>(out + 14, 7 + alg - HASH_SHA3_224)
+    store<u8>(out + 18, length)
+    return 19
+  }
+  const info =
+    alg === HASH_SHA224 ? INFO_224 : alg === HASH_SHA256 ? INFO_256 : alg === HASH_SHA384 ? INFO_384 : INFO_512
+  memory.copy(out, info, 19)
+  return 19
 }
 
 export function digest(alg: i32, p: usize, n: i32, out: usize): void {
@@ -68,10 +88,55 @@ export function encodePkcs1(data: usize, n: i32, k: i32): bool {
 
 /** The same around DigestInfo and a digest that is hashed here. */
 export function encodePkcs1Hash(alg: i32, p: usize, n: i32, k: i32): bool {
-  const length = alg === HASH_SHA1 ? 15 : 19
-  memory.copy(WORK, info(alg), length)
+  const length = putInfo(alg, WORK)
   digest(alg, p, n, WORK + <usize>length)
   return encodePkcs1(WORK, length + hashLength(alg), k)
+}
+
+/** The same around a digest that there is already. */
+export function encodePkcs1Digest(alg: i32, hashed: usize, k: i32): bool {
+  const length = putInfo(alg, WORK)
+  memory.copy(WORK + <usize>length, hashed, hashLength(alg))
+  return encodePkcs1(WORK, length + hashLength(alg), k)
+}
+
+/** RSAES-PKCS1-v1_5: 00 02 ∥ at least eight random bytes that are not zero ∥ 00 ∥ message into BLOCK. False where the TRNG failed. */
+export function encodePkcs1Random(message: usize, n: i32, k: i32): bool {
+  const random = k - n - 3
+  store<u8>(BLOCK, 0)
+  store<u8>(BLOCK + 1, 2)
+  const start = BLOCK + 2
+  if (!fresh(start, random)) return false
+  for (let i: usize = 0; i < <usize>random; i++) {
+    for (let tries = 0; load<u8>(start + i) === 0; tries++) {
+      // What comes next is a coin that falls on zero once in 256 times.
+      if (tries === 64 || !fresh(start + i, 1)) return false
+    }
+  }
+  store<u8>(start + <usize>random, 0)
+  memory.copy(start + <usize>(random + 1), message, n)
+  return true
+}
+
+/**
+ * Decodes the RSAES-PKCS1-v1_5 block in PKA_OUT; the message's length, or -1 whatever the fault (RFC 8017 §7.2.2 note). The
+ * message is at `rsaMessage`.
+ */
+export function decodePkcs1(k: i32): i32 {
+  memory.copy(BLOCK, PKA_OUT, k)
+  let wrong: u32 = <u32>load<u8>(BLOCK) | (<u32>load<u8>(BLOCK + 1) ^ 2)
+  let looking: u32 = 1
+  let at: u32 = 0
+  for (let i = 2; i < k; i++) {
+    const isZero: u32 = (<u32>load<u8>(BLOCK + <usize>i) - 1) >>> 31
+    at |= (0 - (looking & isZero)) & <u32>i
+    looking &= isZero ^ 1
+  }
+  // Eight bytes of padding at least.
+  wrong |= looking | ((at - 10) >>> 31)
+  if (wrong !== 0) return -1
+  messageStart = BLOCK + <usize>(at + 1)
+  return k - <i32>at - 1
 }
 
 /** XORs MGF1(seed) over `n` bytes at `target`. */
@@ -189,11 +254,11 @@ export function encodeOaepOf(alg: i32, mgf: i32, label: usize, labelLength: i32,
   return true
 }
 
-let oaepStart: usize = 0
+let messageStart: usize = 0
 
-/** Where `decodeOaep` found the message. */
-export function oaepMessage(): usize {
-  return oaepStart
+/** Where decoding found the message. */
+export function rsaMessage(): usize {
+  return messageStart
 }
 
 /**
@@ -229,6 +294,6 @@ export function decodeOaepOf(alg: i32, mgf: i32, label: usize, labelLength: i32,
   }
   wrong |= looking
   if (wrong !== 0) return -1
-  oaepStart = db + <usize>(at + 1)
+  messageStart = db + <usize>(at + 1)
   return dbLength - <i32>at - 1
 }

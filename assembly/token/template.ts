@@ -51,8 +51,12 @@ import {
   CKA_WRAP,
   CKC_X_509,
   CKK_AES,
+  CKK_DES,
+  CKK_DES3,
   CKK_EC,
+  CKK_EC_EDWARDS,
   CKK_GENERIC_SECRET,
+  CKK_LUNA_EC_EDWARDS,
   CKK_RSA,
   CKO_CERTIFICATE,
   CKO_DATA,
@@ -80,7 +84,7 @@ import {
   ulongOf,
   valueLength,
 } from './attributes'
-import { curveOf } from './curves'
+import { curveOf, edwardsLength, edwardsOf } from './curves'
 import { objectBits, objectClass, objectKeyType, setBits, setObject } from './objects'
 import { curveLength } from './pka'
 
@@ -107,9 +111,14 @@ export function isSecretValue(cls: u32, type: u32): bool {
   )
 }
 
+/** DES, double- or triple-length Triple DES. */
+export function isDes(keyType: u32): bool {
+  return keyType >= <u32>CKK_DES && keyType <= <u32>CKK_DES3
+}
+
 function keyTypeFits(cls: u32, keyType: u32): bool {
-  if (cls === CKO_SECRET_KEY) return keyType === CKK_AES || keyType === CKK_GENERIC_SECRET
-  return keyType === CKK_RSA || keyType === CKK_EC
+  if (cls === CKO_SECRET_KEY) return keyType === CKK_AES || keyType === CKK_GENERIC_SECRET || isDes(keyType)
+  return keyType === CKK_RSA || keyType === CKK_EC || keyType === CKK_EC_EDWARDS
 }
 
 /**
@@ -131,6 +140,7 @@ export function objectFrom(list: usize, length: i32, cls: u32, keyType: u32, loc
   if (isKey(c)) {
     k = ulongOf(list, length, CKA_KEY_TYPE, keyType)
     if (k === UNAVAILABLE) return RC_TEMPLATE_INCOMPLETE
+    if (k === CKK_LUNA_EC_EDWARDS) k = CKK_EC_EDWARDS
     if (keyType !== UNAVAILABLE && k !== keyType) return RC_TEMPLATE_INCONSISTENT
     if (!keyTypeFits(c, k)) return RC_ATTRIBUTE_VALUE_INVALID
   } else if (find(list, length, CKA_KEY_TYPE) !== 0) return RC_TEMPLATE_INCONSISTENT
@@ -159,9 +169,12 @@ function natural(type: u32): bool {
   const rsa = objectKeyType === CKK_RSA
   if (objectClass === CKO_PUBLIC_KEY) return type === CKA_VERIFY || (rsa && (type === CKA_ENCRYPT || type === CKA_WRAP))
   if (objectClass === CKO_PRIVATE_KEY) {
-    return type === CKA_SIGN || (rsa ? type === CKA_DECRYPT || type === CKA_UNWRAP : type === CKA_DERIVE)
+    return (
+      type === CKA_SIGN ||
+      (rsa ? type === CKA_DECRYPT || type === CKA_UNWRAP : type === CKA_DERIVE && objectKeyType === CKK_EC)
+    )
   }
-  if (objectKeyType === CKK_AES) {
+  if (objectKeyType === CKK_AES || isDes(objectKeyType)) {
     return type === CKA_ENCRYPT || type === CKA_DECRYPT || type === CKA_WRAP || type === CKA_UNWRAP
   }
   return type === CKA_SIGN || type === CKA_VERIFY || type === CKA_DERIVE
@@ -236,6 +249,20 @@ function pointIsSound(L: i32): bool {
   return load<u8>(p) === 4
 }
 
+/** The bytes of RFC 8032, in a DER OCTET STRING or without. */
+function edwardsIsSound(): u32 {
+  const isPrivate = objectClass === CKO_PRIVATE_KEY
+  if (!has(CKA_EC_PARAMS)) return RC_TEMPLATE_INCOMPLETE
+  const params = plainFind(CKA_EC_PARAMS)
+  const n = edwardsLength(edwardsOf(params, valueLength()))
+  if (!has(isPrivate ? CKA_VALUE : CKA_EC_POINT)) return RC_TEMPLATE_INCOMPLETE
+  if (n === 0) return RC_ATTRIBUTE_VALUE_INVALID
+  if (valueLength() === n) return RC_OK
+  if (isPrivate || valueLength() !== n + 2) return RC_ATTRIBUTE_VALUE_INVALID
+  const p = plainFind(CKA_EC_POINT)
+  return load<u8>(p) === 4 && load<u8>(p + 1) === <u8>n ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
+}
+
 function ecIsSound(): u32 {
   const isPrivate = objectClass === CKO_PRIVATE_KEY
   if (!has(CKA_EC_PARAMS)) return RC_TEMPLATE_INCOMPLETE
@@ -247,9 +274,16 @@ function ecIsSound(): u32 {
   return fits ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
 }
 
+/** Bytes of a key of one of these types. */
+export function desLength(keyType: u32): i32 {
+  return (<i32>(keyType - CKK_DES + 1)) << 3
+}
+
 function secretIsSound(): u32 {
   if (!has(CKA_VALUE)) return RC_TEMPLATE_INCOMPLETE
-  return objectKeyType !== CKK_AES || aesKeyLengthValid(valueLength()) ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
+  const n = valueLength()
+  if (objectKeyType === CKK_AES) return aesKeyLengthValid(n) ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
+  return !isDes(objectKeyType) || n === desLength(objectKeyType) ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
 }
 
 /** What the object in hand is made of, wherever it came from, is of sizes that every command can work with. */
@@ -257,6 +291,7 @@ export function objectIsSound(): u32 {
   if (!isKey(objectClass)) return objectKeyType === UNAVAILABLE ? RC_OK : RC_TEMPLATE_INCONSISTENT
   if (!keyTypeFits(objectClass, objectKeyType)) return RC_ATTRIBUTE_VALUE_INVALID
   if (objectClass === CKO_SECRET_KEY) return secretIsSound()
+  if (objectKeyType === CKK_EC_EDWARDS) return edwardsIsSound()
   return objectKeyType === CKK_RSA ? rsaIsSound() : ecIsSound()
 }
 

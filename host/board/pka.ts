@@ -8,6 +8,9 @@ import {
   PKA_ECDH,
   PKA_ECDSA_SIGN,
   PKA_ECDSA_VERIFY,
+  PKA_ED_PUBLIC,
+  PKA_ED_SIGN,
+  PKA_ED_VERIFY,
   PKA_RSA_GENERATE,
   PKA_RSA_PRIVATE,
   PKA_RSA_PUBLIC,
@@ -15,6 +18,7 @@ import {
 import { toBytes, toInt } from './big-int.js'
 import { type Curve, curveOf } from './curves.js'
 import { decodePoint, diffieHellman, ecdsaSign, ecdsaVerify, isScalar, publicKey } from './ec.js'
+import { type EdwardsCurve, edwardsOf, edwardsPublic, edwardsSign, edwardsVerify } from './edwards.js'
 import { systemCode } from './errors.js'
 import { generateRsa, RSA_MAX_BITS, rsaPrivate, rsaPublic } from './rsa.js'
 import type { Trng } from './trng.js'
@@ -38,6 +42,11 @@ class Operands {
     return this.take(Math.max(1, this.bytes.length - this.#at))
   }
 
+  /** All that is left, which may be nothing. */
+  remaining(): Uint8Array {
+    return this.take(this.bytes.length - this.#at)
+  }
+
   end(): void {
     if (this.#at !== this.bytes.length) throw new Invalid()
   }
@@ -55,6 +64,12 @@ class Operands {
 
   curve(): Curve {
     const curve = curveOf(this.take(1)[0])
+    if (!curve) throw new Invalid()
+    return curve
+  }
+
+  edwards(): EdwardsCurve {
+    const curve = edwardsOf(this.take(1)[0])
     if (!curve) throw new Invalid()
     return curve
   }
@@ -132,6 +147,22 @@ export class Pka {
         if (!point) throw new Invalid()
         const signature = operands.take(2 * curve.length)
         return ecdsaVerify(curve, point, signature, operands.rest()) ? PERIPHERAL_OK : PERIPHERAL_MISMATCH
+      }
+      case PKA_ED_PUBLIC: {
+        const curve = operands.edwards()
+        const seed = operands.take(curve.length)
+        operands.end()
+        return edwardsPublic(curve, seed)
+      }
+      case PKA_ED_SIGN: {
+        const curve = operands.edwards()
+        const seed = operands.take(curve.length)
+        return edwardsSign(curve, seed, operands.remaining())
+      }
+      case PKA_ED_VERIFY: {
+        const curve = operands.edwards()
+        const [key, signature] = [operands.take(curve.length), operands.take(2 * curve.length)]
+        return edwardsVerify(curve, key, signature, operands.remaining()) ? PERIPHERAL_OK : PERIPHERAL_MISMATCH
       }
       case PKA_RSA_GENERATE:
         return this.#generateRsa(operands)

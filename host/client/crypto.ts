@@ -16,6 +16,22 @@ export interface Mechanism {
   readonly parameter?: Uint8Array
 }
 
+/** A part of a message, for PART. */
+export interface Part {
+  readonly purpose: 'digest' | 'sign' | 'verify'
+  readonly mechanism: Mechanism
+  /** Of a digest: the key whose value is the part, 0 = none. */
+  readonly key: number
+  /** What the last part was answered with; empty = this is the first. */
+  readonly state: Uint8Array
+  readonly data: Uint8Array
+  readonly last: boolean
+  /** Of `verify`, with the last part. */
+  readonly signature?: Uint8Array
+}
+
+const PURPOSES = { digest: protocol.PART_DIGEST, sign: protocol.PART_SIGN, verify: protocol.PART_VERIFY } as const
+
 /** Cryptographic commands of the session's partition. */
 export class CryptoCommands {
   readonly #port: CommandPort
@@ -48,6 +64,28 @@ export class CryptoCommands {
     return this.#port.call(protocol.CMD_DECRYPT, session, start(mechanism).u32(key).bytes(data), readBytes)
   }
 
+  /** Answers the state for the next part, or with the last one the digest or signature. */
+  part(session: number, { purpose, mechanism, key, state, data, last, signature }: Part): Promise<Uint8Array> {
+    const keyed = purpose === 'digest' && key !== 0
+    const flags = (last ? protocol.PART_LAST : 0) | (keyed ? protocol.PART_KEY : 0)
+    const body = new Writer()
+      .u8(PURPOSES[purpose])
+      .u8(flags)
+      .u32(mechanism.mechanism)
+      .bytes(mechanism.parameter ?? new Uint8Array(0))
+      .u32(key)
+      .bytes(state)
+      .bytes(data)
+      .bytes(signature ?? new Uint8Array(0))
+    return this.#port.call(protocol.CMD_PART, session, body, last && purpose === 'verify' ? noBytes : readBytes)
+  }
+
+  /** Answers the handle of the new key. A password (key 0) goes sealed. */
+  derive(session: number, mechanism: Mechanism, key: number, attributes: readonly Attribute[]): Promise<number> {
+    const body = start(mechanism).u32(key).attributes(attributes)
+    return this.#port.call(protocol.CMD_DERIVE, session, body, (reader) => reader.u32(), { sealed: key === 0 })
+  }
+
   wrap(session: number, mechanism: Mechanism, wrappingKey: number, key: number): Promise<Uint8Array> {
     return this.#port.call(protocol.CMD_WRAP, session, start(mechanism).u32(wrappingKey).u32(key), readBytes)
   }
@@ -67,6 +105,10 @@ export class CryptoCommands {
 
 function start(mechanism: Mechanism): Writer {
   return new Writer().u32(mechanism.mechanism).bytes(mechanism.parameter ?? new Uint8Array(0))
+}
+
+function noBytes(): Uint8Array {
+  return new Uint8Array(0)
 }
 
 function readBytes(reader: Reader): Uint8Array {

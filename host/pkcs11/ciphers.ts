@@ -5,22 +5,35 @@ import * as protocol from '../../assembly/protocol.js'
 import { concat, type Mechanism, Reader } from '../client/index.js'
 import { CKR, Pkcs11Error } from './errors.js'
 import type { KeyInfo } from './key-info.js'
-import { digestLength, parameterHash } from './mechanisms.js'
+import { digestLength, type Family, kindOf } from './mechanism-kinds.js'
+import { parameterNumber } from './mechanisms.js'
 import type { Session } from './sessions.js'
 import { COMMAND_DATA } from './signing.js'
 
-const { CKM_AES_CBC, CKM_AES_CBC_PAD, CKM_AES_CTR, CKM_AES_ECB, CKM_AES_GCM } = protocol
+const { CKM_AES_CBC, CKM_AES_CBC_PAD, CKM_DES3_CBC, CKM_DES3_CBC_PAD, CKM_DES_CBC, CKM_DES_CBC_PAD } = protocol
 
-const BLOCK = 16
+/** The mechanism that goes on between blocks where the last one is padded. */
+const UNPADDED: ReadonlyMap<number, number> = new Map([
+  [CKM_AES_CBC_PAD, CKM_AES_CBC],
+  [CKM_DES3_CBC_PAD, CKM_DES3_CBC],
+  [CKM_DES_CBC_PAD, CKM_DES_CBC],
+])
+/** Families whose parts are worked on as they come, and those that take all data at the end. */
+const STREAMED: ReadonlySet<Family> = new Set<Family>(['ecb', 'cbc', 'cbcPad', 'ctr'])
+const GATHERED: ReadonlySet<Family> = new Set<Family>(['aead', 'kw', 'kwp'])
+/** Bytes of a command beside parameter and data: numbers and lengths, a tag, and what sealing adds. */
+const OVERHEAD = 96
+const SEMIBLOCK = 8
+
 export type Direction = 'encrypt' | 'decrypt'
 
-/** Bytes of the tag of a GCM parameter in the token's form. */
-function tagLength({ parameter }: Mechanism): number {
+/** Bytes of the tag of an AEAD parameter in the token's form. */
+function tagLength({ mechanism, parameter }: Mechanism): number {
   if (!parameter) return 0
   const reader = new Reader(parameter)
   reader.bytes()
   reader.bytes()
-  return reader.u32() / 8
+  return mechanism === protocol.CKM_AES_GCM ? reader.u32() / 8 : reader.u32()
 }
 
 /** The counter block so many blocks on (128 bits, big-endian). */
@@ -36,9 +49,10 @@ function advanced(block: Uint8Array, blocks: number): Uint8Array {
 }
 
 export class Cipher {
-  readonly #type: number
+  readonly #family: Family | undefined
+  readonly #block: number
   #parameter: Uint8Array | undefined
-  /** Data that no whole block could be made of yet; for GCM all of it. */
+  /** Data that no whole block could be made of yet; for what is gathered all of it. */
   #rest = new Uint8Array(0)
 
   constructor(
@@ -47,35 +61,60 @@ export class Cipher {
     private readonly mechanism: Mechanism,
     private readonly key: KeyInfo,
   ) {
-    this.#type = mechanism.mechanism
+    const kind = kindOf(mechanism.mechanism)
+    this.#family = kind?.family
+    this.#block = kind?.block ?? 1
     this.#parameter = mechanism.parameter
   }
 
   /** Whether data may come in parts. */
   get inParts(): boolean {
-    return [CKM_AES_ECB, CKM_AES_CBC, CKM_AES_CBC_PAD, CKM_AES_CTR, CKM_AES_GCM].includes(this.#type)
+    return this.#streams || this.#gathers
+  }
+
+  get #streams(): boolean {
+    return this.#family !== undefined && STREAMED.has(this.#family)
+  }
+
+  get #gathers(): boolean {
+    return this.#family !== undefined && GATHERED.has(this.#family)
   }
 
   /** Most bytes that one call with all data gives: what is asked for before there is room. */
   wholeLength(length: number): number {
     const encrypts = this.direction === 'encrypt'
-    if (this.#type === CKM_AES_GCM) {
-      const tag = tagLength(this.mechanism)
-      return encrypts ? length + tag : Math.max(0, length - tag)
+    const block = this.#block
+    switch (this.#family) {
+      case 'aead': {
+        const tag = tagLength(this.mechanism)
+        return encrypts ? length + tag : Math.max(0, length - tag)
+      }
+      case 'kw':
+      case 'kwp': {
+        const whole = Math.ceil(length / SEMIBLOCK) * SEMIBLOCK
+        return encrypts ? whole + SEMIBLOCK : Math.max(0, length - SEMIBLOCK)
+      }
+      case 'cbcPad':
+        return encrypts ? length + block - (length % block) : length
+      case 'rsaOaep':
+        return encrypts ? this.key.width : this.key.width - 2 * digestLength(parameterNumber(this.mechanism)) - 2
+      case 'rsaPkcs':
+        return encrypts ? this.key.width : this.key.width - 11
+      case 'rsaRaw':
+        return this.key.width
+      default:
+        return length
     }
-    if (this.#type === CKM_AES_CBC_PAD) return encrypts ? length + BLOCK - (length % BLOCK) : length
-    if (this.inParts) return length
-    // OAEP (RFC 8017 §7.1).
-    return encrypts ? this.key.width : this.key.width - 2 * digestLength(parameterHash(this.mechanism)) - 2
   }
 
   /** Bytes that `update` gives for so many more. */
   partLength(length: number): number {
-    if (this.#type === CKM_AES_GCM) return 0
+    if (this.#gathers) return 0
     const all = this.#rest.length + length
+    const block = this.#block
     // The last block may be padding.
-    const held = this.#type === CKM_AES_CBC_PAD && this.direction === 'decrypt' && all > 0 && all % BLOCK === 0
-    return all - (all % BLOCK) - (held ? BLOCK : 0)
+    const held = this.#family === 'cbcPad' && this.direction === 'decrypt' && all > 0 && all % block === 0
+    return all - (all % block) - (held ? block : 0)
   }
 
   /** Most bytes that `final` gives. */
@@ -85,15 +124,15 @@ export class Cipher {
 
   /** All data in one call. @throws what the token answers */
   async whole(data: Uint8Array): Promise<Uint8Array> {
-    if (data.length <= COMMAND_DATA || !this.inParts || this.#type === CKM_AES_GCM)
-      return this.#command(this.#type, data)
+    if (data.length <= COMMAND_DATA || !this.#streams)
+      return this.#command(this.mechanism.mechanism, this.#fitting(data))
     return concat(await this.update(data), await this.#last())
   }
 
   async update(data: Uint8Array): Promise<Uint8Array> {
     const length = this.partLength(data.length)
     const all = concat(this.#rest, data)
-    if (this.#type === CKM_AES_GCM && all.length > COMMAND_DATA) throw new Pkcs11Error(CKR.DATA_LEN_RANGE)
+    if (this.#gathers) this.#fitting(all)
     this.#rest.fill(0)
     this.#rest = all.slice(length)
     const results: Uint8Array[] = []
@@ -113,21 +152,30 @@ export class Cipher {
     this.#rest.fill(0)
   }
 
+  /** Data that one command has to hold. @throws Pkcs11Error DATA_LEN_RANGE */
+  #fitting(data: Uint8Array): Uint8Array {
+    const most = protocol.MAX_BODY - OVERHEAD - (this.#parameter?.length ?? 0)
+    if (data.length > most) throw new Pkcs11Error(CKR.DATA_LEN_RANGE)
+    return data
+  }
+
   async #last(): Promise<Uint8Array> {
-    const [rest, type] = [this.#rest, this.#type]
-    const always = type === CKM_AES_GCM || (type === CKM_AES_CBC_PAD && this.direction === 'encrypt')
+    const rest = this.#rest
+    const always = this.#gathers || (this.#family === 'cbcPad' && this.direction === 'encrypt')
     if (rest.length === 0 && !always) return new Uint8Array(0)
-    return this.#command(type, rest.slice())
+    return this.#command(this.mechanism.mechanism, rest.slice())
   }
 
   /** Whole blocks, after which the next ones go on. */
   async #blocks(data: Uint8Array): Promise<Uint8Array> {
-    const type = this.#type === CKM_AES_CBC_PAD ? CKM_AES_CBC : this.#type
-    const chained = this.direction === 'decrypt' ? data.slice(-BLOCK) : undefined
-    const blocks = data.length / BLOCK
-    const result = await this.#command(type, data)
-    if (type === CKM_AES_CBC) this.#parameter = chained ?? result.slice(-BLOCK)
-    if (type === CKM_AES_CTR && this.#parameter) this.#parameter = advanced(this.#parameter, blocks)
+    const family = this.#family
+    const type = this.mechanism.mechanism
+    const chains = family === 'cbc' || family === 'cbcPad'
+    const chained = this.direction === 'decrypt' ? data.slice(-this.#block) : undefined
+    const blocks = data.length / this.#block
+    const result = await this.#command(UNPADDED.get(type) ?? type, data)
+    if (chains) this.#parameter = chained ?? result.slice(-this.#block)
+    if (family === 'ctr' && this.#parameter) this.#parameter = advanced(this.#parameter, blocks)
     return result
   }
 

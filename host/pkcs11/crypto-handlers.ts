@@ -1,28 +1,42 @@
-// Encryption, decryption, signatures (PKCS#11 2.40 §5.8 to §5.12); and the calls for what this token has not.
+// Encryption, decryption, digests, signatures (PKCS#11 2.40 §5.8 to §5.12), derivation; and the calls for what this token has not.
 
 import type { Application } from './application.js'
+import type { CkAttribute } from './attribute-codec.js'
 import { calls } from './calls.js'
 import { Cipher, type Direction } from './ciphers.js'
 import type { Bytes, Room } from './codec.js'
 import { CKR, Pkcs11Error } from './errors.js'
-import { fitted, given, type Handler, isShort, onSession } from './handlers.js'
-import { keyFor } from './key-info.js'
+import { fitted, given, type Handler, isShort, onSession, tokenHandle } from './handlers.js'
+import { type KeyedKind, keyFor } from './key-info.js'
 import { CANCEL, type CkMechanism } from './mechanism-codec.js'
-import { CKF, hashOf, tokenMechanism } from './mechanisms.js'
+import { CKF, tokenMechanism } from './mechanisms.js'
+import { made } from './object-handlers.js'
 import { end, needBegun, type Operation, working } from './operations.js'
 import type { OperationKind, Session } from './sessions.js'
-import { SignedData, signatureLength, signWith, verifyWith } from './signing.js'
+import { SignedData, signatureLength } from './signing.js'
+import { tokenTemplate } from './templates.js'
 
 const FLAGS: Readonly<Record<OperationKind, number>> = {
   encrypt: CKF.ENCRYPT,
   decrypt: CKF.DECRYPT,
+  digest: CKF.DIGEST,
   sign: CKF.SIGN,
   verify: CKF.VERIFY,
 }
 
+/** Whether an operation of this kind can begin with this mechanism. @throws Pkcs11Error OPERATION_ACTIVE, MECHANISM_INVALID */
+async function admit(session: Session, kind: OperationKind, type: number, app: Application): Promise<void> {
+  const under = session.operations.get(kind)
+  if (under && under.phase !== 'drained') throw new Pkcs11Error(CKR.OPERATION_ACTIVE)
+  session.operations.delete(kind)
+  const table = await app.mechanismsOf(session.slot)
+  const row = table.find(({ mechanism }) => mechanism === type)
+  if (!row || (row.flags & FLAGS[kind]) === 0) throw new Pkcs11Error(CKR.MECHANISM_INVALID)
+}
+
 async function begin(
   session: Session,
-  kind: OperationKind,
+  kind: KeyedKind,
   [wanted, key]: readonly [CkMechanism, number],
   app: Application,
 ): Promise<void> {
@@ -30,18 +44,13 @@ async function begin(
     end(session, kind)
     return
   }
-  const under = session.operations.get(kind)
-  if (under && under.phase !== 'drained') throw new Pkcs11Error(CKR.OPERATION_ACTIVE)
-  session.operations.delete(kind)
-  const table = await app.mechanismsOf(session.slot)
-  const row = table.find(({ mechanism }) => mechanism === wanted.type)
-  if (!row || (row.flags & FLAGS[kind]) === 0) throw new Pkcs11Error(CKR.MECHANISM_INVALID)
+  await admit(session, kind, wanted.type, app)
   const mechanism = tokenMechanism(wanted)
   const info = await keyFor(session, kind, wanted.type, key)
   const what: Partial<Operation> =
     kind === 'encrypt' || kind === 'decrypt'
       ? { cipher: new Cipher(session, kind, mechanism, info) }
-      : { signed: new SignedData(mechanism) }
+      : { signed: new SignedData(session, kind, mechanism, info.handle) }
   session.operations.set(kind, { mechanism, key: info, phase: 'begun', ...what })
 }
 
@@ -120,37 +129,43 @@ function signedBy({ signed }: Operation): SignedData {
 }
 
 function signedInParts(operation: Operation): SignedData {
+  const signed = signedBy(operation)
   // Mechanisms without a hash of their own take one digest.
-  if (hashOf(operation.mechanism.mechanism) === undefined) throw new Pkcs11Error(CKR.FUNCTION_NOT_SUPPORTED)
-  return signedBy(operation)
+  if (!signed.inParts) throw new Pkcs11Error(CKR.FUNCTION_NOT_SUPPORTED)
+  return signed
 }
 
-function sign(session: Session, data: Bytes, room: Room): Promise<Bytes> {
-  return working<Bytes>(session, 'sign', async (operation) => {
+/** A digest or signature, where there is room for it. */
+async function result(operation: Operation, room: Room, all?: Bytes): Promise<{ result: Bytes; over: boolean }> {
+  const { mechanism, key } = operation
+  const length = signatureLength(mechanism, key)
+  if (length > room.capacity) return { result: { missing: length }, over: false }
+  const signed = signedBy(operation)
+  if (all) await signed.add(given(all))
+  return { result: await signed.finish(), over: true }
+}
+
+type Making = 'digest' | 'sign'
+
+function make(session: Session, kind: Making, data: Bytes, room: Room): Promise<Bytes> {
+  return working<Bytes>(session, kind, async (operation) => {
     needBegun(operation)
-    const { mechanism, key } = operation
-    const length = signatureLength(mechanism, key)
-    if (length > room.capacity) return { result: { missing: length }, over: false }
-    const signed = signedBy(operation)
-    signed.add(given(data))
-    return { result: await signWith(session, key, signed), over: true }
+    return result(operation, room, data)
   })
 }
 
-function feed(session: Session, kind: 'sign' | 'verify', data: Bytes): Promise<void> {
+function feed(session: Session, kind: Making | 'verify', data: Bytes): Promise<void> {
   return working(session, kind, async (operation) => {
-    signedInParts(operation).add(given(data))
+    await signedInParts(operation).add(given(data))
     operation.phase = 'parts'
     return { result: undefined, over: false }
   })
 }
 
-function signFinal(session: Session, room: Room): Promise<Bytes> {
-  return working<Bytes>(session, 'sign', async (operation) => {
-    const signed = signedInParts(operation)
-    const length = signatureLength(operation.mechanism, operation.key)
-    if (length > room.capacity) return { result: { missing: length }, over: false }
-    return { result: await signWith(session, operation.key, signed), over: true }
+function makeFinal(session: Session, kind: Making, room: Room): Promise<Bytes> {
+  return working<Bytes>(session, kind, async (operation) => {
+    signedInParts(operation)
+    return result(operation, room)
   })
 }
 
@@ -158,16 +173,50 @@ function verify(session: Session, data: Bytes, signature: Bytes): Promise<void> 
   return working(session, 'verify', async (operation) => {
     needBegun(operation)
     const signed = signedBy(operation)
-    signed.add(given(data))
-    return { result: await verifyWith(session, operation.key, signed, given(signature)), over: true }
+    await signed.add(given(data))
+    await signed.finish(given(signature))
+    return { result: undefined, over: true }
   })
 }
 
 function verifyFinal(session: Session, signature: Bytes): Promise<void> {
   return working(session, 'verify', async (operation) => {
-    const signed = signedInParts(operation)
-    return { result: await verifyWith(session, operation.key, signed, given(signature)), over: true }
+    await signedInParts(operation).finish(given(signature))
+    return { result: undefined, over: true }
   })
+}
+
+// ---- digests and derivation ---------------------------------------------------------------------------------------------
+
+const NO_KEY = { handle: 0, width: 0 }
+
+async function beginDigest(session: Session, wanted: CkMechanism, app: Application): Promise<void> {
+  if (wanted.type === CANCEL) {
+    end(session, 'digest')
+    return
+  }
+  await admit(session, 'digest', wanted.type, app)
+  const mechanism = tokenMechanism(wanted)
+  const signed = new SignedData(session, 'digest', mechanism, 0)
+  session.operations.set('digest', { mechanism, key: NO_KEY, phase: 'begun', signed })
+}
+
+function digestKey(session: Session, key: number): Promise<void> {
+  return working(session, 'digest', async (operation) => {
+    await signedBy(operation).addKey(tokenHandle(key, CKR.KEY_HANDLE_INVALID))
+    operation.phase = 'parts'
+    return { result: undefined, over: false }
+  })
+}
+
+async function derive(
+  session: Session,
+  [wanted, key, list]: readonly [CkMechanism, number, readonly CkAttribute[]],
+): Promise<number> {
+  const template = tokenTemplate(list)
+  const base = tokenHandle(key, CKR.KEY_HANDLE_INVALID)
+  const { crypto } = session.client
+  return made(session, await crypto.derive(session.token, tokenMechanism(wanted), base, template), template)
 }
 
 // ---- what this token has not --------------------------------------------------------------------------------------------
@@ -192,18 +241,18 @@ export const cryptoHandlers: readonly Handler[] = [
   onSession(calls.decryptUpdate, (session, [, data, room]) => update(session, 'decrypt', data, room)),
   onSession(calls.decryptFinal, (session, [, room], app) => final(session, 'decrypt', room, app)),
   onSession(calls.signInit, (session, [, mechanism, key], app) => begin(session, 'sign', [mechanism, key], app)),
-  onSession(calls.sign, (session, [, data, room]) => sign(session, data, room)),
+  onSession(calls.sign, (session, [, data, room]) => make(session, 'sign', data, room)),
   onSession(calls.signUpdate, (session, [, data]) => feed(session, 'sign', data)),
-  onSession(calls.signFinal, (session, [, room]) => signFinal(session, room)),
+  onSession(calls.signFinal, (session, [, room]) => makeFinal(session, 'sign', room)),
   onSession(calls.verifyInit, (session, [, mechanism, key], app) => begin(session, 'verify', [mechanism, key], app)),
   onSession(calls.verify, (session, [, data, signature]) => verify(session, data, signature)),
   onSession(calls.verifyUpdate, (session, [, data]) => feed(session, 'verify', data)),
   onSession(calls.verifyFinal, (session, [, signature]) => verifyFinal(session, signature)),
-  onSession(calls.digestInit, noMechanism),
-  onSession(calls.digest, notBegun),
-  onSession(calls.digestUpdate, notBegun),
-  onSession(calls.digestKey, notBegun),
-  onSession(calls.digestFinal, notBegun),
+  onSession(calls.digestInit, (session, [, mechanism], app) => beginDigest(session, mechanism, app)),
+  onSession(calls.digest, (session, [, data, room]) => make(session, 'digest', data, room)),
+  onSession(calls.digestUpdate, (session, [, data]) => feed(session, 'digest', data)),
+  onSession(calls.digestKey, (session, [, key]) => digestKey(session, key)),
+  onSession(calls.digestFinal, (session, [, room]) => makeFinal(session, 'digest', room)),
   onSession(calls.signRecoverInit, noMechanism),
   onSession(calls.signRecover, notBegun),
   onSession(calls.verifyRecoverInit, noMechanism),
@@ -212,5 +261,5 @@ export const cryptoHandlers: readonly Handler[] = [
   onSession(calls.decryptDigestUpdate, notSupported),
   onSession(calls.signEncryptUpdate, notSupported),
   onSession(calls.decryptVerifyUpdate, notSupported),
-  onSession(calls.deriveKey, noMechanism),
+  onSession(calls.deriveKey, (session, [, mechanism, key, list]) => derive(session, [mechanism, key, list])),
 ]

@@ -8,7 +8,8 @@ import type { Missing, Room, Version } from './codec.js'
 import { CKR, Pkcs11Error } from './errors.js'
 import { given, type Handler, on } from './handlers.js'
 import { passes } from './mechanism-codec.js'
-import { CKF, isEc } from './mechanisms.js'
+import { isEc } from './mechanism-kinds.js'
+import { CKF } from './mechanisms.js'
 import type { SlotInfo, TokenInfo } from './structures.js'
 
 /** What a client sends first. */

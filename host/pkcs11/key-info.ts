@@ -2,13 +2,16 @@ import * as protocol from '../../assembly/protocol.js'
 import { type TokenClient, TokenError, ulongValue } from '../client/index.js'
 import { CKR, Pkcs11Error } from './errors.js'
 import { tokenHandle } from './handlers.js'
-import { keyTypesOf } from './mechanisms.js'
+import { kindOf } from './mechanism-kinds.js'
 import type { OperationKind, Session } from './sessions.js'
 
 const { CKA_CLASS, CKA_EC_PARAMS, CKA_KEY_TYPE, CKA_MODULUS, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY } =
   protocol
 
-const USAGES: Readonly<Record<OperationKind, { usage: number; keyClass: number }>> = {
+/** Operations with a key. */
+export type KeyedKind = Exclude<OperationKind, 'digest'>
+
+const USAGES: Readonly<Record<KeyedKind, { usage: number; keyClass: number }>> = {
   encrypt: { usage: protocol.CKA_ENCRYPT, keyClass: CKO_PUBLIC_KEY },
   decrypt: { usage: protocol.CKA_DECRYPT, keyClass: CKO_PRIVATE_KEY },
   sign: { usage: protocol.CKA_SIGN, keyClass: CKO_PRIVATE_KEY },
@@ -21,6 +24,10 @@ const CURVES: Readonly<Record<string, number>> = {
   '06052b8104000a': 32,
   '06052b81040022': 48,
   '06052b81040023': 66,
+  '06032b6570': 32,
+  '06032b6571': 57,
+  '130c656477617264733235353139': 32,
+  '130a65647761726473343438': 57,
 }
 
 /** What an operation has to know of its key. */
@@ -87,10 +94,10 @@ async function factsOf(session: Session, handle: number): Promise<KeyFacts> {
  * Looks at the key that an operation begins with; the token looks again when it uses it.
  * @throws Pkcs11Error KEY_HANDLE_INVALID, KEY_TYPE_INCONSISTENT, KEY_FUNCTION_NOT_PERMITTED; what the token answers
  */
-export async function keyFor(session: Session, kind: OperationKind, type: number, key: number): Promise<KeyInfo> {
+export async function keyFor(session: Session, kind: KeyedKind, type: number, key: number): Promise<KeyInfo> {
   const facts = await factsOf(session, tokenHandle(key, CKR.KEY_HANDLE_INVALID))
   const { usage, keyClass } = USAGES[kind]
-  const fits = [keyClass, CKO_SECRET_KEY].includes(facts.keyClass) && keyTypesOf(type).includes(facts.keyType)
+  const fits = [keyClass, CKO_SECRET_KEY].includes(facts.keyClass) && (kindOf(type)?.keys ?? []).includes(facts.keyType)
   if (!fits) throw new Pkcs11Error(CKR.KEY_TYPE_INCONSISTENT)
   if (!facts.usages.has(usage)) throw new Pkcs11Error(CKR.KEY_FUNCTION_NOT_PERMITTED)
   return facts

@@ -5,6 +5,12 @@ import { FrameError } from '../client/index.js'
 import { type Codec, LIBRARY, RpcReader, type RpcWriter } from './codec.js'
 import { CKR, Pkcs11Error } from './errors.js'
 
+/** CK_PRF_DATA_PARAM: what goes into one step of a key derivation, in its order. */
+export interface KdfSegment {
+  readonly type: number
+  readonly value: Uint8Array
+}
+
 /** A parameter, by the C structure that it has. Lengths in bytes unless they are said to be bits. */
 export type Parameter =
   | { readonly form: 'none' }
@@ -16,6 +22,56 @@ export type Parameter =
       readonly ivBits: number
       readonly aad: Uint8Array
       readonly tagBits: number
+    }
+  | {
+      readonly form: 'ccm'
+      readonly length: number
+      readonly nonce: Uint8Array
+      readonly aad: Uint8Array
+      readonly mac: number
+    }
+  /** The length of a MAC, the handle of another key, the number of a bit. */
+  | { readonly form: 'number'; readonly value: number }
+  | { readonly form: 'string'; readonly data: Uint8Array }
+  | { readonly form: 'chained'; readonly iv: Uint8Array; readonly data: Uint8Array }
+  | { readonly form: 'ecdh'; readonly kdf: number; readonly shared: Uint8Array; readonly point: Uint8Array }
+  | {
+      readonly form: 'hkdf'
+      readonly extracts: boolean
+      readonly expands: boolean
+      readonly hash: number
+      readonly saltType: number
+      readonly salt: Uint8Array
+      readonly saltKey: number
+      readonly info: Uint8Array
+    }
+  /** SP 800-108; `iv`: in feedback mode. */
+  | {
+      readonly form: 'kdf'
+      readonly prf: number
+      readonly segments: readonly KdfSegment[]
+      /** Further keys to be derived. */
+      readonly more: number
+      readonly iv: Uint8Array | undefined
+    }
+  /** The vendor's CK_KDF_PRF_PARAMS. */
+  | {
+      readonly form: 'prf'
+      readonly prf: number
+      readonly label: Uint8Array
+      readonly context: Uint8Array
+      readonly counter: number
+      readonly scheme: number
+    }
+  /** CK_PKCS5_PBKD2_PARAMS2. */
+  | {
+      readonly form: 'password'
+      readonly saltSource: number
+      readonly salt: Uint8Array
+      readonly iterations: number
+      readonly prf: number
+      readonly prfData: Uint8Array
+      readonly password: Uint8Array
     }
   | { readonly form: 'pss'; readonly hash: number; readonly mgf: number; readonly salt: number }
   | {
@@ -34,67 +90,86 @@ export interface CkMechanism {
 
 type Form = Parameter['form']
 
-const {
-  CKM_AES_CBC,
-  CKM_AES_CBC_PAD,
-  CKM_AES_CTR,
-  CKM_AES_GCM,
-  CKM_AES_KEY_WRAP,
-  CKM_AES_KEY_WRAP_KWP,
-  CKM_ECDSA_SHA256,
-  CKM_ECDSA_SHA384,
-  CKM_ECDSA_SHA512,
-  CKM_RSA_PKCS_OAEP,
-  CKM_RSA_PKCS_PSS,
-  CKM_SHA256_RSA_PKCS_PSS,
-  CKM_SHA384_RSA_PKCS_PSS,
-  CKM_SHA512_RSA_PKCS_PSS,
-  CKM_LUNA_AES_KW,
-  CKM_LUNA_AES_KWP,
-} = protocol
+/** How the parameter of a number travels: by its form, or (feedback mode) by two that differ in one field. */
+export type Shape = Form | 'feedback' | 'chained8'
 
-/** Mechanisms with a parameter, as p11-kit encodes it. The others of the token have none. */
-const FORMS: ReadonlyMap<number, Form> = new Map<number, Form>([
-  [CKM_AES_CBC, 'iv'],
-  [CKM_AES_CBC_PAD, 'iv'],
-  [CKM_AES_CTR, 'counter'],
-  [CKM_AES_GCM, 'gcm'],
-  [CKM_RSA_PKCS_OAEP, 'oaep'],
-  [CKM_RSA_PKCS_PSS, 'pss'],
-  [CKM_SHA256_RSA_PKCS_PSS, 'pss'],
-  [CKM_SHA384_RSA_PKCS_PSS, 'pss'],
-  [CKM_SHA512_RSA_PKCS_PSS, 'pss'],
+const rows = (shape: Shape, types: readonly number[]): (readonly [number, Shape])[] =>
+  types.map((type) => [type, shape] as const)
+
+/** Every number whose name is like this. */
+const named = (pattern: RegExp): number[] =>
+  Object.entries(protocol).flatMap(([name, value]) => (typeof value === 'number' && pattern.test(name) ? [value] : []))
+
+/** Mechanisms with a parameter: as p11-kit encodes it, and in the same manner those that only our own library passes on. */
+const SHAPES: ReadonlyMap<number, Shape> = new Map<number, Shape>([
+  ...rows('iv', named(/^CKM_(AES|DES|DES3)_CBC(_PAD)?$|^CKM_(LUNA_)?AES_GMAC$/)),
+  ...rows('iv', named(/^CKM_AES_KEY_WRAP|^CKM_LUNA_AES_KWP?$/)),
+  ...rows('counter', [protocol.CKM_AES_CTR]),
+  ...rows('gcm', [protocol.CKM_AES_GCM]),
+  ...rows('ccm', [protocol.CKM_AES_CCM]),
+  ...rows('oaep', [protocol.CKM_RSA_PKCS_OAEP]),
+  ...rows('pss', named(/^CKM_.*RSA_PKCS_PSS$/)),
+  ...rows('number', named(/^CKM_.*(MAC|HMAC)_GENERAL$/)),
+  ...rows('number', [protocol.CKM_CONCATENATE_BASE_AND_KEY, protocol.CKM_EXTRACT_KEY_FROM_KEY]),
+  ...rows('string', named(/^CKM_(CONCATENATE_BASE_AND_DATA|CONCATENATE_DATA_AND_BASE|XOR_BASE_AND_DATA)$/)),
+  ...rows('string', named(/^CKM_(AES|DES|DES3)_ECB_ENCRYPT_DATA$/)),
+  ...rows('chained', [protocol.CKM_AES_CBC_ENCRYPT_DATA]),
+  ...rows('chained8', [protocol.CKM_DES_CBC_ENCRYPT_DATA, protocol.CKM_DES3_CBC_ENCRYPT_DATA]),
+  ...rows('ecdh', named(/^CKM_ECDH1_/)),
+  ...rows('hkdf', named(/^CKM_HKDF_/)),
+  ...rows('kdf', [protocol.CKM_SP800_108_COUNTER_KDF]),
+  ...rows('feedback', [protocol.CKM_SP800_108_FEEDBACK_KDF]),
+  ...rows('prf', [protocol.CKM_LUNA_NIST_PRF_KDF]),
+  ...rows('password', [protocol.CKM_PKCS5_PBKD2]),
 ])
 
 /** Those that p11-kit's client refuses by itself before version 0.25 (it then offers protocol version 0). */
 const NEWER: ReadonlySet<number> = new Set([
-  ...[CKM_AES_CBC, CKM_AES_CBC_PAD, CKM_AES_CTR, CKM_AES_GCM, CKM_ECDSA_SHA256, CKM_ECDSA_SHA384, CKM_ECDSA_SHA512],
-  ...[CKM_SHA256_RSA_PKCS_PSS, CKM_SHA384_RSA_PKCS_PSS, CKM_SHA512_RSA_PKCS_PSS],
+  ...named(/^CKM_(AES|DES|DES3)_CBC(_PAD)?$|^CKM_AES_(CTR|GCM|CMAC|CMAC_GENERAL|MAC_GENERAL)$/),
+  ...named(/^CKM_(DES|DES3)_(MAC_GENERAL|CMAC|CMAC_GENERAL)$|^CKM_ECDSA_SHA(224|256|384|512)$/),
+  ...named(/^CKM_SHA(1|224|256|384|512)_RSA_PKCS_PSS$|^CKM_SHA224|^CKM_SHA(_1|256|384|512)_HMAC_GENERAL$/),
+  ...named(/^CKM_ECDH1_DERIVE$/),
 ])
 /** Those that it refuses in every version, up to 0.26.4. */
-const NEVER: ReadonlySet<number> = new Set([CKM_AES_KEY_WRAP, CKM_AES_KEY_WRAP_KWP, CKM_LUNA_AES_KW, CKM_LUNA_AES_KWP])
+const NEVER: ReadonlySet<number> = new Set([
+  ...named(/^CKM_LUNA_|^CKM_AES_KEY_WRAP|^CKM_.*SHA3_|^CKM_(AES_CCM|AES_GMAC|EDDSA|EC_EDWARDS_KEY_PAIR_GEN)$/),
+  ...named(/^CKM_(HKDF|SP800_108)_|^CKM_PKCS5_PBKD2$|_KEY_DERIVATION$|_ENCRYPT_DATA$|^CKM_ECDH1_COFACTOR_DERIVE$/),
+  ...named(/^CKM_(CONCATENATE_|XOR_BASE|EXTRACT_KEY)|^CKM_RSA_X9_31_KEY_PAIR_GEN$/),
+])
 
 /** Whether the client passes this mechanism on: our own library does with all. What p11-kit's does not is left out of the list, as it would leave it out itself. */
 export function passes(type: number, offered: number): boolean {
   return offered === LIBRARY || (!NEVER.has(type) && (offered > 0 || !NEWER.has(type)))
 }
 
-/** The form of a mechanism's parameter; those that are not known to have one have none. */
-export function formOf(type: number): Form {
-  return FORMS.get(type) ?? 'none'
+/** The shape of a mechanism's parameter; those that are not known to have one have none. */
+export function formOf(type: number): Shape {
+  return SHAPES.get(type) ?? 'none'
 }
 
 /**
  * The fields of the C structure that a parameter has, for our own library, which takes it apart into what `readParameter` reads: u = a
- * CK_ULONG, p = pointer and length, q = length and pointer, c and d = 16 and 8 bytes in place, b = two CK_BBOOLs. Empty: its bytes alone.
+ * CK_ULONG, p = pointer and length, q = length and pointer, c and d = 16 and 8 bytes in place, b = two CK_BBOOLs, n = count and
+ * pointer of CK_PRF_DATA_PARAMs, z = a pointer that is not followed. Empty: its bytes alone.
  */
-export const PARAMETER_LAYOUTS: Readonly<Record<Form, string>> = {
+export const PARAMETER_LAYOUTS: Readonly<Record<Shape, string>> = {
   none: '',
   iv: '',
   counter: 'uc',
   gcm: 'pupu',
+  ccm: 'uppu',
   pss: 'uuu',
   oaep: 'uuup',
+  number: 'u',
+  string: 'p',
+  chained: 'cp',
+  chained8: 'dp',
+  ecdh: 'uqq',
+  hkdf: 'buupup',
+  kdf: 'unuz',
+  feedback: 'unquz',
+  prf: 'uppuu',
+  password: 'upuupp',
 }
 
 /** The client passes NULL for the whole mechanism, to end an operation. */
@@ -102,10 +177,16 @@ export const CANCEL = 0xffffffff
 /** From this version on a presence byte stands before a parameter, and nothing where the type has none. */
 const PRESENCE = 2
 const NULL_LENGTH = 0xffffffff
+/** Least bytes of a segment. */
+const SEGMENT = 12
 
 const filled = (value: Uint8Array | undefined): Uint8Array => value ?? new Uint8Array(0)
 
-function readParameter(reader: RpcReader, form: Form): Parameter {
+function readSegments(reader: RpcReader): KdfSegment[] {
+  return Array.from({ length: reader.count(SEGMENT) }, () => ({ type: reader.ulong(), value: filled(reader.array()) }))
+}
+
+function readParameter(reader: RpcReader, form: Shape): Parameter {
   switch (form) {
     case 'none':
       return { form }
@@ -120,6 +201,63 @@ function readParameter(reader: RpcReader, form: Form): Parameter {
         ivBits: reader.ulong(),
         aad: filled(reader.array()),
         tagBits: reader.ulong(),
+      }
+    case 'ccm':
+      return {
+        form,
+        length: reader.ulong(),
+        nonce: filled(reader.array()),
+        aad: filled(reader.array()),
+        mac: reader.ulong(),
+      }
+    case 'number':
+      return { form, value: reader.ulong() }
+    case 'string':
+      return { form, data: filled(reader.array()) }
+    case 'chained':
+    case 'chained8':
+      return { form: 'chained', iv: filled(reader.array()), data: filled(reader.array()) }
+    case 'ecdh':
+      return { form, kdf: reader.ulong(), shared: filled(reader.array()), point: filled(reader.array()) }
+    case 'hkdf':
+      return {
+        form,
+        extracts: reader.u8() !== 0,
+        expands: reader.u8() !== 0,
+        hash: reader.ulong(),
+        saltType: reader.ulong(),
+        salt: filled(reader.array()),
+        saltKey: reader.ulong(),
+        info: filled(reader.array()),
+      }
+    case 'kdf':
+      return { form, prf: reader.ulong(), segments: readSegments(reader), iv: undefined, more: reader.ulong() }
+    case 'feedback':
+      return {
+        form: 'kdf',
+        prf: reader.ulong(),
+        segments: readSegments(reader),
+        iv: filled(reader.array()),
+        more: reader.ulong(),
+      }
+    case 'prf':
+      return {
+        form,
+        prf: reader.ulong(),
+        label: filled(reader.array()),
+        context: filled(reader.array()),
+        counter: reader.ulong(),
+        scheme: reader.ulong(),
+      }
+    case 'password':
+      return {
+        form,
+        saltSource: reader.ulong(),
+        salt: filled(reader.array()),
+        iterations: reader.ulong(),
+        prf: reader.ulong(),
+        prfData: filled(reader.array()),
+        password: filled(reader.array()),
       }
     case 'pss':
       return { form, hash: reader.ulong(), mgf: reader.ulong(), salt: reader.ulong() }
@@ -147,6 +285,40 @@ function writeParameter(writer: RpcWriter, parameter: Parameter): void {
     case 'gcm':
       writer.bytes(parameter.iv).ulong(parameter.ivBits).bytes(parameter.aad).ulong(parameter.tagBits)
       return
+    case 'ccm':
+      writer.ulong(parameter.length).bytes(parameter.nonce).bytes(parameter.aad).ulong(parameter.mac)
+      return
+    case 'number':
+      writer.ulong(parameter.value)
+      return
+    case 'string':
+      writer.bytes(parameter.data)
+      return
+    case 'chained':
+      writer.bytes(parameter.iv).bytes(parameter.data)
+      return
+    case 'ecdh':
+      writer.ulong(parameter.kdf).bytes(parameter.shared).bytes(parameter.point)
+      return
+    case 'hkdf':
+      writer.u8(parameter.extracts ? 1 : 0).u8(parameter.expands ? 1 : 0)
+      writer.ulong(parameter.hash).ulong(parameter.saltType).bytes(parameter.salt)
+      writer.ulong(parameter.saltKey).bytes(parameter.info)
+      return
+    case 'kdf':
+      writer.ulong(parameter.prf).u32(parameter.segments.length)
+      for (const { type, value } of parameter.segments) writer.ulong(type).bytes(value)
+      if (parameter.iv) writer.bytes(parameter.iv)
+      writer.ulong(parameter.more)
+      return
+    case 'prf':
+      writer.ulong(parameter.prf).bytes(parameter.label).bytes(parameter.context)
+      writer.ulong(parameter.counter).ulong(parameter.scheme)
+      return
+    case 'password':
+      writer.ulong(parameter.saltSource).bytes(parameter.salt).ulong(parameter.iterations)
+      writer.ulong(parameter.prf).bytes(parameter.prfData).bytes(parameter.password)
+      return
     case 'pss':
       writer.ulong(parameter.hash).ulong(parameter.mgf).ulong(parameter.salt)
       return
@@ -159,7 +331,7 @@ function writeParameter(writer: RpcWriter, parameter: Parameter): void {
 const OWN = { absent: 0, bytes: 1, fields: 2 } as const
 
 /** @throws Pkcs11Error MECHANISM_PARAM_INVALID: it is not of the mechanism's form; FrameError FRAME_MALFORMED */
-function readOwn(reader: RpcReader, form: Form): Parameter | undefined {
+function readOwn(reader: RpcReader, form: Shape): Parameter | undefined {
   const how = reader.u8()
   if (how === OWN.absent) return form === 'none' ? { form } : undefined
   const bytes = filled(reader.array())

@@ -15,7 +15,7 @@ import { callerValue, defaultOf, hasDefault, isTokenObject, searchTemplate, toke
 const { CKA_CLASS, CKA_OUID, CKA_TOKEN } = protocol
 
 /** Notes an object that ends with its session. */
-function made(session: Session, handle: number, template: readonly Attribute[]): number {
+export function made(session: Session, handle: number, template: readonly Attribute[]): number {
   if (!isTokenObject(template)) session.objects.add(handle)
   return handle
 }
@@ -146,9 +146,13 @@ export const objectHandlers: readonly Handler[] = [
     session.search = undefined
   }),
   onSession(calls.generateKey, async (session, [, mechanism, list]) => {
-    const { mechanism: type } = tokenMechanism(mechanism)
+    const how = tokenMechanism(mechanism)
     const template = tokenTemplate(list)
-    return made(session, await session.client.objects.generate(session.token, type, template), template)
+    const { client, token } = session
+    if (how.mechanism === protocol.CKM_PKCS5_PBKD2) {
+      return made(session, await client.crypto.derive(token, how, 0, template), template)
+    }
+    return made(session, await client.objects.generate(token, how.mechanism, template), template)
   }),
   onSession(
     calls.generateKeyPair,

@@ -14,7 +14,7 @@ export interface Operation {
   phase: Phase
   /** Of `encrypt` and `decrypt`. */
   readonly cipher?: Cipher
-  /** Of `sign` and `verify`. */
+  /** Of `digest`, `sign` and `verify`. */
   readonly signed?: SignedData
 }
 

@@ -2,7 +2,7 @@ import type { Slot, TokenClient } from '../client/index.js'
 import type { Operation } from './operations.js'
 
 /** What may be under way in a session, one of each kind. */
-export type OperationKind = 'encrypt' | 'decrypt' | 'sign' | 'verify'
+export type OperationKind = 'encrypt' | 'decrypt' | 'digest' | 'sign' | 'verify'
 
 /** A search: the handles that are still to be given. */
 export interface Search {

@@ -1,99 +1,92 @@
-// Signatures made and checked over data that comes at once or in parts. The token signs what fits in one command; of longer data the
-// door makes the digest, and the token signs that by the same mechanism's form without a hash.
+// Digests, and signatures made and checked, over data that comes at once or in parts. The token works on what fits in one command;
+// what it has to know of the parts before goes to and fro with them, sealed by it (SPEC.md §2.2, PART).
 
-import { createHash, type Hash } from 'node:crypto'
-import * as protocol from '../../assembly/protocol.js'
-import { concat, type Mechanism, Writer } from '../client/index.js'
+import { concat, type Mechanism } from '../client/index.js'
 import { CKR, Pkcs11Error } from './errors.js'
 import type { KeyInfo } from './key-info.js'
-import { digestLength, hashOf, isEc, isHmac } from './mechanisms.js'
+import { digestLength, isStreamed, kindOf } from './mechanism-kinds.js'
+import { parameterNumber } from './mechanisms.js'
 import type { Session } from './sessions.js'
 
 /** Bytes of data of one command, with room for a mechanism and a signature beside them. */
 export const COMMAND_DATA = 60 * 1024
 
-interface HashForm {
-  readonly name: 'sha256' | 'sha384' | 'sha512'
-  /** DER of a DigestInfo up to the digest (RFC 8017 §9.2 note 1). */
-  readonly digestInfo: Uint8Array
-}
+type Purpose = 'digest' | 'sign' | 'verify'
+const NONE = new Uint8Array(0)
 
-const digestInfo = (last: number, length: number): Uint8Array =>
-  Uint8Array.of(0x30, 17 + length, 0x30, 13, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, last, 5, 0, 4, length)
-
-const FORMS: ReadonlyMap<number, HashForm> = new Map([
-  [protocol.CKM_SHA256, { name: 'sha256', digestInfo: digestInfo(1, 32) }],
-  [protocol.CKM_SHA384, { name: 'sha384', digestInfo: digestInfo(2, 48) }],
-  [protocol.CKM_SHA512, { name: 'sha512', digestInfo: digestInfo(3, 64) }],
-])
-
-const PSS: ReadonlySet<number> = new Set([
-  protocol.CKM_SHA256_RSA_PKCS_PSS,
-  protocol.CKM_SHA384_RSA_PKCS_PSS,
-  protocol.CKM_SHA512_RSA_PKCS_PSS,
-])
-
-/** What is signed: the data while it is short, then its digest alone. */
+/** What is digested or signed: the data while it is short, then what the token has made of it. */
 export class SignedData {
   #parts: Uint8Array[] = []
   #length = 0
-  #hash: Hash | undefined
-  readonly #form: HashForm | undefined
+  #state: Uint8Array = NONE
 
-  constructor(private readonly mechanism: Mechanism) {
-    const hash = hashOf(mechanism.mechanism)
-    if (hash !== undefined && !isHmac(mechanism.mechanism)) this.#form = FORMS.get(hash)
+  constructor(
+    private readonly session: Session,
+    private readonly purpose: Purpose,
+    private readonly mechanism: Mechanism,
+    private readonly key: number,
+  ) {}
+
+  /** Whether data may come in parts. */
+  get inParts(): boolean {
+    return isStreamed(this.mechanism.mechanism)
   }
 
-  /** @throws Pkcs11Error DATA_LEN_RANGE */
-  add(data: Uint8Array): void {
-    if (this.#hash) {
-      this.#hash.update(data)
-      return
+  /** @throws Pkcs11Error DATA_LEN_RANGE; what the token answers */
+  async add(data: Uint8Array): Promise<void> {
+    if (this.#length + data.length > COMMAND_DATA && !this.inParts) throw new Pkcs11Error(CKR.DATA_LEN_RANGE)
+    for (let at = 0; at < data.length; ) {
+      if (this.#length === COMMAND_DATA) await this.#flush()
+      const taken = data.slice(at, at + COMMAND_DATA - this.#length)
+      this.#parts.push(taken)
+      this.#length += taken.length
+      at += taken.length
     }
-    if (this.#length + data.length <= COMMAND_DATA) {
-      this.#parts.push(data.slice())
-      this.#length += data.length
-      return
-    }
-    if (!this.#form) throw new Pkcs11Error(CKR.DATA_LEN_RANGE)
-    this.#hash = createHash(this.#form.name)
-    for (const part of this.#parts) this.#hash.update(part)
-    this.wipe()
-    this.#hash.update(data)
   }
 
-  /** What the token is to sign, and how. The same as often as it is asked. */
-  command(): { mechanism: Mechanism; data: Uint8Array } {
-    const { mechanism } = this
-    if (!this.#hash || !this.#form) return { mechanism, data: concat(...this.#parts) }
-    const digest = this.#hash.copy().digest()
-    if (isEc(mechanism.mechanism)) return { mechanism: { mechanism: protocol.CKM_ECDSA }, data: digest }
-    if (PSS.has(mechanism.mechanism)) {
-      return { mechanism: { ...mechanism, mechanism: protocol.CKM_RSA_PKCS_PSS }, data: digest }
-    }
-    const data = new Writer().fixed(this.#form.digestInfo, this.#form.digestInfo.length).fixed(digest, digest.length)
-    return { mechanism: { mechanism: protocol.CKM_RSA_PKCS }, data: data.finish() }
+  /** The value of a key, as if it were data. @throws what the token answers */
+  async addKey(key: number): Promise<void> {
+    if (this.#length > 0) await this.#flush()
+    this.#state = await this.#part(NONE, false, key)
+  }
+
+  /** The digest, or the signature; nothing where one was checked. @throws what the token answers */
+  async finish(signature?: Uint8Array): Promise<Uint8Array> {
+    const { session, mechanism, key, purpose } = this
+    const data = concat(...this.#parts)
+    if (purpose === 'digest' || this.#state.length > 0) return this.#part(data, true, key, signature)
+    if (purpose === 'sign') return session.client.crypto.sign(session.token, mechanism, key, data)
+    await session.client.crypto.verify(session.token, mechanism, key, data, signature ?? NONE)
+    return NONE
   }
 
   wipe(): void {
     for (const part of this.#parts.splice(0)) part.fill(0)
     this.#length = 0
   }
+
+  async #flush(): Promise<void> {
+    const data = concat(...this.#parts)
+    this.wipe()
+    this.#state = await this.#part(data, false, this.key)
+    data.fill(0)
+  }
+
+  #part(data: Uint8Array, last: boolean, key: number, signature?: Uint8Array): Promise<Uint8Array> {
+    const { session, purpose, mechanism } = this
+    return session.client.crypto.part(session.token, {
+      ...{ purpose, mechanism, key, state: this.#state, data, last },
+      ...(signature ? { signature } : {}),
+    })
+  }
 }
 
-/** Bytes of a signature of this key. */
-export function signatureLength({ mechanism }: Mechanism, { width }: KeyInfo): number {
-  if (isHmac(mechanism)) return digestLength(hashOf(mechanism) ?? 0)
-  return isEc(mechanism) ? 2 * width : width
-}
-
-export function signWith(session: Session, key: KeyInfo, signed: SignedData): Promise<Uint8Array> {
-  const { mechanism, data } = signed.command()
-  return session.client.crypto.sign(session.token, mechanism, key.handle, data)
-}
-
-export function verifyWith(session: Session, key: KeyInfo, signed: SignedData, signature: Uint8Array): Promise<void> {
-  const { mechanism, data } = signed.command()
-  return session.client.crypto.verify(session.token, mechanism, key.handle, data, signature)
+/** Bytes of a digest, or of a signature of this key. */
+export function signatureLength(mechanism: Mechanism, { width }: KeyInfo): number {
+  const kind = kindOf(mechanism.mechanism)
+  if (!kind) return width
+  const { family, hash, mac, general } = kind
+  if (family === 'digest') return digestLength(hash ?? 0)
+  if (mac > 0) return general ? Math.min(mac, parameterNumber(mechanism)) : mac
+  return family === 'ecdsa' || family === 'eddsa' ? 2 * width : width
 }

@@ -15,6 +15,14 @@ export const HASHES = [
   { name: 'sha512', alg: 3, length: 64, block: 128 },
 ] as const
 
+/** SHA-3, which HMAC takes but what is built on blocks of a compression function does not (PBKDF2). */
+export const SHA3 = [
+  { name: 'sha3-224', alg: 6, length: 28, block: 144 },
+  { name: 'sha3-256', alg: 7, length: 32, block: 136 },
+  { name: 'sha3-384', alg: 8, length: 48, block: 104 },
+  { name: 'sha3-512', alg: 9, length: 64, block: 72 },
+] as const
+
 /** The number of a hash by its name, any case. */
 export function hashNumber(name: string): number {
   const found = HASHES.find((hash) => hash.name === name.toLowerCase())

@@ -11,6 +11,12 @@ export interface CryptoExports extends Record<string, unknown> {
   hashFinal(ctx: number, out: number): void
   hashLength(alg: number): number
   hashBlock(alg: number): number
+  desKey(ctx: number, key: number, n: number): void
+  desEncrypt(ctx: number, src: number, dst: number, blocks: number): void
+  desDecrypt(ctx: number, src: number, dst: number, blocks: number): void
+  chainEncrypt(ctx: number, size: number, iv: number, src: number, dst: number, n: number): void
+  chainDecrypt(ctx: number, size: number, iv: number, src: number, dst: number, n: number): void
+  cmacInitWith(ctx: number, key: number, size: number, plain: number): void
   sha384(p: number, n: number, out: number): void
   hmacInit(ctx: number, alg: number, key: number, keyLen: number): void
   hmacUpdate(ctx: number, p: number, n: number): void

@@ -101,7 +101,8 @@ test('HMAC in parts', async () => {
   const mac = whole(await at.program.call(calls.signFinal, [at.session, room(32)]))
   assert.equal(Buffer.from(mac), createHmac('sha256', secret).update('one two three').digest())
   await at.begin(calls.signInit, plain(protocol.CKM_SHA256_HMAC), key)
-  assert.is(await ckrOf(() => at.program.call(calls.sign, [at.session, fill(100_000), room(32)])), CKR.DATA_LEN_RANGE)
+  const long = whole(await at.program.call(calls.sign, [at.session, fill(100_000), room(32)]))
+  assert.equal(Buffer.from(long), createHmac('sha256', secret).update(fill(100_000)).digest())
 })
 
 test('keys and mechanisms that do not fit are refused where the operation begins', async () => {

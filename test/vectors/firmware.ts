@@ -1,6 +1,6 @@
 // The symmetric primitives of the firmware, by the crypto core as a module (dist/crypto.wasm). Where the core has two ways to the
 // same result (one block or eight, one object or a batch, a message at once or in pieces) both are taken and must agree.
-import { Core, HASHES } from '../crypto/core.js'
+import { Core, HASHES, SHA3 } from '../crypto/core.js'
 import { joined } from './numbers.js'
 import { failed, type Outcome } from './result.js'
 
@@ -34,8 +34,8 @@ function agreed(what: string, first: Uint8Array | undefined, second: Uint8Array 
 
 /** The number of a hash by its name in any spelling (SHA1, SHA-512, sha256); undefined where the firmware has none. */
 export function hashOf(name: string): number | undefined {
-  const plain = name.toLowerCase().replace('-', '')
-  return HASHES.find((hash) => hash.name === plain)?.alg
+  const plain = name.toLowerCase().replaceAll('-', '')
+  return [...HASHES, ...SHA3].find((hash) => hash.name.replace('-', '') === plain)?.alg
 }
 
 export interface Sealed {

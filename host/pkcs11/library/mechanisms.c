@@ -4,6 +4,7 @@
 
 #include "library.h"
 
+enum { MOST_SEGMENTS = 255 };
 enum { ABSENT = 0, AS_BYTES = 1, BY_LAYOUT = 2 };
 
 // CK_GCM_PARAMS before PKCS#11 2.40 had no field for the bits of the IV.
@@ -22,6 +23,7 @@ static size_t size_of(char field) {
   switch (field) {
   case 'p':
   case 'q':
+  case 'n':
     return 16;
   case 'c':
     return 16;
@@ -58,7 +60,23 @@ static void put_array_at(Writer *writer, const uint8_t *pointer, const uint8_t *
     put_array(writer, bytes, count);
 }
 
-// u = a CK_ULONG, p = pointer and length, q = length and pointer, c and d = 16 and 8 bytes in place, b = two CK_BBOOLs and a hole.
+// CK_PRF_DATA_PARAMs: type, pointer and length of each.
+static void put_segments(Writer *writer, const uint8_t *at) {
+  CK_ULONG count = ulong_at(at);
+  const uint8_t *segments = pointer_at(at + 8);
+  if (count > MOST_SEGMENTS || (segments == NULL && count > 0)) {
+    writer->ckr = CKR_MECHANISM_PARAM_INVALID;
+    return;
+  }
+  put_u32(writer, (uint32_t)count);
+  for (CK_ULONG i = 0; i < count; i++, segments += 24) {
+    put_u64(writer, ulong_at(segments));
+    put_array_at(writer, segments + 8, segments + 16);
+  }
+}
+
+// u = a CK_ULONG, p = pointer and length, q = length and pointer, c and d = 16 and 8 bytes in place, b = two CK_BBOOLs and a hole, n = count and pointer of
+// CK_PRF_DATA_PARAMs, z = a pointer that is not followed.
 static void put_field(Writer *writer, char field, const uint8_t *at) {
   switch (field) {
   case 'u':
@@ -69,6 +87,11 @@ static void put_field(Writer *writer, char field, const uint8_t *at) {
     break;
   case 'q':
     put_array_at(writer, at + 8, at);
+    break;
+  case 'n':
+    put_segments(writer, at);
+    break;
+  case 'z':
     break;
   case 'b':
     put_u8(writer, at[0]);

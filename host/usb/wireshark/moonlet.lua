@@ -87,6 +87,8 @@ local COMMANDS = {
   [0x0a01] = "TAMPER_CLEAR",
   [0x0a00] = "TAMPER_SHOW",
   [0x0706] = "UNWRAP",
+  [0x0707] = "PART",
+  [0x0708] = "DERIVE",
   [0x0702] = "VERIFY",
   [0x0705] = "WRAP",
 }

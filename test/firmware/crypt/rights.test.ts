@@ -27,6 +27,7 @@ const { ROLE_CRYPTO_USER: CU, ROLE_PARTITION_SO: PSO } = protocol
 const { RC_USER_NOT_LOGGED_IN } = protocol
 const KW = { mechanism: protocol.CKM_AES_KEY_WRAP }
 const ECB = { mechanism: protocol.CKM_AES_ECB }
+const DERIVATION = { mechanism: protocol.CKM_AES_ECB_ENCRYPT_DATA, parameter: fill(32) }
 const HMAC = { mechanism: protocol.CKM_SHA256_HMAC }
 const PKCS = { mechanism: protocol.CKM_SHA256_RSA_PKCS }
 const OAEP = oaep(protocol.CKM_SHA256)
@@ -58,6 +59,7 @@ function commands(client: TokenClient, session: number, key: number, mac: number
     officers: {
       wrap: () => crypto.wrap(session, KW, key, key),
       unwrap: () => crypto.unwrap(session, KW, key, wrapped, AES),
+      derive: () => crypto.derive(session, DERIVATION, key, AES),
       generate: () =>
         objects.generate(session, protocol.CKM_AES_KEY_GEN, [
           ulong(protocol.CKA_VALUE_LEN, 16),
@@ -77,7 +79,7 @@ async function everyone() {
   const session = await officerOn(token.client, partition)
   const officer: Officer = { token, client: token.client, admin, partition, session }
   const stored = [bool(protocol.CKA_TOKEN, true)]
-  const key = await token.client.objects.create(session, aesKey('key', fill(32)))
+  const key = await token.client.objects.create(session, aesKey('key', fill(32), [bool(protocol.CKA_DERIVE, true)]))
   const mac = await importGeneric(officer, fill(32), stored)
   const own = await importPrivate(officer, rsa.privateKey, stored)
   const open = await importPublic(officer, rsa.publicKey, stored)
@@ -210,11 +212,14 @@ test('what the mechanism list promises is what the commands take', async () => {
   const officer = await cryptOfficer({}, { seed: 'list' })
   const { client, session } = officer
   const list = await client.crypto.mechanisms()
-  assert.is(list.length, 29)
+  assert.is(new Set(list.map(({ mechanism }) => mechanism)).size, list.length)
+  assert.ok(list.length > 120)
   const flags = new Map(list.map(({ mechanism, flags: all }) => [mechanism, all]))
   const key = await importAes(officer, fill(32))
   const { crypto } = client
-  const [ENCRYPT, DECRYPT, SIGN, VERIFY, WRAP, UNWRAP] = [0x100, 0x200, 0x800, 0x2000, 0x20000, 0x40000]
+  const [ENCRYPT, DECRYPT, DIGEST, SIGN, VERIFY] = [0x100, 0x200, 0x400, 0x800, 0x2000]
+  const [WRAP, UNWRAP, DERIVE] = [0x20000, 0x40000, 0x80000]
+  const part = { key: 0, state: new Uint8Array(0), data: fill(16), last: true }
   const numbers = Object.entries(protocol).flatMap(([name, value]) => (name.startsWith('CKM_') ? [value] : []))
   for (const mechanism of numbers) {
     const calls: [number, Promise<unknown>][] = [
@@ -224,7 +229,11 @@ test('what the mechanism list promises is what the commands take', async () => {
       [VERIFY, crypto.verify(session, { mechanism }, key, fill(16), fill(16))],
       [WRAP, crypto.wrap(session, { mechanism }, key, key)],
       [UNWRAP, crypto.unwrap(session, { mechanism }, key, fill(40), AES)],
+      [DIGEST, crypto.part(session, { ...part, purpose: 'digest', mechanism: { mechanism } })],
     ]
+    if (mechanism !== protocol.CKM_PKCS5_PBKD2) {
+      calls.push([DERIVE, crypto.derive(session, { mechanism }, key, AES)])
+    }
     for (const [flag, call] of calls) {
       const known = (await codeOf(call)) !== protocol.RC_MECHANISM_INVALID
       assert.is(known, ((flags.get(mechanism) ?? 0) & flag) !== 0, `${mechanism.toString(16)} ${flag.toString(16)}`)

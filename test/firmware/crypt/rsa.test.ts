@@ -128,7 +128,8 @@ test('OAEP: the parameter is one hash that the token has', async () => {
     Buffer.alloc(0),
     hash.slice(1),
     Buffer.concat([hash, Buffer.alloc(1)]),
-    oaep(0x0220).parameter,
+    oaep(0x0210).parameter,
+    oaep(protocol.CKM_SHA256_HMAC).parameter,
     oaep(0).parameter,
     oaep(0xffff_ffff).parameter,
   ]) {

@@ -131,7 +131,7 @@ test('OAEP brings secret keys in, with every hash', async () => {
     })
     await drop(key)
   }
-  await refuses(RC_MECHANISM_PARAM_INVALID, unwrap(oaep(0x0220), own, Buffer.alloc(256), AES))
+  await refuses(RC_MECHANISM_PARAM_INVALID, unwrap(oaep(0x0210), own, Buffer.alloc(256), AES))
   await refuses(RC_KEY_TYPE_INCONSISTENT, unwrap(oaep(protocol.CKM_SHA256), kek, Buffer.alloc(256), AES))
   await refuses(RC_KEY_TYPE_INCONSISTENT, unwrap({ mechanism: KW }, own, Buffer.alloc(40), AES))
 })
@@ -321,12 +321,12 @@ test('handles that are none, parameters and mechanisms that do not fit', () =>
       await refuses(RC_UNWRAPPING_KEY_HANDLE_INVALID, unwrap({ mechanism: KW }, key, wrapped, AES))
     }
     for (const mechanism of [KW, KWP, LUNA_KW, LUNA_KWP]) {
-      await refuses(RC_MECHANISM_PARAM_INVALID, unwrap({ mechanism, parameter: Buffer.alloc(8) }, kek, wrapped, AES))
+      await refuses(RC_MECHANISM_PARAM_INVALID, unwrap({ mechanism, parameter: Buffer.alloc(7) }, kek, wrapped, AES))
     }
     for (const n of [0, 15, 17]) {
       await refuses(RC_MECHANISM_PARAM_INVALID, unwrap({ mechanism: CBC_PAD, parameter: fill(n) }, kek, wrapped, AES))
     }
-    for (const mechanism of [protocol.CKM_AES_CBC, protocol.CKM_AES_GCM, protocol.CKM_RSA_PKCS, 0x1234_5678]) {
+    for (const mechanism of [protocol.CKM_AES_CTR, protocol.CKM_AES_GCM, protocol.CKM_RSA_PKCS_PSS, 0x1234_5678]) {
       await refuses(RC_MECHANISM_INVALID, unwrap({ mechanism }, kek, wrapped, AES))
     }
   }))

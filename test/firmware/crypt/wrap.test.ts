@@ -235,13 +235,13 @@ test('handles that are none, keys that cannot wrap, parameters and mechanisms th
     await refuses(RC_KEY_TYPE_INCONSISTENT, wrap({ mechanism: KW }, open, key))
     await refuses(RC_KEY_TYPE_INCONSISTENT, wrap(oaep(protocol.CKM_SHA256), kek, key))
     for (const mechanism of [KW, KWP, LUNA_KW, LUNA_KWP]) {
-      await refuses(RC_MECHANISM_PARAM_INVALID, wrap({ mechanism, parameter: Buffer.alloc(8) }, kek, key))
+      await refuses(RC_MECHANISM_PARAM_INVALID, wrap({ mechanism, parameter: Buffer.alloc(7) }, kek, key))
     }
     for (const n of [0, 15, 17]) {
       await refuses(RC_MECHANISM_PARAM_INVALID, wrap({ mechanism: CBC_PAD, parameter: fill(n) }, kek, key))
     }
-    await refuses(RC_MECHANISM_PARAM_INVALID, wrap(oaep(0x0220), open, key))
-    for (const mechanism of [protocol.CKM_AES_CBC, protocol.CKM_AES_GCM, protocol.CKM_RSA_PKCS, 0x1234_5678]) {
+    await refuses(RC_MECHANISM_PARAM_INVALID, wrap(oaep(0x0210), open, key))
+    for (const mechanism of [protocol.CKM_AES_CTR, protocol.CKM_AES_GCM, protocol.CKM_RSA_PKCS_PSS, 0x1234_5678]) {
       await refuses(RC_MECHANISM_INVALID, wrap({ mechanism }, kek, key))
     }
   })

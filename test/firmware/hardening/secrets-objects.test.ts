@@ -4,6 +4,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { KEEPERS } from '../../fuzz/checks/secrets.js'
 import { CLONING } from './cloning-recipes.js'
+import { DERIVATION } from './derivation-recipes.js'
 import { assertAllGone, neverSucceeding } from './exit-paths.js'
 import { RECIPES } from './recipes.js'
 
@@ -11,10 +12,11 @@ const test = suite('firmware: secrets gone after commands on objects')
 
 test('objects', () => assertAllGone('objects', RECIPES.OBJECTS))
 test('cryptography', () => assertAllGone('cryptography', RECIPES.CRYPTO))
+test('parts and derivation', () => assertAllGone('parts and derivation', DERIVATION))
 test('cloning', () => assertAllGone('cloning', CLONING))
 
 test('there is a success of every command of SPEC.md among the recipes', () => {
-  assert.equal(neverSucceeding([...Object.values(RECIPES).flat(), ...CLONING]), [])
+  assert.equal(neverSucceeding([...Object.values(RECIPES).flat(), ...DERIVATION, ...CLONING]), [])
 })
 
 test('every secret that outlives a command has a reason', () => {

@@ -8,6 +8,8 @@ const WIPED = [
   ...['arena/SCRATCH', 'arena/PLAIN', 'arena/PLAIN2', 'arena/BATCH_CEKS', 'arena/BATCH_SEEDS', 'arena/BATCH_RECORDS'],
   ...['commands/dispatch/BODY', 'commands/dispatch/REPLY', 'commands/dispatch/INBOX'],
   ...['commands/crypt_operation/CTX', 'token/rsa/BLOCK', 'token/rsa/DB', 'token/keys/KEYS'],
+  ...['commands/crypt_mac/HMAC', 'commands/crypt_mac/CMAC', 'commands/crypt_part/STATE', 'commands/crypt_part/HASH'],
+  ...['commands/crypt_kdf/HMAC', 'commands/crypt_kdf/CMAC', 'commands/crypt_kdf/LAST', 'crypto/cmac/SUBKEY'],
   ...['crypto/key_wrap/KEY', 'crypto/hmac/PAD', 'crypto/hmac/DIGEST', 'crypto/kdf/BLOCK', 'crypto/kdf/SUM'],
 ]
 /** The same, but a command that waits for the PED keeps them. */

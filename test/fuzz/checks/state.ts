@@ -30,6 +30,7 @@ const STATE: readonly Place[] = [
     'arena/KEY_RPV',
     'arena/KEY_AUDIT',
     'arena/KEY_AUDIT_IMPORTED',
+    'arena/KEY_STATE',
     'token/events/EVENTS',
   ],
 ]

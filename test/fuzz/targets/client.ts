@@ -53,6 +53,9 @@ const CALLS: Readonly<Record<number, (client: TokenClient) => Promise<unknown>>>
   [protocol.CMD_VERIFY]: (client) => client.crypto.verify(1, mechanism, 2, nothing, nothing),
   [protocol.CMD_WRAP]: (client) => client.crypto.wrap(1, mechanism, 2, 3),
   [protocol.CMD_UNWRAP]: (client) => client.crypto.unwrap(1, mechanism, 2, nothing, []),
+  [protocol.CMD_PART]: (client) =>
+    client.crypto.part(1, { purpose: 'sign', mechanism, key: 2, state: nothing, data: nothing, last: false }),
+  [protocol.CMD_DERIVE]: (client) => client.crypto.derive(1, mechanism, 2, []),
   [protocol.CMD_CLONE_SOURCE_INIT]: (client) => client.cloning.sourceInit(1),
   [protocol.CMD_CLONE_SOURCE_BATCH]: (client) => client.cloning.sourceBatch(1, [2, 3], true),
   [protocol.CMD_CLONE_SOURCE_RESULT]: (client) => client.cloning.sourceResult(1, nothing),
