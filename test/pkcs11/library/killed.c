@@ -1,0 +1,66 @@
+// Threads at work while their server is killed: killed SLOT PIN PROCESS. Every call answers, none is the program's end.
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "library.h"
+
+#define THREADS 8
+
+static CK_SLOT_ID slot;
+static pid_t server;
+static unsigned long answered;
+
+static void *at_work(void *nothing) {
+  (void)nothing;
+  CK_SESSION_HANDLE session;
+  CK_RV ckr = C_OpenSession(slot, 6, NULL, NULL, &session);
+  CK_BYTE random[256];
+  while (ckr == CKR_OK) {
+    ckr = C_GenerateRandom(session, random, sizeof random);
+    if (ckr == CKR_OK && __atomic_add_fetch(&answered, 1, __ATOMIC_RELAXED) == 500)
+      kill(server, SIGKILL);
+  }
+  ANSWERS(CKR_DEVICE_ERROR, ckr);
+  ANSWERS(CKR_DEVICE_ERROR, C_GenerateRandom(session, random, sizeof random));
+  return NULL;
+}
+
+// Somebody waits while another ends the library.
+static void *waits(void *nothing) {
+  (void)nothing;
+  CK_SESSION_INFO info;
+  CK_RV ckr;
+  do {
+    ckr = C_GetSessionInfo(1, &info);
+  } while (ckr != CKR_CRYPTOKI_NOT_INITIALIZED && ckr != CKR_DEVICE_ERROR);
+  return NULL;
+}
+
+int main(int count, char **words) {
+  CHECK(count == 4);
+  slot = strtoul(words[1], NULL, 10);
+  server = (pid_t)strtol(words[3], NULL, 10);
+  ANSWERS(CKR_OK, C_Initialize(NULL));
+  pthread_t all[THREADS];
+  for (size_t i = 0; i < THREADS; i++)
+    CHECK(pthread_create(&all[i], NULL, waits, NULL) == 0);
+  usleep(1000);
+  ANSWERS(CKR_OK, C_Finalize(NULL));
+  for (size_t i = 0; i < THREADS; i++)
+    pthread_join(all[i], NULL);
+
+  ANSWERS(CKR_OK, C_Initialize(NULL));
+  for (size_t i = 0; i < THREADS; i++)
+    CHECK(pthread_create(&all[i], NULL, at_work, NULL) == 0);
+  for (size_t i = 0; i < THREADS; i++)
+    pthread_join(all[i], NULL);
+  ANSWERS(CKR_OK, C_Finalize(NULL));
+  ANSWERS(CKR_DEVICE_ERROR, C_Initialize(NULL));
+  ANSWERS(CKR_CRYPTOKI_NOT_INITIALIZED, C_Finalize(NULL));
+  printf("%lu calls were answered before the server was killed\n", answered);
+  return 0;
+}
