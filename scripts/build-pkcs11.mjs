@@ -39,6 +39,15 @@ function cFiles() {
     .map((name) => join(SOURCES, name))
 }
 
+/** Its source, and what its lines `// with: FILE` and `// without: FILE` say. */
+function programFiles(name, files) {
+  const source = join(PROGRAMS, `${name}.c`)
+  const text = readFileSync(source, 'utf8')
+  const named = (word) => [...text.matchAll(new RegExp(`^// ${word}: (.+)$`, 'gm'))].map(([, file]) => file)
+  const left = new Set(named('without').map((file) => join(SOURCES, file)))
+  return [...files.filter((file) => !left.has(file)), source, ...named('with').map((file) => join(PROGRAMS, file))]
+}
+
 async function tables(out) {
   if (!existsSync(join(ROOT, 'dist/host/pkcs11/calls.js'))) throw new BuildError('npm run build comes first')
   const made = await generate({
@@ -78,7 +87,7 @@ async function build({ sanitize, program }) {
     `${made[0]}.new`,
   ])
   for (const [i, name] of program.entries()) {
-    compile(compiler, [...common, ...files, join(PROGRAMS, `${name}.c`), '-ldl', '-o', `${made[i + 1]}.new`])
+    compile(compiler, [...common, ...programFiles(name, files), '-o', `${made[i + 1]}.new`])
   }
   for (const path of made) renameSync(`${path}.new`, path)
   for (const path of made) console.log(path)

@@ -141,6 +141,7 @@ extern const Layout moonlet_layouts[];
 
 const Call moonlet_calls[] = {
 ${all.map(({ id, request, reply, name }) => `    {${hex(id)}, "${request.signature}", "${reply.signature}"}, // ${name}`).join('\n')}
+    {0, NULL, NULL},
 };
 
 const Layout moonlet_layouts[] = {
