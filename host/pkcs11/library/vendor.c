@@ -96,9 +96,9 @@ enum { TYPES, HANDLES, CODES, TARGETS, COLUMNS };
 
 CK_RV CA_MigrateKeys(CK_SESSION_HANDLE source, CK_SESSION_HANDLE target, CK_FLAGS flags, CK_ULONG count,
                      CK_OBJECT_MIGRATION_DATA *objects) {
-  if (objects == NULL || count == 0 || count > BODY_LIMIT / (COLUMNS * sizeof(CK_ULONG)))
+  if (objects == NULL || count > BODY_LIMIT / (COLUMNS * sizeof(CK_ULONG)))
     return CKR_ARGUMENTS_BAD;
-  CK_ULONG *columns = calloc(COLUMNS * count, sizeof *columns);
+  CK_ULONG *columns = calloc(COLUMNS * (count + 1), sizeof *columns);
   if (columns == NULL)
     return CKR_HOST_MEMORY;
   for (CK_ULONG i = 0; i < count; i++) {

@@ -1,0 +1,50 @@
+// The C library at a real door: built, loaded by programs that we did not write, under valgrind and sanitizers, at a server that lies,
+// and by pycryptoki's own tests. Run by .ci/suites/pkcs11lib.
+//
+//   node dist/test/pkcs11/library/main.js [--seconds N] [--seed N] [--only PART]... [--pycryptoki FOLDER] [--pkcs11js FOLDER]
+//
+// `--pycryptoki` is a folder with pycryptoki's sources and tests, `--pkcs11js` one in which the package is installed.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { fuzzing, memory } from './memory.js'
+import { javascript, tool } from './peers.js'
+import { pycryptoki } from './pycryptoki.js'
+import { built, check, Door, said } from './support.js'
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '20' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    only: { type: 'string', multiple: true },
+    pycryptoki: { type: 'string' },
+    pkcs11js: { type: 'string' },
+  },
+})
+const wanted = (part: string): boolean => values.only?.includes(part) ?? true
+
+/** What the library shows to those who link with it. */
+async function symbols(library: string): Promise<void> {
+  const { text } = await said('nm', ['-D', '--defined-only', library])
+  const names = text.split('\n').flatMap((line) => line.match(/\b[TDB] (\w+)$/)?.[1] ?? [])
+  const standard = names.filter((name) => name.startsWith('C_'))
+  check(standard.length === 92, `${standard.length} functions C_… are symbols: 68 of PKCS#11 2.40, 24 of 3.0`)
+  const vendor = names.filter((name) => name.startsWith('CA_'))
+  check(vendor.length > 50 && names.includes('CA_GetFunctionList'), `${vendor.length} functions CA_…`)
+  check(names.length === standard.length + vendor.length, 'and nothing else', names.join(' '))
+}
+
+const folder = await built('', ['check', 'killed'])
+check(existsSync(join(folder, 'libCryptoki2_64.so')), 'the library is built, without a warning')
+await symbols(join(folder, 'libCryptoki2_64.so'))
+
+const door = await Door.make()
+try {
+  if (wanted('tool')) await tool(door)
+  if (wanted('pkcs11js')) await javascript(door, values.pkcs11js)
+  if (wanted('pycryptoki')) await pycryptoki(door, values.pycryptoki)
+  if (wanted('memory')) await memory(door)
+} finally {
+  check(await door.close(), 'the door closes')
+}
+if (wanted('fuzz')) await fuzzing(values.seconds, values.seed)
