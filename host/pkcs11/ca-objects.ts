@@ -8,6 +8,7 @@ import { inSession, type TokenSession } from './ca-sessions.js'
 import type { Missing } from './codec.js'
 import { CKR, Pkcs11Error } from './errors.js'
 import { given, type Handler, on, onSession, tokenHandle } from './handlers.js'
+import { forgetKey } from './key-info.js'
 import type { Session } from './sessions.js'
 
 const OUID = 12
@@ -52,6 +53,7 @@ async function destroyAll(session: Session, handles: readonly number[]): Promise
     ])
     if (code !== protocol.RC_OK) return [place, ckrOf(code)]
     session.objects.delete(handle)
+    forgetKey(session, handle)
   }
   return [0, CKR.OK]
 }

@@ -11,6 +11,12 @@ enum { ABSENT = 0, AS_BYTES = 1, BY_LAYOUT = 2 };
 #define OLD_GCM "pupu"
 #define OLD_GCM_LENGTH 40
 
+// CK_PKCS5_PBKD2_PARAMS of PKCS#11 before 2.40 has a pointer where CK_PKCS5_PBKD2_PARAMS2 has the password's length, which no length is
+// as large as.
+#define PASSWORD "upuupp"
+#define POINTERS_FROM 65536
+#define PASSWORD_LENGTH 72
+
 static const char *layout_of(CK_MECHANISM_TYPE type) {
   for (size_t i = 0; moonlet_layouts[i].layout != NULL; i++) {
     if (moonlet_layouts[i].mechanism == type)
@@ -102,24 +108,39 @@ static void put_field(Writer *writer, char field, const uint8_t *at) {
   }
 }
 
-static void put_layout(Writer *writer, const char *layout, const CK_MECHANISM *mechanism) {
-  const uint8_t *at = mechanism->pParameter;
-  bool old_gcm = strcmp(layout, OLD_GCM) == 0 && mechanism->ulParameterLen == OLD_GCM_LENGTH;
-  if (mechanism->ulParameterLen != layout_size(layout) && !old_gcm) {
-    writer->ckr = CKR_MECHANISM_PARAM_INVALID;
-    return;
-  }
-  if (old_gcm) {
-    put_field(writer, 'p', at);
-    put_u64(writer, ulong_at(at + 8) * 8);
-    put_field(writer, 'p', at + 16);
-    put_field(writer, 'u', at + 32);
-    return;
-  }
+static void put_fields(Writer *writer, const char *layout, const uint8_t *at) {
   for (; *layout != '\0'; layout++) {
     put_field(writer, *layout, at);
     at += size_of(*layout);
   }
+}
+
+static void put_old_gcm(Writer *writer, const uint8_t *at) {
+  put_field(writer, 'p', at);
+  put_u64(writer, ulong_at(at + 8) * 8);
+  put_field(writer, 'p', at + 16);
+  put_field(writer, 'u', at + 32);
+}
+
+// The length behind a pointer takes the pointer's place.
+static void put_password(Writer *writer, const CK_MECHANISM *mechanism) {
+  uint8_t newer[PASSWORD_LENGTH];
+  memcpy(newer, mechanism->pParameter, sizeof newer);
+  uint8_t *length = newer + sizeof newer - sizeof(CK_ULONG);
+  if (ulong_at(length) >= POINTERS_FROM)
+    memcpy(length, pointer_at(length), sizeof(CK_ULONG));
+  put_fields(writer, PASSWORD, newer);
+}
+
+static void put_layout(Writer *writer, const char *layout, const CK_MECHANISM *mechanism) {
+  if (strcmp(layout, OLD_GCM) == 0 && mechanism->ulParameterLen == OLD_GCM_LENGTH)
+    put_old_gcm(writer, mechanism->pParameter);
+  else if (mechanism->ulParameterLen != layout_size(layout))
+    writer->ckr = CKR_MECHANISM_PARAM_INVALID;
+  else if (strcmp(layout, PASSWORD) == 0)
+    put_password(writer, mechanism);
+  else
+    put_fields(writer, layout, mechanism->pParameter);
 }
 
 void put_mechanism(Writer *writer, const CK_MECHANISM *mechanism, bool init) {
