@@ -2,7 +2,7 @@
 
 import * as protocol from '../../assembly/protocol.js'
 import { FrameError } from '../client/index.js'
-import { type Codec, LIBRARY, RpcReader, type RpcWriter } from './codec.js'
+import { type Codec, LIBRARY, RpcReader, RpcWriter } from './codec.js'
 import { CKR, Pkcs11Error } from './errors.js'
 
 /** CK_PRF_DATA_PARAM: what goes into one step of a key derivation, in its order. */
@@ -343,6 +343,16 @@ function readOwn(reader: RpcReader, form: Shape): Parameter | undefined {
   return parameter
 }
 
+function writeOwn(writer: RpcWriter, parameter: Parameter | undefined): void {
+  if (!parameter || parameter.form === 'none') writer.u8(OWN.absent)
+  else if (parameter.form === 'iv') writer.u8(OWN.bytes).bytes(parameter.iv)
+  else {
+    const fields = new RpcWriter(writer.offered)
+    writeParameter(fields, parameter)
+    writer.u8(OWN.fields).bytes(fields.finish())
+  }
+}
+
 /** @throws FrameError FRAME_MALFORMED; Pkcs11Error MECHANISM_INVALID where bytes follow that no form of ours has */
 export const mechanism: Codec<CkMechanism> = {
   signature: 'M',
@@ -364,6 +374,10 @@ export const mechanism: Codec<CkMechanism> = {
   write: (writer, { type, parameter }) => {
     writer.u32(type)
     if (type === CANCEL) return
+    if (writer.offered === LIBRARY) {
+      writeOwn(writer, parameter)
+      return
+    }
     const form = formOf(type)
     if (writer.offered < PRESENCE) {
       if (form === 'none') writer.u32(NULL_LENGTH)
