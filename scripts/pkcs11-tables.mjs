@@ -95,6 +95,10 @@ export async function generate({ load, headers, sources }) {
   const byHand = new Set(sources.flatMap((text) => [...text.matchAll(/^CK_RV (CA?_\w+)\(/gm)]).map(([, name]) => name))
   const declared = prototypes(headers)
   const have = new Set([...declared.map(({ name }) => name), ...byHand])
+  const used = new Set(sources.flatMap((text) => [...text.matchAll(/CALL(?:_|\()(CA?_\w+)/g)]).map(([, name]) => name))
+  for (const { name } of all) {
+    if (!have.has(name) && !used.has(name)) throw new Error(`${name}: no C function makes this call`)
+  }
   const made = declared.filter(({ name }) => !byHand.has(name))
   const texts = made.map((one) => {
     const call = byName.get(one.name)

@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { fuzzing, memory } from './memory.js'
 import { javascript, tool } from './peers.js'
 import { pycryptoki } from './pycryptoki.js'
-import { built, check, Door, said } from './support.js'
+import { built, check, Door, ROOT, said } from './support.js'
 
 const { values } = parseArgs({
   options: {
@@ -37,6 +37,9 @@ async function symbols(library: string): Promise<void> {
 const folder = await built('', ['check', 'killed'])
 check(existsSync(join(folder, 'libCryptoki2_64.so')), 'the library is built, without a warning')
 await symbols(join(folder, 'libCryptoki2_64.so'))
+
+const none = await said(process.execPath, [join(ROOT, 'scripts/build-pkcs11.mjs')], { env: { CC: 'no-such-compiler' } })
+check(none.code === 2 && /there is no C compiler "no-such-compiler"/.test(none.text), none.text.trim(), none.text)
 
 const door = await Door.make()
 try {
