@@ -26,7 +26,11 @@ export async function enrol(stateDir: string, view: LabView, servers: readonly R
   const dir = labClientFolder(stateDir, view.name)
   await makeFolders(dir, { mode: 0o700 })
   const config = ClientConfig.load(dir)
-  if (!config.identity()) await createClientCertificate(config, 'localhost')
+  if (!config.identity()) {
+    // The lab's Crypto Officers have challenges, which programs are to ask for.
+    config.setChallengeStatus(1)
+    await createClientCertificate(config, 'localhost')
+  }
   const identity = config.identity()
   if (!identity) throw new NtlsError('CERTIFICATE_MISSING', `the client in ${dir} has no certificate`)
   for (const { host } of config.servers()) deleteServer(config, host)

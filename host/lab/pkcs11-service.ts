@@ -1,8 +1,10 @@
 import { lstatSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { dirname, resolve } from 'node:path'
+import { ROLE_CRYPTO_OFFICER, ROLE_CRYPTO_USER } from '../../assembly/protocol.js'
 import type { FolderLock } from '../board/index.js'
 import type { SlotSource } from '../client/index.js'
+import { ClientConfig, CONFIG_FILE } from '../ntls/index.js'
 import { serveClient } from '../pkcs11/index.js'
 import { codeOf, LabError, messageOf } from './errors.js'
 import { makeFolders } from './folders.js'
@@ -13,6 +15,9 @@ import { removeRunFile, writeRunFile } from './run-file.js'
 /** Programs that may be connected at once. */
 const CLIENTS_MOST = 512
 
+/** By ProtectedAuthenticationPathFlagStatus. */
+const CHALLENGE_ROLES = [undefined, ROLE_CRYPTO_OFFICER, ROLE_CRYPTO_USER] as const
+
 export type Pkcs11Event =
   | { readonly event: 'connected'; readonly client: number }
   | { readonly event: 'disconnected'; readonly client: number; readonly calls: number }
@@ -22,6 +27,8 @@ export interface Pkcs11ServiceOptions {
   readonly stateDir: string
   /** Path of the socket; `pkcs11/socket` in the state folder unless given. */
   readonly listen?: string | undefined
+  /** Folder of the Chrystoki.conf of its programs. */
+  readonly config?: string | undefined
   readonly onEvent?: (event: Pkcs11Event) => void
 }
 
@@ -36,6 +43,7 @@ export class Pkcs11Service {
     private readonly slots: SlotSource,
     private readonly server: Server,
     private readonly onEvent: (event: Pkcs11Event) => void,
+    private readonly config: string | undefined,
   ) {
     server.maxConnections = CLIENTS_MOST
     server.on('connection', (socket) => this.#serve(socket))
@@ -44,7 +52,7 @@ export class Pkcs11Service {
   /** @throws LabError PKCS11_RUNNING: another process serves there; LAB_IO */
   static async start(slots: SlotSource, options: Pkcs11ServiceOptions): Promise<Pkcs11Service> {
     const server = createServer()
-    const service = new Pkcs11Service(slots, server, options.onEvent ?? (() => undefined))
+    const service = new Pkcs11Service(slots, server, options.onEvent ?? (() => undefined), options.config)
     const { stateDir, listen } = options
     const folder = pkcs11Folder(stateDir)
     const place = await listenIn(server, folder, listen === undefined ? undefined : resolve(listen))
@@ -71,11 +79,23 @@ export class Pkcs11Service {
     await this.#clean()
   }
 
+  /** As a program's library reads it when it starts; a file that cannot be read changes nothing. */
+  #asksChallenge(): number | undefined {
+    try {
+      const status = this.config === undefined ? 0 : ClientConfig.load(this.config).challengeStatus()
+      return CHALLENGE_ROLES[status]
+    } catch (error) {
+      this.onEvent({ event: 'failed', call: CONFIG_FILE, code: codeOf(error) ?? 'INTERNAL', message: messageOf(error) })
+      return undefined
+    }
+  }
+
   #serve(socket: Socket): void {
     const client = this.#next++
     this.onEvent({ event: 'connected', client })
     const served = serveClient(socket, {
       slots: this.slots,
+      asksChallenge: () => this.#asksChallenge(),
       onFault: ({ call, error }) => {
         this.onEvent({ event: 'failed', call, code: codeOf(error) ?? 'INTERNAL', message: messageOf(error) })
       },

@@ -48,6 +48,8 @@ export class ClientConfigError extends Error {
   }
 }
 
+const CHALLENGE_STATUS = 'ProtectedAuthenticationPathFlagStatus'
+
 /** A client's first configuration, with the time-outs of the field. */
 const FRESH = `Luna = {
    DefaultTimeOut = 500000;
@@ -61,6 +63,10 @@ const FRESH = `Luna = {
 
 CardReader = {
    RemoteCommand = 1;
+}
+
+Misc = {
+   ProtectedAuthenticationPathFlagStatus = 0;
 }
 
 LunaSA Client = {
@@ -123,6 +129,23 @@ export class ClientConfig {
       throw new ClientConfigError('CONFIG_SERVER_UNKNOWN', `there is no server ${host} in ${this.path}`)
     }
     this.#write(rest)
+  }
+
+  /**
+   * Whose challenge programs are to ask for as a PIN where there is one: 0 = nobody's, the PED asks; 1 = the Crypto Officer's; 2 = the
+   * Crypto User's. @throws ClientConfigError CONFIG_INVALID
+   */
+  challengeStatus(): 0 | 1 | 2 {
+    const value = this.#get('Misc', CHALLENGE_STATUS) ?? '0'
+    if (value === '0' || value === '') return 0
+    if (value === '1') return 1
+    if (value === '2') return 2
+    throw new ClientConfigError('CONFIG_INVALID', `${this.path}: ${CHALLENGE_STATUS} is 0, 1 or 2`)
+  }
+
+  /** Sets what `challengeStatus` reads. @throws ClientConfigError CONFIG_INVALID */
+  setChallengeStatus(status: 0 | 1 | 2): void {
+    this.#set('Misc', CHALLENGE_STATUS, String(status))
   }
 
   /** Paths of the client's certificate and private key; undefined = it has none yet. */

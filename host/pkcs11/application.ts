@@ -20,10 +20,14 @@ export class Application {
   #next = 1
   #closed = false
 
-  /** @param offered the highest version of the RPC that the program's library knows */
+  /**
+   * @param offered the highest version of the RPC that the program's library knows
+   * @param asksChallenge role (ROLE_…) whose challenge the program is to ask for as a PIN where there is one; PED slots show no PIN pad then
+   */
   constructor(
     source: SlotSource,
     readonly offered: number,
+    readonly asksChallenge?: number,
   ) {
     this.#watch = new SlotWatch(source, (client) => this.#gone(client))
   }

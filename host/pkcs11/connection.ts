@@ -12,6 +12,8 @@ const ANSWERS_LIMIT = 1024 * 1024
 
 export interface ConnectionOptions {
   readonly slots: SlotSource
+  /** Role (ROLE_…) whose challenge programs are to ask for as a PIN; undefined = none. Looked at for each program. */
+  readonly asksChallenge?: (() => number | undefined) | undefined
   readonly onFault?: OnFault
 }
 
@@ -28,7 +30,7 @@ export async function serveClient(stream: Duplex, options: ConnectionOptions): P
     // The stream has ended before it began: a client that only looks whether somebody listens.
     if (!link.begun) return { calls }
     await link.write(Uint8Array.of(offered === LIBRARY ? LIBRARY : Math.min(offered, RPC_VERSION)))
-    module = new Pkcs11Module(options.slots, offered, options.onFault)
+    module = new Pkcs11Module(options.slots, offered, options.onFault, options.asksChallenge?.())
     for (;;) {
       const message = await nextMessage(link)
       if (!message) break

@@ -68,9 +68,8 @@ function modelOf(slot: Slot, status: TokenStatus): string {
 }
 
 /** Through a session of the program, or one for this question alone. */
-async function officerOf(app: Application, slot: Slot): Promise<RoleInfo | undefined> {
+async function roleOf(app: Application, slot: Slot, role: number): Promise<RoleInfo | undefined> {
   const client = app.clientOf(slot)
-  const role = slot.partition === protocol.ADMIN_PARTITION ? protocol.ROLE_SO : protocol.ROLE_CRYPTO_OFFICER
   const open = app.sessionsOn(slot.id).find((one) => one.client === client)
   let own: number | undefined
   try {
@@ -114,6 +113,16 @@ async function shown(app: Application, slot: Slot) {
   return { label, serial, total, used, initialized: state === protocol.STATE_FUNCTIONAL }
 }
 
+const officerOf = (app: Application, slot: Slot): Promise<RoleInfo | undefined> =>
+  roleOf(app, slot, slot.partition === protocol.ADMIN_PARTITION ? protocol.ROLE_SO : protocol.ROLE_CRYPTO_OFFICER)
+
+/** Whether a program that logs in is to leave the secret to the PED. */
+async function hasPinPad(app: Application, slot: Slot, { ped }: TokenStatus): Promise<boolean> {
+  const { asksChallenge: role } = app
+  if (!ped || role === undefined || slot.partition === protocol.ADMIN_PARTITION) return ped
+  return !(await roleOf(app, slot, role))?.hasChallenge
+}
+
 async function tokenInfo(app: Application, id: number): Promise<TokenInfo> {
   const slot = await app.presentSlot(id)
   const status = await app.clientOf(slot).status()
@@ -130,7 +139,7 @@ async function tokenInfo(app: Application, id: number): Promise<TokenInfo> {
       TOKEN_FLAGS.rng |
       TOKEN_FLAGS.loginRequired |
       (what.initialized ? TOKEN_FLAGS.initialized : 0) |
-      (status.ped ? TOKEN_FLAGS.protectedPath : 0) |
+      ((await hasPinPad(app, slot, status)) ? TOKEN_FLAGS.protectedPath : 0) |
       officerFlags(officer, most),
     maxSessions: 0,
     sessions: open.length,

@@ -40,8 +40,9 @@ export class Pkcs11Module {
     slots: SlotSource,
     offered: number,
     private readonly onFault: OnFault = () => undefined,
+    asksChallenge?: number,
   ) {
-    this.#app = new Application(slots, offered)
+    this.#app = new Application(slots, offered, asksChallenge)
   }
 
   get sessions(): number {

@@ -106,7 +106,7 @@ function p11KitLibrary(): string | undefined {
 
 /** Our own library, where `npm run build:pkcs11` has made it. */
 function ownLibrary(): string | undefined {
-  const path = fileURLToPath(new URL('../../../libCryptoki2_64.so', import.meta.url))
+  const path = fileURLToPath(new URL('../../../pkcs11/libCryptoki2_64.so', import.meta.url))
   return existsSync(path) ? path : undefined
 }
 

@@ -28,7 +28,10 @@ programs load is p11-kit's own client (Debian: package p11-kit-modules):
 
 Every connection is an application of its own: log-ins, sessions and session
 objects end with it. The PIN is the password of the Crypto Officer, or on a
-PED-authenticated HSM the challenge; without one such an HSM asks its PED.
+PED-authenticated HSM the challenge; without one such an HSM asks its PED. Programs
+that leave the PIN to such an HSM whenever it has a PED (Java, GnuTLS) ask for the
+challenge where Chrystoki.conf says in its section Misc:
+ProtectedAuthenticationPathFlagStatus = 1.
 
 p11-kit's client passes on a mechanism only where it knows it: before version
 0.25 neither AES-CBC, CTR, GCM nor ECDSA with a hash, and in no version AES key
@@ -93,7 +96,8 @@ Options:
       onLink: (line: string) => io.stderr.write(`${line}\n`),
     }
     await atWorkstation(stateDir, options, async (slots) => {
-      const service = await Pkcs11Service.start(slots, { stateDir, listen: values.listen, onEvent: tell })
+      const config = options.ntls ?? options.ntlsConfig
+      const service = await Pkcs11Service.start(slots, { stateDir, listen: values.listen, config, onEvent: tell })
       tell({ event: 'listening', socket: service.path })
       io.expectSignal()
       tellStarter()
