@@ -1,13 +1,7 @@
 // The USB cable by itself and under a backup: a USB/IP server in a process of its own against the in-process device.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
-import { ANSWER, FRAME_HEADER } from '../../assembly/protocol.js'
-import { type CommandDoor, Token } from '../../host/board/index.js'
+import { Token } from '../../host/board/index.js'
 import type { Transport } from '../../host/client/index.js'
-import { importDevice, UsbTransport, usbIdentity, VirtualUsbDevice } from '../../host/usb/index.js'
 import {
-  BenchError,
   type Context,
   type Group,
   inMicroseconds,
@@ -16,11 +10,11 @@ import {
   type RowSpec,
   type Samples,
 } from '../harness/bench.js'
-import { type Contender, clockNow, interleave } from '../harness/rounds.js'
+import { type Contender, interleave } from '../harness/rounds.js'
 import { pairOf, save, whole } from '../token/pairs.js'
 import { FIRST_PARTITION, type Officer, officer, openInWorker } from '../token/tokens.js'
-
-const IN_PROCESS = 'USB in-process'
+import { exchanges, IN_PROCESS, inProcess, overUsbip, type Traffic } from './cables.js'
+import { echo } from './echo.js'
 
 const ROUND_TRIP: RowSpec = {
   id: 'usbip-roundtrip',
@@ -50,74 +44,10 @@ const BACKUP: RowSpec = {
   present: perSecond,
 }
 
-const echo: CommandDoor = {
-  async exchange(frame) {
-    const answer = Uint8Array.from(frame)
-    const view = new DataView(answer.buffer)
-    view.setUint16(0, view.getUint16(0) | ANSWER)
-    view.setUint32(4, 0)
-    return answer
-  },
-}
-
-const SERVER = fileURLToPath(new URL('./server.js', import.meta.url))
-
-/** A cable over USB/IP to a server in a process of its own; closing it ends the server. */
-async function overUsbip({ adopt }: Context, folder?: string): Promise<Transport> {
-  const child = spawn(process.execPath, [SERVER, ...(folder === undefined ? [] : [folder])], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  adopt(child)
-  const [said] = await once(child.stdout, 'data')
-  const port = Number(String(said))
-  if (!(port > 0)) throw new BenchError(`the USB/IP server said: ${said}`)
-  const device = await importDevice('127.0.0.1', port)
-  const transport = await UsbTransport.open(device)
-  return {
-    closed: transport.closed,
-    exchange: (frame) => transport.exchange(frame),
-    async close() {
-      await transport.close()
-      await device.detach()
-      const ended = once(child, 'exit')
-      child.stdin.end()
-      await ended
-    },
-  }
-}
-
-function inProcess(door: CommandDoor): Promise<Transport> {
-  return UsbTransport.open(new VirtualUsbDevice(door, usbIdentity('700101')))
-}
-
-function frameOf(length: number): Uint8Array {
-  const frame = new Uint8Array(length)
-  new DataView(frame.buffer).setUint32(12, length - FRAME_HEADER)
-  return frame
-}
-
-/** Nanoseconds per exchange, or per byte each way where several are under way. */
-function exchanges(cable: Transport, length: number, { count, atOnce }: { count: number; atOnce: number }): Contender {
-  const frame = frameOf(length)
-  const unit = atOnce > 1 ? length : 1
-  return async () => {
-    const started = clockNow('wall')
-    const loop = async (): Promise<void> => {
-      for (let i = 0; i < count / atOnce; i++) await cable.exchange(frame)
-    }
-    await Promise.all(Array.from({ length: atOnce }, loop))
-    return (clockNow('wall') - started) / (count * unit)
-  }
-}
-
-async function measureCable(
-  context: Context,
-  length: number,
-  how: { count: number; atOnce: number },
-): Promise<Samples> {
+async function measureCable(context: Context, traffic: Traffic): Promise<Samples> {
   const [far, near] = [await overUsbip(context), await inProcess(echo)]
   const rounds = context.quick ? 5 : 15
-  const contenders = { far: exchanges(far, length, how), near: exchanges(near, length, how) }
+  const contenders = { far: exchanges(far, traffic), near: exchanges(near, traffic) }
   const costs = await interleave(contenders, rounds, { warmups: 3 })
   await far.close()
   await near.close()
@@ -154,9 +84,10 @@ export const usb: Group = {
     const [small, large] = context.quick ? [500, 200] : [2000, 800]
     context.progress('USB: round trips, bulk, backup')
     if (wanted.has(ROUND_TRIP.id)) {
-      results.set(ROUND_TRIP.id, await measureCable(context, 64, { count: small, atOnce: 1 }))
+      results.set(ROUND_TRIP.id, await measureCable(context, { length: 64, count: small, atOnce: 1 }))
     }
-    if (wanted.has(BULK.id)) results.set(BULK.id, await measureCable(context, 65_536, { count: large, atOnce: 8 }))
+    if (wanted.has(BULK.id))
+      results.set(BULK.id, await measureCable(context, { length: 65_536, count: large, atOnce: 8 }))
     if (wanted.has(BACKUP.id)) results.set(BACKUP.id, await measureBackup(context))
     return results
   },
