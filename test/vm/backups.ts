@@ -1,13 +1,15 @@
 // In the guest: a backup and its restore to a Backup HSM that the guest's own kernel has, pulled out at random transfers.
-// node backups.js WAY CARD BACKUP PULLS SEED; WAY is who is between the token and the kernel: usbip, redir, gadget. The tokens are
-// outside: CARD and BACKUP are ports of server.ts.
+// node backups.js WAY CARD BACKUP LOOK PULLS SEED; WAY is who is between the token and the kernel: usbip, redir, gadget. The tokens are
+// outside: CARD, BACKUP and LOOK are ports of server.ts.
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { importDevice, UsbTransport } from '../../host/usb/index.js'
 import { seededNumbers } from '../usb/slow-proxy.js'
 import { hasKernelUsb, openPlugged, type Plugged, pullAt, transfersOf } from './kernel-device.js'
-import { archived, BACKUP_LINES, held, lunacm, RESTORE_LINES, Slots } from './tokens.js'
+import { BACKUP_LINES, held, lunacm, RESTORE_LINES, Slots } from './tokens.js'
 
 /** The computer that runs QEMU, and how its guest gets there. */
 const OUTSIDE = '10.0.2.2'
@@ -16,7 +18,7 @@ const REMOVED = 'Command Result : 0xe0 (CKR_TOKEN_NOT_PRESENT)'
 /** Transfers a run may differ by from the one that was counted: a pull that was ordered for the last ones may not come. */
 const SPARE = 3
 
-const [way = '', cards = '', backups = '', wanted = '20', seed = '1'] = process.argv.slice(2)
+const [way = '', cards = '', backups = '', looks = '', wanted = '20', seed = '1'] = process.argv.slice(2)
 const pulls = Number(wanted)
 const below = seededNumbers(Number(seed))
 const run = promisify(execFile)
@@ -115,19 +117,31 @@ const originals = await held(card, 1)
 say(`${way}: the card has ${originals.size} objects; seed ${seed}`)
 const base = way === 'usbip' ? await baseline() : undefined
 
-type See = () => Promise<Map<string, string>>
+/** What is there, by OUID, as whoever stands at the HSMs sees it: in the guest this would take longer than all the rest. */
+async function look(at: 'card' | 'backup'): Promise<ReadonlyMap<string, string>> {
+  const socket = connect(Number(looks), OUTSIDE)
+  socket.write(at)
+  const rows: unknown = JSON.parse(await text(socket))
+  if (!Array.isArray(rows)) throw new TypeError('no list of objects')
+  return new Map(rows.map(([ouid, what]) => [String(ouid), String(what)]))
+}
 
 /** Pulls the device out of many runs. */
-async function pullOut(name: string, lines: readonly string[], see: See, transfers: number): Promise<void> {
+async function pullOut(
+  name: string,
+  lines: readonly string[],
+  place: 'card' | 'backup',
+  transfers: number,
+): Promise<void> {
   const count = { pulled: 0, error: 0, complete: 0, unclear: 0, whole: 0, next: 0 }
   let objects = 0
   while (count.pulled < pulls) {
     const [at, afterwards] = [1 + below(Math.max(1, transfers - SPARE)), below(2) === 1]
     const { code, transcript, isPulled } = await attempt(lines, at, afterwards)
-    const found = await see()
+    const found = await look(place)
     const isWhole = [...found].every(([ouid, what]) => originals.get(ouid) === what)
     const next = await attempt(lines, 0, false)
-    const completes = next.code === 0 && same(await see(), originals)
+    const completes = next.code === 0 && same(await look(place), originals)
     const result = transcript.filter((line) => line.startsWith('Command Result')).at(-1)
     const ending = code === 0 ? 'complete' : result === REMOVED ? 'error' : 'unclear'
     const where = `transfer ${at} of ${transfers}, ${afterwards ? 'after' : 'before'} the device had it`
@@ -153,14 +167,13 @@ async function pullOut(name: string, lines: readonly string[], see: See, transfe
   )
 }
 
-const seeBackup: See = async () => archived((await plugIn()).transport)
-for (const [name, lines, see] of [
-  ['backup', BACKUP_LINES, seeBackup],
-  ['restore', RESTORE_LINES, () => held(card, 2)],
+for (const [name, lines, place] of [
+  ['backup', BACKUP_LINES, 'backup'],
+  ['restore', RESTORE_LINES, 'card'],
 ] as const) {
   const clean = await attempt(lines, 0, false)
   check(
-    clean.code === 0 && same(await see(), originals),
+    clean.code === 0 && same(await look(place), originals),
     `a ${name} of ${originals.size} objects, ${clean.transfers} transfers${clean.code === 0 ? '' : `\n${clean.transcript.join('\n')}`}`,
   )
   if (name === 'backup') {
@@ -168,7 +181,7 @@ for (const [name, lines, see] of [
     const ratio = base === undefined ? '' : `, ${(base / seconds).toFixed(2)} of USB/IP in user space in the same guest`
     say(`       ${way}: ${(originals.size / seconds).toFixed(1)} objects/s${ratio}`)
   }
-  await pullOut(name, lines, see, clean.transfers)
+  await pullOut(name, lines, place, clean.transfers)
 }
 await card.close()
 server?.stdin?.end()

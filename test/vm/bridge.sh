@@ -10,7 +10,7 @@ work=$(mktemp -d /tmp/moonlet-vm.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 mkfs.ext2 -q -F "$work/stick.img" 8M
 VM_QEMU_ARGS="-device qemu-xhci -drive if=none,id=stick,format=raw,file=$work/stick.img -device usb-storage,drive=stick,serial=MOONLET1" \
-  test/vm/run.sh -u -w "$work" -t 200 -k "xhci-pci usb-storage sd_mod ext4 vhci-hcd" -- node dist/test/vm/bridge.js "$work"
+  test/vm/run.sh -u -w "$work" -t 900 -k "xhci-pci usb-storage sd_mod ext4 vhci-hcd" -- node dist/test/vm/bridge.js "$work"
 debugfs -R "dump /file $work/read" "$work/stick.img" 2>/dev/null
 cmp "$work/written" "$work/read" && echo "ok     the stick's image, read outside: the same file"
 if command -v tshark >/dev/null; then

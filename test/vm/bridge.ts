@@ -1,51 +1,17 @@
 // Runs in the guest of test/vm/run.sh: a device that is not ours, QEMU's usb-storage, used by the kernel's own driver through
 // `moonlet usb bridge` and vhci_hcd. What was written is read back outside, from the stick's image (bridge.sh).
-import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
-import { promisify } from 'node:util'
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { Running } from '../cli/support.js'
+import { checkStats, underFaults } from './bridge-faults.js'
+import { check, disk, found, IDS, MOUNT, mount, output } from './stick.js'
 import { compareCaptures, startUsbmon } from './usbmon.js'
 
-const run = promisify(execFile)
-/** Milliseconds between looks at a kernel that has no event for us. */
-const LOOK = 200
-const IDS = '46f4:0001'
 /** Bytes of the file: many transfers, and not a whole number of sectors. */
 const SIZE = 1_500_007
 
-function check(holds: boolean, what: string): void {
-  process.stdout.write(`${holds ? 'ok    ' : 'FAILED'} ${what}\n`)
-  if (!holds) process.exitCode = 1
-}
-
-async function output(program: string, ...args: string[]): Promise<string> {
-  try {
-    const { stdout, stderr } = await run(program, args)
-    return stdout + stderr
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
-}
-
-/** Waits for the kernel; the guest's time limit ends what never comes. */
-async function until<Found>(look: () => Found | undefined | Promise<Found | undefined>): Promise<Found> {
-  for (;;) {
-    const found = await look()
-    if (found !== undefined) return found
-    await new Promise((resolve) => setTimeout(resolve, LOOK))
-  }
-}
-
-/** The disk whose USB device hangs on a controller of this name. */
-function disk(controller: string): string | undefined {
-  return readdirSync('/sys/block').find(
-    (name) => name.startsWith('sd') && readlinkSync(`/sys/block/${name}`).includes(controller),
-  )
-}
-
 const [folder = ''] = process.argv.slice(2)
-const own = await until(() => disk('/pci'))
+const own = await found(() => disk('/pci'))
 check(true, `the kernel has the stick itself at first, as ${own}`)
 
 const stats = `${folder}/stats.json`
@@ -60,19 +26,18 @@ check((await usbip('list', '-r', '127.0.0.1')).includes(`(${IDS})`), 'usbip list
 await output('modprobe', 'usbmon')
 const usbmon = await startUsbmon('/run/usbmon.pcapng')
 await usbip('attach', '-r', '127.0.0.1', '-b', '1-1')
-const far = await until(() => disk('/vhci_hcd'))
+const far = await found(() => disk('/vhci_hcd'))
 check(true, `usbip attach: the kernel's usb-storage has it through the bridge, as ${far}`)
 
 const bus = Number(/\/usb(\d+)\//.exec(readlinkSync(`/sys/block/${far}`))?.[1])
-mkdirSync('/run/stick', { recursive: true })
-const mounted = await output('mount', '-t', 'ext2', `/dev/${far}`, '/run/stick')
+const mounted = await mount(far)
 check(mounted === '', `mounted${mounted}`)
 const bytes = randomBytes(SIZE)
-writeFileSync('/run/stick/file', bytes)
-await output('umount', '/run/stick')
-await output('mount', '-t', 'ext2', `/dev/${far}`, '/run/stick')
-check(readFileSync('/run/stick/file').equals(bytes), 'a file reads back through the bridge')
-await output('umount', '/run/stick')
+writeFileSync(`${MOUNT}/file`, bytes)
+await output('umount', MOUNT)
+await mount(far)
+check(readFileSync(`${MOUNT}/file`).equals(bytes), 'a file reads back through the bridge')
+await output('umount', MOUNT)
 writeFileSync(`${folder}/written`, bytes)
 
 if (usbmon) {
@@ -92,9 +57,12 @@ bridge.child.kill('SIGTERM')
 const result = await bridge.result
 check(result.code === 0, `the bridge ends as it should${result.code === 0 ? '' : `: ${result.stderr}`}`)
 process.stdout.write(result.stderr)
-const back = await until(() => disk('/pci'))
+const back = await found(() => disk('/pci'))
 check(existsSync(`/dev/${back}`), 'the kernel has the stick itself again')
 const trouble = (await output('dmesg'))
   .split('\n')
   .filter((line) => /I\/O error|Buffer I\/O|reset .*USB device.*vhci|cut here/i.test(line))
 check(trouble.length === 0, `no trouble in the kernel's log${trouble.map((line) => `\n       ${line}`).join('')}`)
+
+checkStats(stats, captured, SIZE)
+await underFaults(folder, bytes)

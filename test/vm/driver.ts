@@ -7,20 +7,10 @@ import { WebUSB } from 'usb2'
 import { TokenClient } from '../../host/client/index.js'
 import { openRealDevice, readDeviceName, realDevices, UsbTransport } from '../../host/usb/index.js'
 import { Running } from '../cli/support.js'
+import { check, until } from './support.js'
 
 const run = promisify(execFile)
-/** Milliseconds between looks at a kernel that has no event for us. */
-const LOOK = 200
 const SERIAL = '700101'
-
-function check(holds: boolean, what: string): void {
-  process.stdout.write(`${holds ? 'ok    ' : 'FAILED'} ${what}\n`)
-  if (!holds) process.exitCode = 1
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, LOOK))
-}
 
 async function failure(work: Promise<unknown>): Promise<string> {
   try {
@@ -90,10 +80,11 @@ const lines = [
 ]
 writeFileSync(script, `${lines.join('\n')}\n`)
 const lunacm = new Running('lunacm', ['--state', state, '--usb-device', SERIAL, '-f', script])
-const { code, stdout, stderr } = await lunacm.result
+// It takes its time: two of the lab's HSMs and the PED compute in here. What it says is seen as it comes.
+for (const stream of [lunacm.child.stdout, lunacm.child.stderr]) stream.pipe(process.stdout, { end: false })
+const { code, stdout } = await lunacm.result
 const done = /Backup Complete[\s\S]*Restore Complete/.test(stdout)
 check(code === 0 && done, 'lunacm --usb-device: backup and restore over a kernel')
-if (!done) process.stdout.write(`${stdout.slice(-2000)}\n${stderr}`)
 server.child.kill('SIGTERM')
 await server.result
 // libusb keeps a thread for a device that has gone.

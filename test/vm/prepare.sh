@@ -69,7 +69,8 @@ for m in virtio_pci virtio_console 9pnet_virtio 9p overlay; do
   done
 done
 cp "$here/guest-init" "$ird/init"; chmod 755 "$ird/init"
-(cd "$ird" && find . | cpio -o -H newc --quiet | gzip -6) > "$cache/initrd.gz"
+(cd "$ird" && find . | cpio -o -H newc --quiet | gzip -6) > "$cache/initrd.gz.$$"
+mv "$cache/initrd.gz.$$" "$cache/initrd.gz"        # at once: another guest may be booting from it
 rm -rf "$ird"
 echo "$kver" > "$cache/kver"
 

@@ -1,29 +1,11 @@
 // Runs in the guest of test/vm/run.sh: a device that is not there, made of a capture of a serial adapter, used by the kernel's own
 // driver for it as when it was captured.
-import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { FIXTURES, Running } from '../cli/support.js'
+import { check, output, until } from './support.js'
 
-const run = promisify(execFile)
-/** Milliseconds between looks at a kernel that has no event for us. */
-const LOOK = 200
 const TTY = '/dev/ttyUSB0'
-
-function check(holds: boolean, what: string): void {
-  process.stdout.write(`${holds ? 'ok    ' : 'FAILED'} ${what}\n`)
-  if (!holds) process.exitCode = 1
-}
-
-async function output(program: string, ...args: string[]): Promise<string> {
-  try {
-    const { stdout, stderr } = await run(program, args)
-    return stdout + stderr
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
-}
 
 const server = new Running('moonlet', [
   ...['usb', 'replay', join(FIXTURES, 'captures', 'ftdi-usbmon.pcapng'), '--listen', '127.0.0.1:0'],
@@ -33,7 +15,7 @@ const port = /"port":(\d+)/.exec(server.stdout)?.[1] ?? ''
 const usbip = (...args: string[]): Promise<string> => output('usbip', '--tcp-port', port, ...args)
 check((await usbip('list', '-r', '127.0.0.1')).includes('(0403:6001)'), 'usbip list -r shows the recorded device')
 await usbip('attach', '-r', '127.0.0.1', '-b', '1-1')
-while (!existsSync(TTY)) await new Promise((resolve) => setTimeout(resolve, LOOK))
+await until(() => existsSync(TTY))
 check(true, `usbip attach: the kernel's ftdi_sio has it, as ${TTY}`)
 await output('stty', '-F', TTY, 'raw', '-echo', '115200')
 await output('bash', '-c', `exec 3<>${TTY}; for word in hello moonlet goodbye; do printf $word >&3; sleep 1; done`)

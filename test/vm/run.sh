@@ -7,16 +7,17 @@
 #   -k "m1 m2"  kernel modules to load first (default: none; modprobe works in the guest)
 #   -w DIR      a host directory the guest may write to (all other writes are thrown away)
 #   -u          start udevd in the guest (hotplug events, /dev/serial/by-id; needs package udev)
+#   -s          systemd is the guest's pid 1, with udevd (needs package systemd)
 #   -e NAME     pass this environment variable on (may be repeated)
 #   -d DIR      working directory (default: the current one)    -v  print the kernel log at the end
 set -euo pipefail
 cache=${VM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/moonlet-vm}
-mem=1024 limit=300 mods= rw= udev= verbose= dir=$PWD names=(CI FORCE_COLOR NODE_OPTIONS)
-while getopts m:t:k:w:ue:d:v o; do case $o in
-  m) mem=$OPTARG;; t) limit=$OPTARG;; k) mods=$OPTARG;; w) rw=$(realpath "$OPTARG");; u) udev=1;;
+mem=1024 limit=300 mods= rw= udev= systemd= verbose= dir=$PWD names=(CI FORCE_COLOR NODE_OPTIONS)
+while getopts m:t:k:w:use:d:v o; do case $o in
+  m) mem=$OPTARG;; t) limit=$OPTARG;; k) mods=$OPTARG;; w) rw=$(realpath "$OPTARG");; u) udev=1;; s) systemd=1;;
   e) names+=("$OPTARG");; d) dir=$(realpath "$OPTARG");; v) verbose=1;; *) exit 2;; esac; done
 shift $((OPTIND - 1)); [ "${1:-}" = -- ] && shift
-[ $# -gt 0 ] || { sed -n '2,11s/^# \?//p' "$0" >&2; exit 2; }
+[ $# -gt 0 ] || { sed -n '2,12s/^# \?//p' "$0" >&2; exit 2; }
 [ -f "$cache/initrd.gz" ] || { echo "run: run prepare.sh first" >&2; exit 2; }
 
 run=$(mktemp -d)
@@ -26,7 +27,7 @@ trap 'exit 130' INT TERM
 { printf 'export HOME=%q PATH=%q VM_GUEST=1\n' "$HOME" "$PATH:/usr/sbin:/sbin"
   for n in "${names[@]}"; do [ -z "${!n+x}" ] || printf 'export %s=%q\n' "$n" "${!n}"; done
   printf 'cd %q && exec' "$dir"; printf ' %q' "$@"; echo; } > "$run/cmd"
-printf 'VM_CACHE_DIR=%q\nVM_MODULES=%q\nVM_RW_DIR=%q\nVM_UDEV=%q\n' "$(realpath "$cache")" "$mods" "$rw" "$udev" > "$run/env"
+printf 'VM_CACHE_DIR=%q\nVM_MODULES=%q\nVM_RW_DIR=%q\nVM_UDEV=%q\nVM_SYSTEMD=%q\n' "$(realpath "$cache")" "$mods" "$rw" "$udev" "$systemd" > "$run/env"
 
 share() { args+=(-fsdev "local,id=$1,path=$2,security_model=none$4" -device "virtio-9p-pci,fsdev=$1,mount_tag=$3"); }
 args=(-M q35 -smp "${VM_CPUS:-2}" -m "$mem" -nodefaults -no-user-config -display none -no-reboot -nic none)

@@ -22,8 +22,17 @@ export async function output(program: string, ...args: string[]): Promise<string
 }
 
 /** Waits for the kernel; the guest's time limit ends what never comes. */
-export async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, LOOK))
+export async function found<Found>(look: () => Found | undefined | Promise<Found | undefined>): Promise<Found> {
+  for (;;) {
+    const one = await look()
+    if (one !== undefined) return one
+    await new Promise((resolve) => setTimeout(resolve, LOOK))
+  }
+}
+
+/** The same for what is or is not. */
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  await found(async () => ((await holds()) ? true : undefined))
 }
 
 /** Whether the kernel has our device. */

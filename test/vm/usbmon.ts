@@ -74,6 +74,11 @@ function transfersOf(path: string, takes: (bus: number, device: number) => boole
   return found
 }
 
+/** How many transfers a capture of one device has, by endpoint. */
+export function transferCounts(path: string): Map<number, number> {
+  return new Map([...transfersOf(path, () => true)].map(([endpoint, all]) => [endpoint, all.length]))
+}
+
 /** Either may have captured less of a transfer than the other. */
 function sameBytes(a: Buffer, b: Buffer): boolean {
   const length = Math.min(a.length, b.length)

@@ -1,0 +1,61 @@
+// Runs in the guest of test/vm/run.sh, given a lab's state folder: a gadget that is a serial port, too, whose host's end is a PED's.
+// The kernel's own f_acm and cdc_acm are between 'moonlet ped --serial' and the HSM.
+import { cpSync, existsSync, readdirSync } from 'node:fs'
+import * as protocol from '../../assembly/protocol.js'
+import { TokenClient, TokenError } from '../../host/client/index.js'
+import { Running } from '../cli/support.js'
+import { openPlugged } from './kernel-device.js'
+import { check, output, shows, until } from './support.js'
+
+const TTY = '/dev/ttyACM0'
+const GADGETS = '/sys/kernel/config/usb_gadget'
+
+const [given = ''] = process.argv.slice(2)
+for (const folder of ['/run/state', '/run/ped']) cpSync(given, folder, { recursive: true })
+
+const gadget = new Running('moonlet', ['usb', 'gadget', '--state', '/run/state', '--commands', '--ped-line'])
+await gadget.sees('"listening"')
+await until(async () => (await shows()) && existsSync(TTY))
+check(true, `the gadget is a Backup HSM and a serial port: cdc_acm has it, as ${TTY}`)
+
+/** The SO's log-in at the PED, over the token's own interface: the code it ends with. */
+async function login(): Promise<number> {
+  const { transport } = await openPlugged()
+  const client = new TokenClient(transport)
+  try {
+    const session = await client.openSession(protocol.ADMIN_PARTITION)
+    await client.roles.login(session, protocol.ROLE_SO)
+    return protocol.RC_OK
+  } catch (error) {
+    if (error instanceof TokenError) return error.rc
+    throw error
+  } finally {
+    await client.close()
+  }
+}
+const succeeds = async (): Promise<boolean> => (await login()) === protocol.RC_OK
+
+check(!(await succeeds()), 'no PED, no log-in')
+const ped = new Running('moonlet', ['ped', '--state', '/run/ped', '--serial', TTY])
+await ped.sees(`The PED is at ${TTY}`)
+await until(succeeds)
+check(true, `moonlet ped --serial ${TTY}: the SO logs in with the blue key`)
+
+gadget.child.stdin.write('unplug backup\n')
+await until(async () => !(await shows()))
+gadget.child.stdin.write('plug backup\n')
+await until(async () => (await shows()) && existsSync(TTY))
+await until(succeeds)
+check(true, 'pulled out and plugged in again: the PED is back, too')
+
+ped.child.kill('SIGTERM')
+check((await ped.result).code === 0, 'the PED is taken away')
+await until(async () => !(await succeeds()))
+check(true, 'and there are no log-ins any more')
+
+gadget.child.kill('SIGTERM')
+const { code, stderr } = await gadget.result
+check(code === 0 && readdirSync(GADGETS).length === 0, `ended: nothing is left${code === 0 ? '' : `\n${stderr}`}`)
+const trouble = (await output('dmesg')).split('\n').filter((line) => /BUG:|Oops|WARNING:|Call Trace/.test(line))
+check(trouble.length === 0, `no trouble in the kernel's log${trouble.map((line) => `\n       ${line}`).join('')}`)
+process.exit()
