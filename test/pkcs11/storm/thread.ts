@@ -181,7 +181,8 @@ export class Thread {
   }
 
   async #wrap({ session, secret, aes, mac }: Keys): Promise<void> {
-    const how = plain(protocol.CKM_AES_KEY_WRAP)
+    // Its parameter would be an IV.
+    const how: CkMechanism = { type: protocol.CKM_AES_KEY_WRAP, parameter: undefined }
     const got = whole(await this.#call(calls.wrapKey, [session, how, aes, mac, room(64)]))
     const cipher = createCipheriv('id-aes256-wrap', secret, Buffer.alloc(8, 0xa6))
     this.#same('AES-KW', got, Buffer.concat([cipher.update(secret), cipher.final()]))
