@@ -24,7 +24,7 @@ import {
   SERVICE_PED,
   STATE_FUNCTIONAL,
 } from './protocol'
-import { mechanismTableBegin } from './token/mechanisms'
+import { mechanismTableBegin } from './token/mechanism-rows'
 import { policyTableBegin } from './token/policy-table'
 import { profileTableBegin } from './token/profile'
 import { randomBegin } from './token/random'

@@ -1,22 +1,10 @@
 // Crypt command DERIVE: a secret key made of another key (PKCS#11 3.0 §5.18.5), and of a password.
 
-import { KDF_OUT, PLAIN_MAX, PLAIN2, SHARED, usePlain2 } from '../arena'
+import { PLAIN_MAX, PLAIN2, usePlain2 } from '../arena'
 import { blockEncrypt, blockKey, chainEncrypt } from '../crypto/block-cipher'
 import { desParity } from '../crypto/des'
-import {
-  HASH_CTX,
-  HASH_SHA1,
-  HASH_SHA3_224,
-  HASH_SHA224,
-  HASH_SHA256,
-  HASH_SHA384,
-  HASH_SHA512,
-  hashFinal,
-  hashInit,
-  hashLength,
-  hashUpdate,
-} from '../crypto/sha2'
-import { load32be, store32be, xorBytes } from '../crypto/util'
+import { HASH_CTX, hashFinal, hashInit, hashLength, hashUpdate } from '../crypto/sha2'
+import { load32be, xorBytes } from '../crypto/util'
 import {
   BIT_ALWAYS_SENSITIVE,
   BIT_EXTRACTABLE,
@@ -24,7 +12,6 @@ import {
   BIT_SENSITIVE,
   CKA_CLASS,
   CKA_DERIVE,
-  CKA_EC_PARAMS,
   CKA_EXTRACTABLE,
   CKA_KEY_TYPE,
   CKA_VALUE,
@@ -55,7 +42,6 @@ import {
   UNAVAILABLE,
 } from '../protocol'
 import { checkTemplate, find, plainDrop, plainFind, plainPut, ulongOf, valueLength } from '../token/attributes'
-import { curveOf } from '../token/curves'
 import {
   FAMILY_CBC_DATA,
   FAMILY_COUNTER_KDF,
@@ -70,9 +56,10 @@ import {
 } from '../token/mechanism-families'
 import { canDerive, canGenerate, hashOf, mechFamily, mechHash } from '../token/mechanisms'
 import { newOuid, objectBits, objectClass, objectHandle, openObject, setBits } from '../token/objects'
-import { curveLength, ecdhOf } from '../token/pka'
 import { completeObject, objectFrom } from '../token/template'
 import { access, here, needOfficer, requestIsSealed } from './context'
+import { agree } from './crypt-agree'
+import { BASE, BASE_MAX, base, cut, MOST, made, setBase, setMade, setWanted, wanted } from './crypt-derived'
 import { hkdf, kdf108, kdfLuna, kdfPassword, wipeKdf } from './crypt-kdf'
 import {
   blockSize,
@@ -90,19 +77,10 @@ import { field8, field32, fieldBytes, fieldLength, fieldsBegin, fieldsDone } fro
 import { readBytes, readDone, readLength, write32 } from './frame'
 import { keepObject, mayKeep } from './object-keep'
 
-/** The base key's value, out of the way of what is made. */
-const BASE: usize = KDF_OUT
-const BASE_MAX: i32 = 1024
-const MOST: i32 = 512
 const HASH: usize = memory.data(HASH_CTX, 16)
 
-let base: i32 = 0
 /** BIT_… of the base key, or what is true of both where there are two. */
 let baseBits: u32 = 0
-/** Bytes of the key to be made, 0 = as many as there are. */
-let wanted: i32 = 0
-/** Bytes in PLAIN2. */
-let made: i32 = 0
 
 function lengthOf(keyType: u32, template: usize, templateLength: i32): i32 {
   if (keyType === CKK_DES) return 8
@@ -125,7 +103,7 @@ export function derive(): u32 {
   const cls: u32 = mechanism === CKM_HKDF_DATA ? CKO_DATA : CKO_SECRET_KEY
   if (ulongOf(template, templateLength, CKA_CLASS, cls) !== cls) return RC_TEMPLATE_INCONSISTENT
   const keyType = ulongOf(template, templateLength, CKA_KEY_TYPE, CKK_GENERIC_SECRET)
-  wanted = lengthOf(keyType, template, templateLength)
+  setWanted(lengthOf(keyType, template, templateLength))
   if (wanted < 0) return RC_KEY_SIZE_RANGE
   baseBits = 0
   if (ofPassword) {
@@ -146,7 +124,7 @@ function takeBase(): u32 {
   if (rc !== RC_OK) return rc
   baseBits = objectBits
   const value = plainFind(CKA_VALUE)
-  base = valueLength()
+  setBase(valueLength())
   if (base > BASE_MAX) return RC_KEY_SIZE_RANGE
   memory.copy(BASE, value, base)
   return RC_OK
@@ -172,79 +150,8 @@ function make(): u32 {
   if (family === FAMILY_COUNTER_KDF || family === FAMILY_FEEDBACK_KDF) good = kdf108(BASE, base, wanted)
   else if (family === FAMILY_LUNA_KDF) good = kdfLuna(BASE, base, wanted)
   else if (family === FAMILY_PBKDF2) good = kdfPassword(wanted)
-  made = wanted
+  setMade(wanted)
   return good ? RC_OK : RC_MECHANISM_PARAM_INVALID
-}
-
-/** So many bytes are there; those wanted are the first. */
-function cut(n: i32): u32 {
-  made = wanted === 0 ? n : wanted
-  return made >= 1 && made <= n && made <= MOST ? RC_OK : RC_KEY_SIZE_RANGE
-}
-
-// ---- key agreement ----------------------------------------------------------------------------------------------------
-
-const CKD_NULL: u32 = 1
-
-/** Hash of a CKD_… number; the vendor's older numbers and those of SP 800-56C mean the same hashes. */
-function agreementHash(kdf: u32): i32 {
-  if (kdf === 2 || kdf === 0x0e) return HASH_SHA1
-  if (kdf === 5 || kdf === 0x0f || kdf === 0x80000003 || kdf === 0x80000013) return HASH_SHA224
-  if (kdf === 6 || kdf === 0x10 || kdf === 0x80000004 || kdf === 0x80000014) return HASH_SHA256
-  if (kdf === 7 || kdf === 0x11 || kdf === 0x80000005 || kdf === 0x80000015) return HASH_SHA384
-  if (kdf === 8 || kdf === 0x12 || kdf === 0x80000006 || kdf === 0x80000016) return HASH_SHA512
-  return kdf >= 0x0a && kdf <= 0x0d ? HASH_SHA3_224 + <i32>(kdf - 0x0a) : 0
-}
-
-/** SP 800-56C has its counter before the secret, X9.63 behind it. */
-function countsFirst(kdf: u32): bool {
-  return (kdf >= 0x0e && kdf <= 0x12) || (kdf >= 0x80000013 && kdf <= 0x80000016)
-}
-
-/** kdf u32, shared bytes, public bytes: a point, or one in a DER OCTET STRING. */
-function agree(): u32 {
-  fieldsBegin()
-  const kdf = field32()
-  const shared = fieldBytes()
-  const sharedLength = fieldLength()
-  let point = fieldBytes()
-  let pointLength = fieldLength()
-  if (!fieldsDone()) return RC_MECHANISM_PARAM_INVALID
-  const params = plainFind(CKA_EC_PARAMS)
-  const curve = curveOf(params, valueLength())
-  const L = curveLength(curve)
-  const head = pointLength - 1 - 2 * L
-  if (L === 0 || base !== L) return RC_KEY_TYPE_INCONSISTENT
-  if (head === 2 || head === 3) {
-    if (load<u8>(point) !== 4 || load<u8>(point + <usize>(head - 1)) !== <u8>(1 + 2 * L)) {
-      return RC_MECHANISM_PARAM_INVALID
-    }
-    point += <usize>head
-    pointLength -= head
-  }
-  if (pointLength !== 1 + 2 * L) return RC_MECHANISM_PARAM_INVALID
-  const alg = agreementHash(kdf)
-  if (kdf === CKD_NULL ? sharedLength !== 0 : alg === 0) return RC_MECHANISM_PARAM_INVALID
-  if (!ecdhOf(curve, BASE, point, SHARED)) return RC_MECHANISM_PARAM_INVALID
-  if (kdf === CKD_NULL) {
-    const rc = cut(L)
-    // What is too much is taken off at the front (PKCS#11 3.0 §6.3.17).
-    if (rc === RC_OK) memory.copy(PLAIN2, SHARED + <usize>(L - made), made)
-    return rc
-  }
-  made = wanted === 0 ? hashLength(alg) : wanted
-  const count = SHARED + 128
-  for (let i: u32 = 1, done = 0; done < made; i++) {
-    store32be(count, i)
-    hashInit(HASH, alg)
-    if (countsFirst(kdf)) hashUpdate(HASH, count, 4)
-    hashUpdate(HASH, SHARED, L)
-    if (!countsFirst(kdf)) hashUpdate(HASH, count, 4)
-    hashUpdate(HASH, shared, sharedLength)
-    hashFinal(HASH, PLAIN2 + <usize>done)
-    done += hashLength(alg)
-  }
-  return RC_OK
 }
 
 // ---- joining ----------------------------------------------------------------------------------------------------------
@@ -351,7 +258,7 @@ function expanded(): u32 {
   if (expands) {
     if (wanted === 0) return RC_TEMPLATE_INCOMPLETE
     if (wanted > 255 * length) return RC_KEY_SIZE_RANGE
-    made = wanted
+    setMade(wanted)
   } else {
     const rc = cut(length)
     if (rc !== RC_OK) return rc

@@ -20,7 +20,8 @@ import {
   RC_TOKEN_NOT_RECOGNIZED,
   STATE_FUNCTIONAL,
 } from '../protocol'
-import { mechanismCount, mechanismRow, rowFlags } from '../token/mechanisms'
+import { mechanismCount, rowAt } from '../token/mechanism-table'
+import { rowFlags } from '../token/mechanisms'
 import { hsmPolicy } from '../token/policies'
 import { wipeRsa } from '../token/rsa'
 import { isBackup, state } from '../token/state'
@@ -62,7 +63,10 @@ function list(): u32 {
   for (let i = 0; i < n; i++) {
     const flags = rowFlags(i)
     if (flags === 0) continue
-    for (let f: usize = 0; f < 12; f += 4) write32(load<u32>(mechanismRow(i) + f))
+    const row = rowAt(i)
+    write32(row.number)
+    write32(row.least)
+    write32(row.greatest)
     write32(flags)
     listed++
   }

@@ -11,6 +11,7 @@ import {
   CKA_PUBLIC_EXPONENT,
   CKA_VALUE,
   CKK_EC,
+  CKK_EC_EDWARDS,
   CKK_RSA,
   PKA_RSA_PRIVATE,
   PKA_RSA_PUBLIC,
@@ -19,7 +20,7 @@ import {
   RC_WRAPPED_KEY_INVALID,
 } from '../protocol'
 import { plainFind, plainPut, valueLength } from './attributes'
-import { curveOf } from './curves'
+import { curveOf, edwardsLength, edwardsOf, edwardsOid } from './curves'
 import {
   derBegin,
   derByte,
@@ -68,16 +69,22 @@ export function pkcs8Type(length: i32): i32 {
     if (derRead(p, afterAlgorithm, OID) !== afterAlgorithm) return -1
     curveAt = p
     curveSize = <i32>(afterAlgorithm - p)
+  } else if (edwardsOf(derContent() - 2, derLength() + 2) !== 0) {
+    // RFC 8410 §3: no parameters.
+    if (p !== afterAlgorithm) return -1
+    curveAt = derContent() - 2
+    curveSize = derLength() + 2
   } else return -1
   // Attributes and, in version 1, a public key may follow the key.
   if (derRead(afterAlgorithm, limit, OCTETS) === 0) return -1
   keyAt = derContent()
   keyEnd = keyAt + <usize>derLength()
-  return rsa ? CKK_RSA : CKK_EC
+  return rsa ? CKK_RSA : ec ? CKK_EC : CKK_EC_EDWARDS
 }
 
 /** Puts the components of the key that `pkcs8Type` opened into the object in hand, and tries it once. */
 export function takePrivateKey(keyType: u32): u32 {
+  if (keyType === CKK_EC_EDWARDS) return takeEdwards()
   return keyType === CKK_RSA ? takeRsa() : takeEc()
 }
 
@@ -103,6 +110,17 @@ function takeRsa(): u32 {
     if (rc !== RC_OK) return rc
   }
   return p === keyEnd && rsaPairIsGood() ? RC_OK : RC_WRAPPED_KEY_INVALID
+}
+
+/** RFC 8410 §7: the seed in an OCTET STRING of its own. */
+function takeEdwards(): u32 {
+  const n = edwardsLength(edwardsOf(curveAt, curveSize))
+  if (derRead(keyAt, keyEnd, OCTETS) !== keyEnd || derLength() !== n) return RC_WRAPPED_KEY_INVALID
+  if (plainFind(CKA_EC_PARAMS) !== 0 || plainFind(CKA_VALUE) !== 0) return RC_TEMPLATE_INCONSISTENT
+  const seed = derContent()
+  let rc = plainPut(CKA_EC_PARAMS, curveAt, curveSize)
+  if (rc === RC_OK) rc = plainPut(CKA_VALUE, seed, n)
+  return rc
 }
 
 function takeEc(): u32 {
@@ -226,6 +244,17 @@ export function pkcs8Write(keyType: u32): i32 {
     derPut(OID_RSA, 9)
     derByte(9)
     derByte(OID)
+    derWrap(SEQUENCE, mark)
+  } else if (keyType === CKK_EC_EDWARDS) {
+    const params = plainFind(CKA_EC_PARAMS)
+    const curve = edwardsOf(params, valueLength())
+    const p = plainFind(CKA_VALUE)
+    if (curve === 0 || p === 0 || valueLength() !== edwardsLength(curve)) return 0
+    derPut(p, edwardsLength(curve))
+    derWrap(OCTETS, whole)
+    derWrap(OCTETS, whole)
+    const mark = derStart()
+    derPut(edwardsOid(curve), 5)
     derWrap(SEQUENCE, mark)
   } else {
     const params = plainFind(CKA_EC_PARAMS)

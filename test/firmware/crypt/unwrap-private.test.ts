@@ -90,7 +90,7 @@ function broken(): Record<string, Buffer> {
     copy.set(value, e.indexOf(number(scalar)))
     return copy
   }
-  const ed = generateKeyPairSync('ed25519').privateKey
+  const ed = generateKeyPairSync('x25519').privateKey
   const brainpool = generateKeyPairSync('ec', { namedCurve: 'brainpoolP256r1' }).privateKey
   return {
     'cut short': r.subarray(0, -1),

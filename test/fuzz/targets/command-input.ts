@@ -1,6 +1,6 @@
 // Requests for the command port: bodies as SPEC.md has them, filled with what means something to the token, and then damaged.
 import * as protocol from '../../../assembly/protocol.js'
-import { cat, u32 } from '../../oracle/obc1/bytes.js'
+import { cat, u8, u32 } from '../../oracle/obc1/bytes.js'
 import { type Attribute, encodeAttributes } from '../../oracle/obc1/envelope.js'
 import { publicKey } from '../../oracle/obc1/p384.js'
 import { type Step, step } from '../engine/input.js'
@@ -131,6 +131,64 @@ function template(random: Random): Buffer {
   return random.oneIn(3) ? mutate(random, bytes, encodeAttributes(TEMPLATES.aes)) : bytes
 }
 
+const counter = (random: Random): Buffer => cat(u8(random.below(2)), u32(random.pick([8, 16, 24, 32, 12, 0])))
+
+/** Segments of SP 800-108. */
+function segments(random: Random): Buffer {
+  const n = random.below(4)
+  const one = (): Buffer => {
+    const type = random.pick([1, 2, 3, 4, 4, 5])
+    if (type === 4) return cat(u8(4), field(random.bytes(random.pick([0, 5, 64]))))
+    return cat(u8(type), type === 3 ? cat(u8(random.pick([1, 2])), counter(random)) : counter(random))
+  }
+  return cat(u8(n), ...Array.from({ length: n }, one))
+}
+
+const some = (random: Random): Buffer => field(random.bytes(random.pick([0, 8, 33])))
+const prf = (random: Random): Buffer =>
+  u32(random.pick([protocol.CKM_SHA256_HMAC, protocol.CKM_SHA3_512_HMAC, protocol.CKM_AES_CMAC]))
+
+/** Parameters that are made of several fields. */
+const DERIVATIONS: ReadonlyMap<number, (random: Random) => Buffer> = new Map([
+  ...[protocol.CKM_ECDH1_DERIVE, protocol.CKM_ECDH1_COFACTOR_DERIVE].map(
+    (type) =>
+      [
+        type,
+        (random: Random) =>
+          cat(u32(random.pick([1, 2, 6, 8, 0x0d, 99])), some(random), field(publicKey(scalarOf('ecdh')))),
+      ] as const,
+  ),
+  [
+    protocol.CKM_HKDF_DERIVE,
+    (random) => {
+      const hash = u32(random.pick([protocol.CKM_SHA_1, protocol.CKM_SHA512, protocol.CKM_SHA3_256]))
+      const salt = cat(u32(random.pick([1, 2, 4])), some(random), u32(random.pick([0, 19, 21])))
+      return cat(u8(random.below(4)), hash, salt, some(random))
+    },
+  ],
+  [protocol.CKM_SP800_108_COUNTER_KDF, (random) => cat(prf(random), segments(random))],
+  [protocol.CKM_SP800_108_FEEDBACK_KDF, (random) => cat(prf(random), some(random), segments(random))],
+  [
+    protocol.CKM_LUNA_NIST_PRF_KDF,
+    (random) =>
+      cat(
+        u32(random.pick([1, 2, 5, 7, 9])),
+        some(random),
+        some(random),
+        u32(random.pick([0, 1, 255])),
+        u32(random.below(7)),
+      ),
+  ],
+  [
+    protocol.CKM_PKCS5_PBKD2,
+    (random) => cat(some(random), u32(random.pick([0, 1, 3])), u32(random.pick([1, 3, 4, 6, 7])), some(random)),
+  ],
+  [
+    protocol.CKM_AES_CCM,
+    (random) => cat(field(random.bytes(random.pick([7, 13, 14]))), some(random), u32(random.pick([4, 8, 16, 17]))),
+  ],
+])
+
 function parameterFor(random: Random, mechanism: number): Buffer {
   const hash = u32(random.pick([protocol.CKM_SHA256, protocol.CKM_SHA384, protocol.CKM_SHA512]))
   const isPss =
@@ -138,6 +196,8 @@ function parameterFor(random: Random, mechanism: number): Buffer {
     (mechanism >= protocol.CKM_SHA256_RSA_PKCS_PSS && mechanism <= protocol.CKM_SHA512_RSA_PKCS_PSS)
   if (isPss) return cat(hash, u32(random.pick([0, 20, 32, 48, 64, 222, 512, 513])))
   if (mechanism === protocol.CKM_RSA_PKCS_OAEP) return hash
+  const own = DERIVATIONS.get(mechanism)
+  if (own) return own(random)
   const iv: readonly number[] = [protocol.CKM_AES_CBC, protocol.CKM_AES_CBC_PAD, protocol.CKM_AES_CTR]
   if (iv.includes(mechanism)) return random.bytes(16)
   if (mechanism !== protocol.CKM_AES_GCM) return Buffer.alloc(0)
