@@ -3,6 +3,7 @@ import { keyWraps } from './crypto/key-wrap.js'
 import { primitives } from './crypto/primitives.js'
 import type { Group } from './harness/bench.js'
 import { ntls } from './ntls/ntls.js'
+import { pkcs11 } from './pkcs11/pkcs11.js'
 import { backups, softHsm } from './token/backup.js'
 import { device } from './token/device.js'
 import { growth } from './token/growth.js'
@@ -28,4 +29,5 @@ export const GROUPS: readonly Group[] = [
   usb,
   ...(inGuest ? [kernelUsb] : []),
   ntls,
+  ...pkcs11,
 ]

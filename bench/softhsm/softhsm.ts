@@ -18,22 +18,24 @@ const MODULES = [
   '/opt/homebrew/lib/softhsm/libsofthsm2.so',
 ]
 
-function findModule(): string {
+/** @throws Unavailable */
+export function findModule(): string {
   const named = process.env.SOFTHSM2_MODULE
   const found = (named ? [named] : MODULES).find((path) => existsSync(path))
   if (found === undefined) throw new Unavailable('SoftHSM2 is not installed (package softhsm2)')
   return found
 }
 
-function compile(folder: string): string {
-  const program = join(folder, 'migrate')
+/** Builds a C program of the bench. @throws Unavailable: there is no compiler */
+export function compile(folder: string, source: string): string {
+  const program = join(folder, 'program')
   try {
-    const flags = ['-std=c11', '-D_POSIX_C_SOURCE=200809L', '-O2', '-o', program, SOURCE, '-ldl']
+    const flags = ['-std=c11', '-D_POSIX_C_SOURCE=200809L', '-O2', '-o', program, source, '-ldl']
     execFileSync(process.env.CC ?? 'cc', flags, { stdio: ['ignore', 'ignore', 'pipe'] })
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT')
       throw new Unavailable('there is no C compiler (cc)')
-    throw new BenchError(`${SOURCE} does not compile`, { cause })
+    throw new BenchError(`${source} does not compile`, { cause })
   }
   return program
 }
@@ -67,7 +69,7 @@ export class SoftHsmMigration {
   static async start(keys: number, context: Context): Promise<SoftHsmMigration> {
     const module = findModule()
     const folder = context.folder('softhsm')
-    const program = compile(folder)
+    const program = compile(folder, SOURCE)
     const tokens = join(folder, 'tokens')
     mkdirSync(tokens)
     const configuration = join(folder, 'softhsm2.conf')
