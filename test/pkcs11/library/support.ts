@@ -102,10 +102,8 @@ export class Door {
   }
 
   async open(): Promise<void> {
-    this.#server = new Running('moonlet', ['pkcs11', '--state', this.state, '--log-level', 'error'])
-    // It says nothing when it begins at this level: its socket does.
-    this.#server.child.stdin.end()
-    await until(async () => (await said(process.execPath, ['-e', PROBE, this.socket])).good)
+    this.#server = new Running('moonlet', ['pkcs11', '--state', this.state])
+    await this.#server.sees('"listening"')
   }
 
   /** Ends the door. Answers whether it ended as it should; one that was killed did. */
@@ -114,11 +112,4 @@ export class Door {
     const { code, signal } = (await this.#server?.result) ?? { code: 0, signal: null }
     return code === 0 || signal === 'SIGKILL'
   }
-}
-
-const PROBE = `require('node:net').connect(process.argv[1]).on('connect',()=>process.exit(0)).on('error',()=>process.exit(1))`
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 200; i++) if (await holds()) return
-  throw new Error('the door did not open')
 }
