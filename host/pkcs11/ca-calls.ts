@@ -4,6 +4,7 @@
 import { template } from './attribute-codec.js'
 import { call } from './calls.js'
 import { byte, byteRoom, bytes, cstring, fixed, nothing, row, ulong, ulongRoom, ulongs } from './codec.js'
+import { mechanism } from './mechanism-codec.js'
 
 const u = ulong
 const uu = row(u, u)
@@ -30,6 +31,12 @@ export const caCalls = {
   cloneObject: call(0x1013, 'CA_CloneObject', uuuu, u),
   clonePrivateKey: call(0x1014, 'CA_ClonePrivateKey', uuu, u),
   migrateKeys: call(0x1015, 'CA_MigrateKeys', row(uuu, ulongs, ulongs, ulongRoom, ulongRoom), settings),
+  deriveKeyAndWrap: call(
+    0x1016,
+    'CA_DeriveKeyAndWrap',
+    row(u, mechanism, u, template, row(mechanism, u, byteRoom)),
+    bytes,
+  ),
   cloneMofN: call(0x1017, 'CA_CloneMofN', uu, nothing),
   duplicateMofN: call(0x1018, 'CA_DuplicateMofN', u, nothing),
   // ---- the HSM

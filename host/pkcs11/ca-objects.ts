@@ -3,13 +3,17 @@
 import * as protocol from '../../assembly/protocol.js'
 import { attribute, type CloneResult, ckrOf, clone } from '../client/index.js'
 import type { Application } from './application.js'
+import type { CkAttribute } from './attribute-codec.js'
 import { caCalls } from './ca-calls.js'
 import { inSession, type TokenSession } from './ca-sessions.js'
-import type { Missing } from './codec.js'
+import type { Bytes, Missing, Room } from './codec.js'
 import { CKR, Pkcs11Error } from './errors.js'
-import { given, type Handler, on, onSession, tokenHandle } from './handlers.js'
+import { fitted, given, type Handler, on, onSession, tokenHandle } from './handlers.js'
 import { forgetKey } from './key-info.js'
+import type { CkMechanism } from './mechanism-codec.js'
+import { tokenMechanism } from './mechanisms.js'
 import type { Session } from './sessions.js'
+import { tokenTemplate } from './templates.js'
 
 const OUID = 12
 /** CK_CRYPTOKI_ELEMENT: what has a handle in PKCS#11. Of the vendor's other types this token has none. */
@@ -101,6 +105,28 @@ async function migrate(
   ]
 }
 
+interface DeriveAndWrap {
+  readonly derivation: CkMechanism
+  readonly base: number
+  readonly list: readonly CkAttribute[]
+  readonly wrapping: CkMechanism
+  readonly by: number
+}
+
+/** Derives a key that is there only until it is wrapped. */
+async function deriveAndWrap({ client, token }: Session, what: DeriveAndWrap, room: Room): Promise<Bytes> {
+  const base = tokenHandle(what.base, CKR.KEY_HANDLE_INVALID)
+  const by = tokenHandle(what.by, protocol.RC_WRAPPING_KEY_HANDLE_INVALID >>> 16)
+  const [derivation, wrapping] = [tokenMechanism(what.derivation), tokenMechanism(what.wrapping)]
+  const template = tokenTemplate(what.list).filter(({ type }) => type !== protocol.CKA_TOKEN)
+  const handle = await client.crypto.derive(token, derivation, base, template)
+  try {
+    return fitted(await client.crypto.wrap(token, wrapping, by, handle), room)
+  } finally {
+    await client.objects.destroy(token, [handle])
+  }
+}
+
 const NOT_ATTEMPTED = ckrOf(protocol.RC_CLONE_NOT_ATTEMPTED)
 
 function checkedHandle(handle: number | undefined): number {
@@ -113,6 +139,9 @@ export const caObjectHandlers: readonly Handler[] = [
   ),
   on(caCalls.getObjectUid, async (app, [id, container, type, handle]) =>
     inSession(app, await named(app, id, container), (session) => ouidOf(session, type, handle)),
+  ),
+  onSession(caCalls.deriveKeyAndWrap, (session, [, derivation, base, list, [wrapping, by, room]]) =>
+    deriveAndWrap(session, { derivation, base, list, wrapping, by }, room),
   ),
   onSession(caCalls.destroyMultipleObjects, (session, [, handles]) => destroyAll(session, listed(handles))),
   on(caCalls.cloneObject, (app, [from, to, type, handle]) => {

@@ -1,5 +1,5 @@
 // What our own C library says on the wire and p11-kit's client never does: parameters field by field, values as bytes, the vendor's calls.
-import { createCipheriv } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -241,6 +241,33 @@ test('keys are cloned to another partition of the domain and encrypt the same th
   assert.is(await ckrOf(() => program.call(caCalls.cloneObject, [source, target, 4, key])), OBJECT_TYPE_INVALID)
   await program.call(caCalls.destroyMultipleObjects, [target, [migrated]])
   await program.call(caCalls.destroyMultipleObjects, [source, [key]])
+})
+
+test('a key is derived and wrapped, and leaves nothing behind', async () => {
+  const program = await library()
+  const session = await program.officer()
+  const value = Uint8Array.from({ length: 32 }, (_, i) => 255 - i)
+  const usage = [flag(protocol.CKA_DERIVE, true), flag(protocol.CKA_WRAP, true), data(protocol.CKA_VALUE, value)]
+  const key = await program.call(calls.createObject, [session, aes(usage)])
+  const count = async (): Promise<number> => {
+    await program.call(calls.findObjectsInit, [session, []])
+    const found = await program.call(calls.findObjects, [session, room(1000)])
+    await program.call(calls.findObjectsFinal, session)
+    return 'missing' in found ? -1 : found.length
+  }
+  const before = await count()
+  const wrapped = whole(
+    await program.call(caCalls.deriveKeyAndWrap, [
+      session,
+      { type: protocol.CKM_SHA256_KEY_DERIVATION, parameter: { form: 'none' } },
+      key,
+      [...aes([flag(protocol.CKA_EXTRACTABLE, true)]), number(protocol.CKA_VALUE_LEN, 32)],
+      [{ type: protocol.CKM_AES_KEY_WRAP, parameter: undefined }, key, room(64)],
+    ]),
+  )
+  const open = createDecipheriv('id-aes256-wrap', value, Buffer.alloc(8, 0xa6))
+  assert.equal(Buffer.concat([open.update(wrapped), open.final()]), createHash('sha256').update(value).digest())
+  assert.is(await count(), before)
 })
 
 test('policies, partitions and storage are those that the token tells', async () => {

@@ -99,24 +99,84 @@ static CK_RV create(Chance *state) {
   return ckr;
 }
 
-// A parameter of every length for every layout: what does not fit is refused before a pointer is followed.
+// ---- parameters, field by field, of every layout there is ----
+
+#define PARAMETER_MOST 128
+#define POINTERS_MOST 16
+
+typedef struct {
+  CK_BYTE bytes[PARAMETER_MOST];
+  size_t length;
+  // What its pointers point to.
+  void *owned[POINTERS_MOST];
+  size_t pointers;
+} Parameter;
+
+static void add(Parameter *parameter, const void *bytes, size_t length) {
+  memcpy(parameter->bytes + parameter->length, bytes, length);
+  parameter->length += length;
+}
+
+static void *own(Parameter *parameter, void *memory) {
+  parameter->owned[parameter->pointers++] = memory;
+  return memory;
+}
+
+static void add_number(Parameter *parameter, CK_ULONG number) {
+  add(parameter, &number, sizeof number);
+}
+
+static void add_pointer(Parameter *parameter, const void *pointer) {
+  add(parameter, &pointer, sizeof pointer);
+}
+
+static void add_field(Parameter *parameter, char field, Chance *state) {
+  CK_ULONG length = chance(state, 40);
+  if (field == 'p') {
+    add_pointer(parameter, own(parameter, bytes_of(state, length)));
+    add_number(parameter, length);
+  } else if (field == 'q') {
+    add_number(parameter, length);
+    add_pointer(parameter, own(parameter, bytes_of(state, length)));
+  } else if (field == 'n') {
+    CK_ULONG *segments = own(parameter, calloc(3, 24));
+    add_number(parameter, 3);
+    add_pointer(parameter, segments);
+    for (size_t i = 0; i < 3; i++) {
+      CK_BYTE *value = own(parameter, bytes_of(state, length));
+      segments[3 * i] = i;
+      memcpy(&segments[3 * i + 1], &value, sizeof value);
+      segments[3 * i + 2] = length;
+    }
+  } else if (field == 'c') {
+    add_number(parameter, length);
+    add_number(parameter, length);
+  } else {
+    add_number(parameter, chance(state, 300));
+  }
+}
+
+// As long as it should be, or shorter, on the heap to the byte.
 static CK_RV begin(Chance *state) {
-  static const CK_ULONG types[] = {0x1082, 0x1085, 0x1086, 0x1087, 0x1088, 9, 13, 0x1050, 0x2109, 0x80000170};
-  CK_BYTE parameter[64] = {0};
-  CK_BYTE data[4] = "data";
-  const void *pointer = data;
-  for (size_t at = 0; at < sizeof parameter; at += 16)
-    memcpy(parameter + at, &pointer, sizeof pointer);
-  CK_ULONG four = 4;
-  for (size_t at = 8; at < sizeof parameter; at += 16)
-    memcpy(parameter + at, &four, sizeof four);
-  CK_MECHANISM mechanism = {types[chance(state, sizeof types / sizeof *types)], parameter, chance(state, 49)};
-  // A structure in which a length comes before its pointer has no such pattern.
-  if (mechanism.mechanism == 0x1050 || mechanism.ulParameterLen == 32 || mechanism.ulParameterLen == 40)
-    memset(parameter, 0, sizeof parameter);
-  if (mechanism.mechanism == 9)
-    memset(parameter + 24, 0, 16);
-  return C_EncryptInit(1, chance(state, 10) == 0 ? NULL : &mechanism, 2);
+  size_t rows = 0;
+  while (moonlet_layouts[rows].layout != NULL)
+    rows++;
+  const Layout *row = &moonlet_layouts[chance(state, (uint32_t)rows)];
+  Parameter parameter = {.length = 0};
+  for (const char *field = row->layout; *field != '\0'; field++)
+    add_field(&parameter, *field, state);
+  size_t length = chance(state, 3) > 0 ? parameter.length : chance(state, (uint32_t)parameter.length);
+  // The older form of GCM's would take other fields for pointers.
+  if (length == 40 && strcmp(row->layout, "pupu") == 0)
+    length = 41;
+  CK_BYTE *exact = malloc(length > 0 ? length : 1);
+  memcpy(exact, parameter.bytes, length);
+  CK_MECHANISM mechanism = {row->mechanism, exact, length};
+  CK_RV ckr = C_EncryptInit(1, chance(state, 10) == 0 ? NULL : &mechanism, 2);
+  free(exact);
+  for (size_t i = 0; i < parameter.pointers; i++)
+    free(parameter.owned[i]);
+  return ckr;
 }
 
 static CK_RV structures(Chance *state) {
