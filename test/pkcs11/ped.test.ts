@@ -7,7 +7,7 @@ import { calls } from '../../host/pkcs11/calls.js'
 import { initHsm, ownPartition } from '../firmware/support/officer.js'
 import { insert, PedDesk, press, ScriptedOperator } from '../firmware/support/ped-desk.js'
 import { TestToken } from '../firmware/support/test-token.js'
-import { ckrOf, Program, slotOf } from './support.js'
+import { ckrOf, Program, slotOf, utf8 } from './support.js'
 
 const test = suite('pkcs11 at a PED')
 
@@ -17,13 +17,14 @@ let token: TestToken
 let slots: SlotSource
 let program: Program
 let session: number
+let partition: number
 
 test.before(async () => {
   desk = await PedDesk.lay()
   token = await TestToken.make({ auth: protocol.AUTH_PED }, { clock: desk.clock })
   person = new ScriptedOperator(desk.byTheBook())
   desk.plug(token, person)
-  const partition = await ownPartition(token.client, await initHsm(token))
+  partition = await ownPartition(token.client, await initHsm(token))
   const client = token.newClient()
   slots = { slots: async () => [slotOf(client, partition)] }
 })
@@ -72,6 +73,22 @@ test('another key, no key and a person who gives up are told as the token tells 
   person.next(press('cancel'))
   assert.is(await ckrOf(login), ckrByName('CKR_FUNCTION_CANCELED'))
   await login()
+})
+
+test('a program that is to ask for the challenge sees no PIN pad once there is one, and the challenge is its PIN', async () => {
+  const { program: asking } = Program.at(slots, 0, protocol.ROLE_CRYPTO_OFFICER)
+  await asking.initialize()
+  const hasPad = async (one: Program) => ((await one.call(calls.getTokenInfo, 1)).flags & 0x100) !== 0
+  assert.ok(await hasPad(asking))
+  const own = await token.client.openSession(partition, { readWrite: true })
+  await token.client.roles.login(own, protocol.ROLE_PARTITION_SO)
+  await token.client.roles.createChallenge(own, protocol.ROLE_CRYPTO_OFFICER, 'by-heart')
+  await token.client.closeSession(own)
+  assert.not.ok(await hasPad(asking))
+  assert.ok(await hasPad(program))
+  const other = await asking.call(calls.openSession, [1, 6])
+  await asking.call(calls.login, [other, 1, utf8('by-heart')])
+  assert.is((await asking.call(calls.getSessionInfo, other)).state, 3)
 })
 
 test.run()

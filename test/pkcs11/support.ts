@@ -29,8 +29,8 @@ export class Program {
   ) {}
 
   /** A program whose calls go to a dispatcher of its own, without a socket. */
-  static at(slots: SlotSource, offered = 0): { program: Program; module: Pkcs11Module } {
-    const module = new Pkcs11Module(slots, offered)
+  static at(slots: SlotSource, offered = 0, asksChallenge?: number): { program: Program; module: Pkcs11Module } {
+    const module = new Pkcs11Module(slots, offered, undefined, asksChallenge)
     const carry: Carrier = async (message) => {
       const code = new DataView(message.buffer, message.byteOffset).getUint32(0)
       return (await module.answer(code, message.slice(HEAD))).slice(HEAD)
