@@ -218,6 +218,7 @@ export const RC_USER_TYPE_INVALID = 0x01030000
 export const RC_USER_ANOTHER_ALREADY_LOGGED_IN = 0x01040000
 export const RC_RANDOM_NO_RNG = 0x01210000
 export const RC_DOMAIN_PARAMS_INVALID = 0x01300000
+export const RC_CURVE_NOT_SUPPORTED = 0x01400000
 export const RC_BUFFER_TOO_SMALL = 0x01500000
 export const RC_SAVED_STATE_INVALID = 0x01600000
 
@@ -523,6 +524,8 @@ export const PKA_RSA_PUBLIC = 8
 export const PKA_ED_PUBLIC = 9
 export const PKA_ED_SIGN = 10
 export const PKA_ED_VERIFY = 11
+export const PKA_NAMED_PUBLIC = 12
+export const PKA_NAMED_ECDH = 13
 
 /** Status of every peripheral call. */
 export const PERIPHERAL_OK = 0

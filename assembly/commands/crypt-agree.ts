@@ -15,11 +15,22 @@ import {
   hashUpdate,
 } from '../crypto/sha2'
 import { store32be } from '../crypto/util'
-import { CKA_EC_PARAMS, RC_KEY_TYPE_INCONSISTENT, RC_MECHANISM_PARAM_INVALID, RC_OK } from '../protocol'
+import {
+  CKA_EC_PARAMS,
+  CKM_ECDH1_COFACTOR_DERIVE,
+  RC_CURVE_NOT_SUPPORTED,
+  RC_KEY_TYPE_INCONSISTENT,
+  RC_MECHANISM_PARAM_INVALID,
+  RC_OK,
+} from '../protocol'
 import { plainFind, valueLength } from '../token/attributes'
 import { curveOf } from '../token/curves'
+import { nonFips } from '../token/mechanisms'
+import { namedAgree, namedField, namedOrder, takeNamed } from '../token/named-curves'
 import { curveLength, ecdhOf } from '../token/pka'
+import { here } from './context'
 import { BASE, base, cut, made, setMade, wanted } from './crypt-derived'
+import { mechanism } from './crypt-operation'
 import { field32, fieldBytes, fieldLength, fieldsBegin, fieldsDone } from './crypt-parameter'
 
 const HASH: usize = memory.data(HASH_CTX, 16)
@@ -55,9 +66,13 @@ export function agree(): u32 {
   if (!fieldsDone()) return RC_MECHANISM_PARAM_INVALID
   const params = plainFind(CKA_EC_PARAMS)
   const curve = curveOf(params, valueLength())
-  const L = curveLength(curve)
+  const paramsLength = valueLength()
+  const named = curve === 0 && takeNamed(params, paramsLength)
+  // Cofactors other than 1 are not multiplied by.
+  if (named && (mechanism === CKM_ECDH1_COFACTOR_DERIVE || !nonFips(here()))) return RC_CURVE_NOT_SUPPORTED
+  const L = named ? namedField() : curveLength(curve)
   const head = pointLength - 1 - 2 * L
-  if (L === 0 || base !== L) return RC_KEY_TYPE_INCONSISTENT
+  if (L === 0 || base !== (named ? namedOrder() : L)) return RC_KEY_TYPE_INCONSISTENT
   if (head === 2 || head === 3) {
     if (load<u8>(point) !== 4 || load<u8>(point + <usize>(head - 1)) !== <u8>(1 + 2 * L)) {
       return RC_MECHANISM_PARAM_INVALID
@@ -68,7 +83,8 @@ export function agree(): u32 {
   if (pointLength !== 1 + 2 * L) return RC_MECHANISM_PARAM_INVALID
   const alg = agreementHash(kdf)
   if (kdf === CKD_NULL ? sharedLength !== 0 : alg === 0) return RC_MECHANISM_PARAM_INVALID
-  if (!ecdhOf(curve, BASE, point, SHARED)) return RC_MECHANISM_PARAM_INVALID
+  const agreed = named ? namedAgree(params, paramsLength, BASE, point, SHARED) : ecdhOf(curve, BASE, point, SHARED)
+  if (!agreed) return RC_MECHANISM_PARAM_INVALID
   if (kdf === CKD_NULL) {
     const rc = cut(L)
     // What is too much is taken off at the front (PKCS#11 3.0 §6.3.17).

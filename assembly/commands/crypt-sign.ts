@@ -13,6 +13,7 @@ import {
   CKO_PRIVATE_KEY,
   CKO_PUBLIC_KEY,
   POLICY_NON_LOCAL_SIGNING,
+  RC_CURVE_NOT_SUPPORTED,
   RC_DATA_INVALID,
   RC_DATA_LEN_RANGE,
   RC_FRAME_MALFORMED,
@@ -173,6 +174,7 @@ function signEcdsa(): u32 {
   if (n === 0) return RC_DATA_LEN_RANGE
   const params = plainFind(CKA_EC_PARAMS)
   const curve = curveOf(params, valueLength())
+  if (curve === 0) return RC_CURVE_NOT_SUPPORTED
   const scalar = plainFind(CKA_VALUE)
   const L = curveLength(curve)
   write32(<u32>(2 * L))
@@ -261,6 +263,7 @@ function verifyEcdsa(signature: usize, length: i32): u32 {
   if (n === 0) return RC_DATA_LEN_RANGE
   const params = plainFind(CKA_EC_PARAMS)
   const curve = curveOf(params, valueLength())
+  if (curve === 0) return RC_CURVE_NOT_SUPPORTED
   const L = curveLength(curve)
   if (length !== 2 * L) return RC_SIGNATURE_LEN_RANGE
   const point = plainFind(CKA_EC_POINT)

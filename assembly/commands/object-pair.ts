@@ -36,7 +36,8 @@ import {
 import { checkTemplate, plainFind, plainPut, plainSize, ulongOf, valueLength } from '../token/attributes'
 import { curveOf, edwardsLength, edwardsOf } from '../token/curves'
 import { edGenerate } from '../token/edwards'
-import { canGenerate, takeMechanism } from '../token/mechanisms'
+import { canGenerate, nonFips, takeMechanism } from '../token/mechanisms'
+import { namedField, namedGenerate, namedOrder, takeNamed } from '../token/named-curves'
 import { addObject, endObject, newOuid, objectBits, objectHandle, storeVolatile } from '../token/objects'
 import { accelerate, curveLength, ecGenerate } from '../token/pka'
 import { recordLength } from '../token/record'
@@ -138,8 +139,11 @@ function generateRsa(mechanism: u32): u32 {
   if (rc !== RC_OK) return rc
   const bits = ulongOf(PLAIN, plainSize(), CKA_MODULUS_BITS, 0)
   if (bits === 0) return RC_TEMPLATE_INCOMPLETE
-  if (bits < 2048 || bits > 4096 || (bits & 255) !== 0) return RC_KEY_SIZE_RANGE
-  if (plainFind(CKA_PUBLIC_EXPONENT) === 0) {
+  const least: u32 = nonFips(here()) ? 1024 : 2048
+  if (bits < least || bits > 4096 || (bits & 255) !== 0) return RC_KEY_SIZE_RANGE
+  // An exponent of 0 leaves the choice to the HSM, as the vendor's own programs have it.
+  const given = plainFind(CKA_PUBLIC_EXPONENT)
+  if (given === 0 || (valueLength() === 1 && load<u8>(given) === 0)) {
     rc = plainPut(CKA_PUBLIC_EXPONENT, EXPONENT, 3)
     if (rc !== RC_OK) return rc
   }
@@ -186,13 +190,19 @@ function generateEc(mechanism: u32, keyType: u32): u32 {
   const paramsLength = valueLength()
   const edwards = keyType === CKK_EC_EDWARDS
   const curve = edwards ? edwardsOf(params, paramsLength) : curveOf(params, paramsLength)
-  if (curve === 0 || paramsLength > 16) return RC_ATTRIBUTE_VALUE_INVALID
+  const named = curve === 0 && keyType === CKK_EC && takeNamed(params, paramsLength)
+  if ((curve === 0 && !named) || paramsLength > 16) return RC_ATTRIBUTE_VALUE_INVALID
+  if (named && !nonFips(here())) return RC_ATTRIBUTE_VALUE_INVALID
   memory.copy(SMALL, params, paramsLength)
   // DER OCTET STRING around the point: CKA_EC_POINT is encoded so.
-  const L = edwards ? edwardsLength(curve) : curveLength(curve)
-  const pointLength = edwards ? L : 1 + 2 * L
+  const L = edwards ? edwardsLength(curve) : named ? namedOrder() : curveLength(curve)
+  const pointLength = edwards ? L : 1 + 2 * (named ? namedField() : L)
   const head: usize = pointLength > 127 ? 3 : 2
-  const made = edwards ? edGenerate(curve, SECRET, SECRET2 + head) : ecGenerate(curve, SECRET, SECRET2 + head)
+  const made = edwards
+    ? edGenerate(curve, SECRET, SECRET2 + head)
+    : named
+      ? namedGenerate(SMALL, paramsLength, SECRET, SECRET2 + head)
+      : ecGenerate(curve, SECRET, SECRET2 + head)
   if (!made) return RC_RANDOM_NO_RNG
   store<u8>(SECRET2, 4)
   if (head === 3) store<u8>(SECRET2 + 1, 0x81)

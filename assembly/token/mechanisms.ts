@@ -33,7 +33,8 @@ export function rowFlags(i: i32): u32 {
   return hsmPolicy(HSM_POLICY_NON_FIPS) !== 0 ? r.flags : r.approved
 }
 
-function nonFips(partition: u32): bool {
+/** Whether algorithms that FIPS does not approve are on for this partition. */
+export function nonFips(partition: u32): bool {
   if (hsmPolicy(HSM_POLICY_NON_FIPS) === 0) return false
   return firmwareVersion() < <u32>PROFILE_7_8_0 || partitionPolicy(partition, POLICY_NON_FIPS) !== 0
 }

@@ -85,6 +85,7 @@ import {
   valueLength,
 } from './attributes'
 import { curveOf, edwardsLength, edwardsOf } from './curves'
+import { namedField, namedOrder, takeNamed } from './named-curves'
 import { objectBits, objectClass, objectKeyType, setBits, setObject } from './objects'
 import { curveLength } from './pka'
 
@@ -175,7 +176,8 @@ function natural(type: u32): bool {
     )
   }
   if (objectKeyType === CKK_AES || isDes(objectKeyType)) {
-    return type === CKA_ENCRYPT || type === CKA_DECRYPT || type === CKA_WRAP || type === CKA_UNWRAP
+    if (type === CKA_ENCRYPT || type === CKA_DECRYPT || type === CKA_VERIFY) return true
+    return type === CKA_WRAP || type === CKA_UNWRAP
   }
   return type === CKA_SIGN || type === CKA_VERIFY || type === CKA_DERIVE
 }
@@ -269,8 +271,14 @@ function ecIsSound(): u32 {
   const params = plainFind(CKA_EC_PARAMS)
   const curve = curveOf(params, valueLength())
   if (!has(isPrivate ? CKA_VALUE : CKA_EC_POINT)) return RC_TEMPLATE_INCOMPLETE
+  const n = valueLength()
+  if (curve === 0 && takeNamed(plainFind(CKA_EC_PARAMS), valueLength())) {
+    plainFind(isPrivate ? CKA_VALUE : CKA_EC_POINT)
+    const sound = isPrivate ? n === namedOrder() : pointIsSound(namedField())
+    return sound ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
+  }
   const L = curveLength(curve)
-  const fits = curve !== 0 && (isPrivate ? valueLength() === L : pointIsSound(L))
+  const fits = curve !== 0 && (isPrivate ? n === L : pointIsSound(L))
   return fits ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
 }
 

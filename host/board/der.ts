@@ -35,6 +35,15 @@ export function ecPublicKey(oid: Uint8Array, point: Uint8Array): Buffer {
   return element(0x30, Buffer.concat([element(0x30, Buffer.concat([EC_PUBLIC_KEY, oid])), bits(point)]))
 }
 
+/** ECPrivateKey without its public key. @param oid the curve's, encoded */
+export function ecBareKey(oid: Uint8Array, scalar: Uint8Array): Buffer {
+  const secret = element(4, scalar)
+  const content = Buffer.concat([Buffer.of(2, 1, 1), secret, element(0xa0, oid)])
+  const result = element(0x30, content)
+  for (const copy of [secret, content]) copy.fill(0)
+  return result
+}
+
 /** ECPrivateKey; intermediate copies of the scalar are wiped. @param oid the curve's, encoded */
 export function ecPrivateKey(oid: Uint8Array, scalar: Uint8Array, point: Uint8Array): Buffer {
   const secret = element(4, scalar)

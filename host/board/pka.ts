@@ -11,6 +11,8 @@ import {
   PKA_ED_PUBLIC,
   PKA_ED_SIGN,
   PKA_ED_VERIFY,
+  PKA_NAMED_ECDH,
+  PKA_NAMED_PUBLIC,
   PKA_RSA_GENERATE,
   PKA_RSA_PRIVATE,
   PKA_RSA_PUBLIC,
@@ -20,6 +22,7 @@ import { type Curve, curveOf } from './curves.js'
 import { decodePoint, diffieHellman, ecdsaSign, ecdsaVerify, isScalar, publicKey } from './ec.js'
 import { type EdwardsCurve, edwardsOf, edwardsPublic, edwardsSign, edwardsVerify } from './edwards.js'
 import { systemCode } from './errors.js'
+import { namedAgree, namedPublic } from './named-curves.js'
 import { generateRsa, RSA_MAX_BITS, rsaPrivate, rsaPublic } from './rsa.js'
 import type { Trng } from './trng.js'
 
@@ -66,6 +69,11 @@ class Operands {
     const curve = curveOf(this.take(1)[0])
     if (!curve) throw new Invalid()
     return curve
+  }
+
+  /** Length u8, then the bytes. */
+  sized(): Uint8Array {
+    return this.take(this.take(1)[0] ?? 0)
   }
 
   edwards(): EdwardsCurve {
@@ -147,6 +155,14 @@ export class Pka {
         if (!point) throw new Invalid()
         const signature = operands.take(2 * curve.length)
         return ecdsaVerify(curve, point, signature, operands.rest()) ? PERIPHERAL_OK : PERIPHERAL_MISMATCH
+      }
+      case PKA_NAMED_PUBLIC: {
+        const oid = operands.sized()
+        return namedPublic(oid, operands.rest())
+      }
+      case PKA_NAMED_ECDH: {
+        const [oid, scalar] = [operands.sized(), operands.sized()]
+        return namedAgree(oid, scalar, operands.rest())
       }
       case PKA_ED_PUBLIC: {
         const curve = operands.edwards()

@@ -108,6 +108,52 @@ test('ECDH of NIST CAVP, P-256, count 0', async () => {
   assert.equal(await derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, hex(`04${x}${y}`)), own, generic(0)), z)
 })
 
+/** Of each family one: SEC 2 prime and binary, X9.62 prime and binary, Brainpool; orders longer and shorter than coordinates. */
+const OLD_CURVES = [
+  { name: 'secp112r1', oid: '06052b81040006', length: 14 },
+  { name: 'secp160k1', oid: '06052b81040009', length: 20 },
+  { name: 'sect163k1', oid: '06052b81040001', length: 21 },
+  { name: 'sect571r1', oid: '06052b81040027', length: 72 },
+  { name: 'prime239v1', oid: '06082a8648ce3d030104', length: 30 },
+  { name: 'c2pnb176v1', oid: '06082a8648ce3d030004', length: 22 },
+  { name: 'brainpoolP512r1', oid: '06092b240303020801010d', length: 64 },
+]
+
+test('ECDH on older curves, which sign nothing', async () => {
+  for (const { name, oid, length } of OLD_CURVES) {
+    const pair = () =>
+      desk.pair(
+        bare(protocol.CKM_EC_KEY_PAIR_GEN),
+        [data(protocol.CKA_EC_PARAMS, hex(oid)), flag(protocol.CKA_VERIFY, true)],
+        [flag(protocol.CKA_DERIVE, true), flag(protocol.CKA_SIGN, true)],
+      )
+    const [[open_, own], [theirOpen, their]] = [await pair(), await pair()]
+    const [mine, point] = [
+      await desk.value(open_, protocol.CKA_EC_POINT),
+      await desk.value(theirOpen, protocol.CKA_EC_POINT),
+    ]
+    const z = await derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, point), own, generic(0))
+    assert.is(z.length, length, name)
+    assert.equal(await derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, mine), their, generic(0)), z)
+    const node = createECDH(name)
+    const theirs = node.generateKeys()
+    const expected = node.computeSecret(mine.subarray(mine.length - 1 - 2 * length))
+    assert.equal(
+      await derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, theirs), own, generic(0)),
+      expected,
+      `${name} with OpenSSL`,
+    )
+    const off = Buffer.from(theirs)
+    off[off.length - 1] = (off[off.length - 1] ?? 0) ^ 1
+    assert.is(
+      await ckrOf(() => derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, off), own, generic(0))),
+      CKR.MECHANISM_PARAM_INVALID,
+    )
+    assert.is(await ckrOf(() => derived(ecdh(protocol.CKM_ECDH1_COFACTOR_DERIVE, 1, theirs), own, generic(0))), 0x140)
+    assert.is(await ckrOf(() => desk.sign(bare(protocol.CKM_ECDSA_SHA256), own, fill(3))), 0x140)
+  }
+})
+
 interface HkdfOptions {
   readonly extracts?: boolean
   readonly expands?: boolean

@@ -77,6 +77,19 @@ test('RSA with every hash: PKCS#1 v1.5 and PSS, at once and in parts beyond what
   assert.is(await ckrOf(() => desk.sign(other, own, fill(9))), CKR.MECHANISM_PARAM_INVALID)
 })
 
+test('an exponent of 0 is the choice of the HSM; 1,024 bits are for what is old', async () => {
+  const make = (bits: number, exponent: Uint8Array) =>
+    desk.pair(
+      bare(protocol.CKM_RSA_PKCS_KEY_PAIR_GEN),
+      [number(protocol.CKA_MODULUS_BITS, bits), data(protocol.CKA_PUBLIC_EXPONENT, exponent)],
+      [],
+    )
+  const [open] = await make(1024, Buffer.of(0))
+  assert.equal(await desk.value(open, protocol.CKA_PUBLIC_EXPONENT), Buffer.of(1, 0, 1))
+  assert.is(await ckrOf(() => make(768, Buffer.of(3))), 0x62)
+  assert.is(await ckrOf(() => make(1024, Buffer.of(4))), CKR.ATTRIBUTE_VALUE_INVALID)
+})
+
 test('raw RSA signs a block, or what fills one with zeros before it', async () => {
   const { open, own, key } = await rsaPair()
   const raw = bare(protocol.CKM_RSA_X_509)
@@ -225,7 +238,7 @@ test('C_GetMechanismInfo: flags and sizes', async () => {
     [protocol.CKM_SHA3_512_HMAC_GENERAL, 1, 512, flags(SIGN, VERIFY)],
     [protocol.CKM_RSA_PKCS, 1024, 4096, flags(ENCRYPT, DECRYPT, SIGN, VERIFY, WRAP, UNWRAP)],
     [protocol.CKM_RSA_X_509, 1024, 4096, flags(ENCRYPT, DECRYPT, SIGN, VERIFY)],
-    [protocol.CKM_ECDH1_DERIVE, 256, 521, flags(DERIVE) | 0x1900000],
+    [protocol.CKM_ECDH1_DERIVE, 112, 571, flags(DERIVE) | 0x1900000],
     [protocol.CKM_ECDSA_SHA3_384, 256, 521, flags(SIGN, VERIFY) | 0x1900000],
     [protocol.CKM_EC_EDWARDS_KEY_PAIR_GEN, 255, 448, flags(PAIR)],
     [protocol.CKM_AES_CCM, 16, 32, flags(ENCRYPT, DECRYPT)],
@@ -296,6 +309,14 @@ test('FIPS mode: what is old is gone from the list and refused, or no more than 
   const iv: CkMechanism = { type: protocol.CKM_DES3_CBC, parameter: { form: 'iv', iv: fill(8) } }
   assert.is(await ckrOf(() => program.call(calls.encryptInit, [session, iv, key])), CKR.MECHANISM_INVALID)
   await program.call(calls.decryptInit, [session, iv, key])
+  const rsa = (bits: number) =>
+    program.call(calls.generateKeyPair, [
+      ...([session, bare(protocol.CKM_RSA_PKCS_KEY_PAIR_GEN), [number(protocol.CKA_MODULUS_BITS, bits)], []] as const),
+    ])
+  assert.is(await ckrOf(() => rsa(1024)), 0x62)
+  const old = [data(protocol.CKA_EC_PARAMS, hex('06052b81040006'))]
+  const ec = [session, bare(protocol.CKM_EC_KEY_PAIR_GEN), old, []] as const
+  assert.is(await ckrOf(() => program.call(calls.generateKeyPair, [...ec])), CKR.ATTRIBUTE_VALUE_INVALID)
   // The token refuses by itself, whatever the door thinks.
   const token = await client.openSession(partition)
   const asked = client.crypto.encrypt(token, { mechanism: protocol.CKM_DES3_ECB }, key, fill(8))
