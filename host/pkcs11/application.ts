@@ -1,6 +1,8 @@
-import type { MechanismInfo, Slot, SlotSource, TokenClient } from '../client/index.js'
+import * as protocol from '../../assembly/protocol.js'
+import { type MechanismInfo, type Slot, type SlotSource, type TokenClient, TokenError } from '../client/index.js'
 import { CKR, isGone, Pkcs11Error } from './errors.js'
 import { forgetKeys } from './key-info.js'
+import { loginChanges } from './log-ins.js'
 import { end } from './operations.js'
 import { Session } from './sessions.js'
 import { SlotWatch } from './slot-watch.js'
@@ -87,6 +89,18 @@ export class Application {
     return asked
   }
 
+  /**
+   * The token's row of a mechanism.
+   * @throws Pkcs11Error MECHANISM_INVALID; TokenError COMMAND_NON_BACKUP: a Backup HSM lists none and does no cryptography
+   */
+  async mechanism(slot: Slot, type: number): Promise<MechanismInfo> {
+    const table = await this.mechanismsOf(slot)
+    if (table.length === 0) throw new TokenError(protocol.RC_COMMAND_NON_BACKUP, 0)
+    const row = table.find(({ mechanism }) => mechanism === type)
+    if (!row) throw new Pkcs11Error(CKR.MECHANISM_INVALID)
+    return row
+  }
+
   /** @throws Pkcs11Error SESSION_HANDLE_INVALID; DEVICE_REMOVED: its token is gone */
   session(handle: number): Session {
     if (this.#lost.has(handle)) throw new Pkcs11Error(CKR.DEVICE_REMOVED)
@@ -136,6 +150,7 @@ export class Application {
     const { client, token, objects } = session
     // The log-in ends with the last session.
     if (this.sessionsOn(session.slot.id).length === 0) forgetKeys(client)
+    loginChanges(session)
     try {
       // A public session object of a program that has logged out stays until its last session ends.
       if (objects.size > 0) await client.objects.destroy(token, [...objects]).catch(unlessGone)

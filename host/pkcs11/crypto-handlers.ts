@@ -29,9 +29,8 @@ async function admit(session: Session, kind: OperationKind, type: number, app: A
   const under = session.operations.get(kind)
   if (under && under.phase !== 'drained') throw new Pkcs11Error(CKR.OPERATION_ACTIVE)
   session.operations.delete(kind)
-  const table = await app.mechanismsOf(session.slot)
-  const row = table.find(({ mechanism }) => mechanism === type)
-  if (!row || (row.flags & FLAGS[kind]) === 0) throw new Pkcs11Error(CKR.MECHANISM_INVALID)
+  const { flags } = await app.mechanism(session.slot, type)
+  if ((flags & FLAGS[kind]) === 0) throw new Pkcs11Error(CKR.MECHANISM_INVALID)
 }
 
 async function begin(

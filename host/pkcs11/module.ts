@@ -1,6 +1,6 @@
 // The dispatcher: from the body of a request to the message that answers it.
 
-import type { SlotSource } from '../client/index.js'
+import { FrameError, type SlotSource } from '../client/index.js'
 import { Application } from './application.js'
 import { caContainerHandlers } from './ca-containers.js'
 import { caHsmHandlers } from './ca-hsm.js'
@@ -56,7 +56,8 @@ export class Pkcs11Module {
     let name = 'unknown'
     const failed = (error: unknown): Uint8Array => {
       const ckr = ckrOfError(error)
-      if (ckr === CKR.GENERAL_ERROR) this.onFault({ call: name, error })
+      const ours = ckr === CKR.DEVICE_ERROR && !(error instanceof FrameError)
+      if (ours || ckr === CKR.GENERAL_ERROR) this.onFault({ call: name, error })
       return encodeFailure(code, ckr)
     }
     const wipe = <Value>(value: Value): Value => {

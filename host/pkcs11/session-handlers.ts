@@ -8,6 +8,7 @@ import type { Bytes } from './codec.js'
 import { CKR, Pkcs11Error } from './errors.js'
 import { given, type Handler, on, onSession } from './handlers.js'
 import { forgetKeys } from './key-info.js'
+import { loginChanges, shownRole } from './log-ins.js'
 import { end } from './operations.js'
 import type { Session } from './sessions.js'
 import type { SessionState } from './structures.js'
@@ -75,11 +76,16 @@ export async function login(session: Session, user: number, pin: Bytes, app: App
   if (isSo(role) && app.sessionsOn(session.slot.id).some(({ readWrite }) => !readWrite)) {
     throw new Pkcs11Error(CKR.SESSION_READ_ONLY_EXISTS)
   }
-  await session.client.roles.login(session.token, role, pinText(pin))
+  try {
+    await session.client.roles.login(session.token, role, pinText(pin))
+  } finally {
+    loginChanges(session)
+  }
 }
 
 async function logout(session: Session, app: Application): Promise<void> {
   await session.client.roles.logout(session.token)
+  loginChanges(session)
   forgetKeys(session.client)
   for (const one of app.sessionsOn(session.slot.id)) {
     // Private objects are out of sight now, and private session objects gone.
@@ -88,15 +94,19 @@ async function logout(session: Session, app: Application): Promise<void> {
   }
 }
 
-async function info(session: Session): Promise<SessionState> {
-  const { role, readWrite } = await session.client.sessionInfo(session.token)
+function stateOf({ slot, readWrite }: Session, role: number | undefined): SessionState {
   const user = role === undefined ? 0 : 1
   return {
-    slot: session.slot.id,
+    slot: slot.id,
     state: isSo(role) ? 4 : readWrite ? 2 + user : user,
     flags: CKF_SERIAL_SESSION | (readWrite ? CKF_RW_SESSION : 0),
     deviceError: 0,
   }
+}
+
+function info(session: Session): SessionState | Promise<SessionState> {
+  const role = shownRole(session)
+  return role instanceof Promise ? role.then((known) => stateOf(session, known)) : stateOf(session, role)
 }
 
 async function random(session: Session, length: number): Promise<Uint8Array> {

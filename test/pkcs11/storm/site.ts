@@ -26,6 +26,8 @@ function good({ code, stdout, stderr }: { code: number | null; stdout: string; s
 
 export class Site {
   #appliance: Running
+  /** What the door has told of failures. */
+  events = ''
   #said = ''
   #heard: () => void = () => undefined
 
@@ -37,6 +39,9 @@ export class Site {
     readonly socket: string,
   ) {
     this.#appliance = appliance
+    door.stdout?.on('data', (chunk: Buffer) => {
+      this.events += chunk.toString()
+    })
     door.stderr?.on('data', (chunk: Buffer) => {
       this.#said += chunk.toString()
       this.#heard()

@@ -110,7 +110,7 @@ export async function storm(options: StormOptions): Promise<StormReport> {
   }
   const check = (): void => {
     const failed = all.find(({ failure }) => failure !== undefined)
-    if (failed) throw new Error(`a program has failed: ${failed.failure}`)
+    if (failed) throw new Error(`a program has failed: ${failed.failure}\n${site.events}`)
     const lost = all.find(({ child, wasKilled, report }) => child.exitCode !== null && !wasKilled && !report)
     if (lost) throw new Error(`a program has ended with ${lost.child.exitCode}`)
   }
