@@ -78,7 +78,8 @@ bool address_find(char *path, size_t room);
 
 // Between these two the connection stays. CKR_CRYPTOKI_NOT_INITIALIZED: there is none.
 CK_RV process_enter(Connection **connection);
-void process_leave(void);
+// Answers whether the library is being finalised: then a call whose answer did not come is one of a library that is not there.
+bool process_leave(void);
 
 // ---- marshal.c: calls by their signature ----
 

@@ -219,6 +219,6 @@ CK_RV moonlet_call(const Call *call, const Argument *arguments) {
   if (ckr != CKR_OK)
     return ckr;
   ckr = moonlet_call_on(connection, call, arguments);
-  process_leave();
-  return ckr;
+  bool ending = process_leave();
+  return ending && ckr == CKR_DEVICE_ERROR ? CKR_CRYPTOKI_NOT_INITIALIZED : ckr;
 }

@@ -58,11 +58,13 @@ CK_RV process_enter(Connection **connection) {
   return *connection != NULL ? CKR_OK : CKR_CRYPTOKI_NOT_INITIALIZED;
 }
 
-void process_leave(void) {
+bool process_leave(void) {
   pthread_mutex_lock(&state.lock);
+  bool ending = state.busy;
   if (--state.users == 0)
     pthread_cond_broadcast(&state.idle);
   pthread_mutex_unlock(&state.lock);
+  return ending;
 }
 
 // The server hears who it is that it talks to, and that the program has begun.

@@ -9,6 +9,7 @@
 #include "library.h"
 
 #define THREADS 8
+#define CKR_SESSION_HANDLE_INVALID 0xb3
 
 static CK_SLOT_ID slot;
 static pid_t server;
@@ -29,14 +30,26 @@ static void *at_work(void *nothing) {
   return NULL;
 }
 
-// Somebody waits while another ends the library.
-static void *waits(void *nothing) {
+// Somebody asks, and somebody waits for an event, while another ends the library.
+static void *asks(void *nothing) {
   (void)nothing;
   CK_SESSION_INFO info;
   CK_RV ckr;
   do {
     ckr = C_GetSessionInfo(1, &info);
-  } while (ckr != CKR_CRYPTOKI_NOT_INITIALIZED && ckr != CKR_DEVICE_ERROR);
+  } while (ckr == CKR_SESSION_HANDLE_INVALID);
+  ANSWERS(CKR_CRYPTOKI_NOT_INITIALIZED, ckr);
+  return NULL;
+}
+
+static void *waits(void *nothing) {
+  (void)nothing;
+  CK_SLOT_ID where;
+  CK_RV ckr;
+  do {
+    ckr = C_WaitForSlotEvent(0, &where, NULL);
+  } while (ckr == CKR_OK);
+  ANSWERS(CKR_CRYPTOKI_NOT_INITIALIZED, ckr);
   return NULL;
 }
 
@@ -47,7 +60,7 @@ int main(int count, char **words) {
   ANSWERS(CKR_OK, C_Initialize(NULL));
   pthread_t all[THREADS];
   for (size_t i = 0; i < THREADS; i++)
-    CHECK(pthread_create(&all[i], NULL, waits, NULL) == 0);
+    CHECK(pthread_create(&all[i], NULL, i % 2 == 0 ? waits : asks, NULL) == 0);
   usleep(1000);
   ANSWERS(CKR_OK, C_Finalize(NULL));
   for (size_t i = 0; i < THREADS; i++)
