@@ -37,6 +37,9 @@ p11-kit's client passes on a mechanism only where it knows it: before version
 0.25 neither AES-CBC, CTR, GCM nor ECDSA with a hash, and in no version AES key
 wrapping. What it does not pass on is left out of the slots' lists.
 
+Our own library (npm run build:pkcs11) passes everything on, and has the
+vendor's calls; it finds the socket by MOONLET_PKCS11=STATE/pkcs11/socket.
+
 Prints a line of JSON for each thing that happens, nothing secret among them.
 
 Options:
