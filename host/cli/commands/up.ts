@@ -86,13 +86,17 @@ Options:
     const file = await make(stateDir, wanted, io)
     await start(stateDir, file, wanted.description, io)
     io.stdout.write(`Lab in ${stateDir}\n\n${(await runningLines(stateDir, file)).join('\n')}\n\n${hint(values.state)}`)
+    if (await runningPkcs11(stateDir))
+      io.stdout.write(`PKCS#11 programs find it by 'moonlet env${where(values.state)}'.\n`)
     return 0
   },
 }
 
+const where = (state: string | undefined): string => (state === undefined ? '' : ` --state ${state}`)
+
 function hint(state: string | undefined): string {
-  const where = state === undefined ? '' : ` --state ${state}`
-  return `Work with 'lunacm${where}'; 'moonlet status${where}' shows the lab, 'moonlet down${where}' ends it.\n`
+  const at = where(state)
+  return `Work with 'lunacm${at}'; 'moonlet status${at}' shows the lab, 'moonlet down${at}' ends it.\n`
 }
 
 /** Without a file: the one that the lab was made from, or services for a lab that was made without, or the usual lab. */
