@@ -1,6 +1,7 @@
 import { readText } from './configuration.js'
 import { DESCRIPTOR } from './descriptors.js'
 import { UsbError } from './errors.js'
+import { functionCompatibility } from './microsoft.js'
 import type { SetupPacket } from './urb.js'
 
 // What FunctionFS reads from and writes to a function's ep0 (linux/usb/functionfs.h). All integers are little-endian.
@@ -9,6 +10,7 @@ const DESCRIPTORS_MAGIC = 3
 const STRINGS_MAGIC = 2
 const FULL_SPEED = 1
 const HIGH_SPEED = 2
+const MICROSOFT = 8
 /** Requests to the device come, too, not only those to the function's interface and endpoints. */
 const ALL_CONTROL = 64
 const CONFIGURATION_HEADER = 9
@@ -77,13 +79,18 @@ export function describeFunction(descriptorOf: DescriptorsOf): FunctionDescripti
   }
   const body = Buffer.concat(speeds.flat())
   const counts = speeds.map((descriptors) => descriptors.length)
-  const flags = FULL_SPEED | HIGH_SPEED | ALL_CONTROL
-  const head = 12 + 4 * counts.length
+  const windows = functionCompatibility()
+  const flags = FULL_SPEED | HIGH_SPEED | MICROSOFT | ALL_CONTROL
+  const head = 12 + 4 * (counts.length + 1)
   const words = texts.map((index) => `${readText(need(descriptorOf, DESCRIPTOR.string, index))}\0`).join('')
   const text = Buffer.concat([Buffer.of(ENGLISH_US & 0xff, ENGLISH_US >> 8), Buffer.from(words, 'utf8')])
   const noText = texts.length === 0
   return {
-    descriptors: Buffer.concat([numbers(DESCRIPTORS_MAGIC, head + body.length, flags, ...counts), body]),
+    descriptors: Buffer.concat([
+      numbers(DESCRIPTORS_MAGIC, head + body.length + windows.length, flags, ...counts, 1),
+      body,
+      windows,
+    ]),
     strings: noText
       ? numbers(STRINGS_MAGIC, 16, 0, 0)
       : Buffer.concat([numbers(STRINGS_MAGIC, 16 + text.length, texts.length, 1), text]),

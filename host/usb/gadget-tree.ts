@@ -14,6 +14,7 @@ import { readDevice, readText } from './configuration.js'
 import { DESCRIPTOR } from './descriptors.js'
 import { UsbError } from './errors.js'
 import { type DescriptorsOf, describeFunction } from './functionfs.js'
+import { REQUEST_MICROSOFT_1 } from './microsoft.js'
 
 // A gadget as Linux has it: a tree of folders and attributes below configfs, and a FunctionFS that is mounted beside it
 // (Documentation/usb/gadget_configfs.rst, functionfs.rst).
@@ -40,6 +41,9 @@ export const LINUX: GadgetRoots = {
 const PREFIX = 'moonlet-'
 const LANGUAGE = 'strings/0x409'
 const CONFIGURATION = 'configs/c.1'
+/** What Windows asks for, of the configuration that is linked there. */
+const WINDOWS = 'os_desc'
+const WINDOWS_LINK = `${WINDOWS}/c.1`
 /** Classes of a device whose functions have several interfaces (USB ECN "Interface Association Descriptors"). */
 const SEVERAL = { deviceClass: 0xef, deviceSubclass: 2, deviceProtocol: 1 } as const
 
@@ -145,6 +149,11 @@ export class GadgetTree {
         this.#folder(`functions/${name}`)
         symlinkSync(join(this.#path, 'functions', name), join(this.#path, CONFIGURATION, name))
       }
+      this.#folder(WINDOWS)
+      this.#write(`${WINDOWS}/b_vendor_code`, hex(REQUEST_MICROSOFT_1))
+      this.#write(`${WINDOWS}/qw_sign`, 'MSFT100')
+      this.#write(`${WINDOWS}/use`, '1')
+      symlinkSync(join(this.#path, CONFIGURATION), join(this.#path, WINDOWS_LINK))
       mkdirSync(this.mount, { recursive: true, mode: 0o700 })
       this.roots.run('mount', ['-t', 'functionfs', this.name, this.mount])
     } catch (cause) {
@@ -176,6 +185,7 @@ export class GadgetTree {
     this.unbind()
     attempt(() => this.roots.run('umount', [this.mount]))
     attempt(() => rmdirSync(this.mount))
+    attempt(() => unlinkSync(join(this.#path, WINDOWS_LINK)))
     const functions = [this.#function, this.#serial]
     for (const name of functions) attempt(() => unlinkSync(join(this.#path, CONFIGURATION, name)))
     for (const folder of [...functions.map((name) => `functions/${name}`), CONFIGURATION, LANGUAGE, '']) {

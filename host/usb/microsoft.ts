@@ -67,3 +67,18 @@ export function bosDescriptor(): Uint8Array {
   const total = header + platform.length
   return Uint8Array.from(Buffer.concat([Buffer.of(header, BOS), words(total), Buffer.of(1), platform]))
 }
+
+// ---- version 1.0 ("Extended Compat ID OS Feature Descriptor Specification"), which is all that a Linux gadget can say ---------
+
+/** bRequest of the vendor request that Windows is told of in the string 0xEE. */
+export const REQUEST_MICROSOFT_1 = 0x21
+const COMPATIBILITY_INDEX = 4
+
+/** The one function of the device, as FunctionFS takes it (`usb_os_desc_header`, `usb_ext_compat_desc` of linux/usb/functionfs.h). */
+export function functionCompatibility(): Buffer {
+  const [version, count] = [1, 1]
+  const section = Buffer.concat([Buffer.of(0, 0), Buffer.from('WINUSB\0\0'), Buffer.alloc(8 + 6)])
+  const header = 11
+  const fields = Buffer.concat([Buffer.of(0), double(header + section.length), words(version, COMPATIBILITY_INDEX)])
+  return Buffer.concat([fields, Buffer.of(count, 0), section])
+}

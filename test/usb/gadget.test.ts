@@ -46,14 +46,17 @@ test.after.each(() => rmSync(folder, { recursive: true, force: true }))
 
 test('descriptors and strings as FunctionFS reads them', () => {
   const { descriptors, strings, endpoints, configurationValue, attributes } = describeFunction(descriptorOf)
-  const words = [0, 4, 8, 12, 16].map((at) => descriptors.readUInt32LE(at))
-  // Magic, length, full and high speed and all control requests, descriptors of either speed.
-  assert.equal(words, [3, descriptors.length, 1 | 2 | 64, 4, 4])
-  assert.is(descriptors.length, 20 + 2 * (9 + 3 * 7))
+  const words = [0, 4, 8, 12, 16, 20].map((at) => descriptors.readUInt32LE(at))
+  // Magic, length, full and high speed, Microsoft's and all control requests, descriptors of either speed and of Microsoft's.
+  assert.equal(words, [3, descriptors.length, 1 | 2 | 8 | 64, 4, 4, 1])
+  const windows = 24 + 2 * (9 + 3 * 7)
+  assert.is(descriptors.length, windows + 11 + 24)
+  assert.is(descriptors.subarray(windows, windows + 11).toString('hex'), '0023000000010004000100')
+  assert.is(descriptors.toString('latin1', windows + 13, windows + 21), 'WINUSB\0\0')
   // The interface's own string is the function's first.
-  assert.is(descriptors.subarray(20, 29).toString('hex'), '0904000003ff4d4c01')
-  assert.is(descriptors.subarray(29, 36).toString('hex'), '07050102400000')
-  assert.is(descriptors.subarray(50 + 9, 50 + 16).toString('hex'), '07050102000200')
+  assert.is(descriptors.subarray(24, 33).toString('hex'), '0904000003ff4d4c01')
+  assert.is(descriptors.subarray(33, 40).toString('hex'), '07050102400000')
+  assert.is(descriptors.subarray(54 + 9, 54 + 16).toString('hex'), '07050102000200')
   assert.equal(
     [0, 4, 8, 12].map((at) => strings.readUInt32LE(at)),
     [2, strings.length, 1, 1],
@@ -72,7 +75,7 @@ test('descriptors and strings as FunctionFS reads them', () => {
 
 test('events of ep0', () => {
   const bytes = Buffer.from(
-    '000000000000000002000000' + '41020100000000000400' + '0000' + '000000000000000063000000',
+    '000000000000000002000000' + '41020102030405060400' + '0000' + '000000000000000063000000',
     'hex',
   )
   const events = decodeEvents(bytes)
@@ -80,7 +83,23 @@ test('events of ep0', () => {
     events.map(({ event }) => event),
     ['enable', 'setup'],
   )
-  assert.equal(events[1]?.setup, { requestType: 0x41, request: 2, value: 1, index: 0, length: 0 })
+  assert.equal(events[1]?.setup, { requestType: 0x41, request: 2, value: 0x0201, index: 0x0403, length: 0x0605 })
+})
+
+test("another device: its power, packets several to a microframe, a serial number that is no file's name", () => {
+  const other = new TokenDevice(new EchoDoor(), usbIdentity('A B/1'))
+  const described = (type: number, index: number): Uint8Array | undefined => {
+    const bytes = other.descriptor(type, index)?.slice()
+    // bMaxPower, and wMaxPacketSize of the first endpoint.
+    if (bytes && (type === 2 || type === 7)) bytes.set([50], 8)
+    if (bytes && type === 2) bytes.set([0x08 | (bytes[23] ?? 0)], 23)
+    return bytes
+  }
+  assert.is(describeFunction(described).endpoints[0]?.packetSize, 512)
+  const tree = GadgetTree.of(roots, described)
+  tree.build(described)
+  assert.is(tree.name, 'moonlet-A_B_1')
+  assert.is(readFileSync(join(roots.gadgets, tree.name, 'configs/c.1/MaxPower'), 'utf8'), '100')
 })
 
 test('a tree in configfs', () => {
@@ -91,6 +110,11 @@ test('a tree in configfs', () => {
   assert.equal([read('idVendor'), read('idProduct'), read('bcdDevice')], ['0x1209', '0x4c48', '0x0100'])
   assert.equal([read('strings/0x409/serialnumber'), read('strings/0x409/manufacturer')], ['700101', 'Moonlet'])
   assert.is(read('configs/c.1/bmAttributes'), '0x00c0')
+  assert.equal(
+    [read('os_desc/b_vendor_code'), read('os_desc/qw_sign'), read('os_desc/use')],
+    ['0x0021', 'MSFT100', '1'],
+  )
+  assert.is(readlinkSync(join(path, 'os_desc/c.1')), join(path, 'configs/c.1'))
   assert.is(readlinkSync(join(path, 'configs/c.1/ffs.moonlet-700101')), join(path, 'functions/ffs.moonlet-700101'))
   assert.equal(ran, [`mount -t functionfs moonlet-700101 ${join(roots.mounts, 'moonlet-700101')}`])
   tree.bind('a.udc')

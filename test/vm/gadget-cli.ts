@@ -2,6 +2,7 @@
 // it to a process that is killed.
 import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { moonlet, Running } from '../cli/support.js'
+import { openPlugged } from './kernel-device.js'
 import { check, checkDescriptors, output, shows, until } from './support.js'
 
 const GADGETS = '/sys/kernel/config/usb_gadget'
@@ -21,6 +22,22 @@ async function start(): Promise<Running> {
   return running
 }
 
+/** What Windows asks a device for that it does not know, so that its own WinUSB becomes the driver. */
+async function checkWindows(): Promise<void> {
+  const { device, transport } = await openPlugged()
+  const ask = async (requestType: USBRequestType, request: number, value: number, index: number): Promise<string> => {
+    const setup = { requestType, recipient: 'device', request, value, index } as const
+    const { data } = await device.controlTransferIn(setup, 64)
+    return data ? Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1') : ''
+  }
+  const signature = await ask('standard', 6, 0x03ee, 0)
+  check(signature.startsWith('\x12\x03M\0S\0F\0T\x001\x000\x000\0'), 'a Microsoft OS string descriptor')
+  const compatible = await ask('vendor', signature.charCodeAt(16), 0, 4)
+  check(compatible.length === 40 && compatible.includes('WINUSB'), 'whose vendor request names WinUSB')
+  await transport.close()
+  await device.detach()
+}
+
 const mounted = (): boolean => readFileSync('/proc/mounts', 'utf8').includes('functionfs')
 const left = (): string[] => (existsSync(GADGETS) ? readdirSync(GADGETS) : [])
 
@@ -34,6 +51,7 @@ const first = await start()
 check(/"udc":"dummy_udc.0"/.test(first.stdout), 'a gadget at dummy_udc.0: the kernel has configured it')
 await first.sees('"imported"')
 await checkDescriptors('2.00')
+await checkWindows()
 first.child.stdin.write('unplug backup\n')
 await until(async () => !(await shows()))
 check(true, 'pulled out: gone in the kernel')

@@ -1,6 +1,16 @@
 // Runs in the guest of test/vm/run.sh -s, given a lab's state folder: the systemd unit and the udev rules of fixtures/linux, installed
 // as fixtures/README.md says. The gadget starts when its controller comes, and whoever is in plugdev may open the device.
-import { copyFileSync, cpSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { FIXTURES } from '../cli/support.js'
@@ -15,6 +25,9 @@ cpSync(given, '/var/lib/moonlet', { recursive: true })
 copyFileSync(join(FIXTURES, 'linux', UNIT), join('/etc/systemd/system', UNIT))
 copyFileSync(join(FIXTURES, 'linux', '60-moonlet-usb.rules'), '/etc/udev/rules.d/60-moonlet-usb.rules')
 if (!existsSync('/usr/local/bin/moonlet')) symlinkSync(PROGRAM, '/usr/local/bin/moonlet')
+// The guest's systemd has nothing but this to start: what comes before every service of a whole system would take minutes.
+mkdirSync(`/run/systemd/system/${UNIT}.d`, { recursive: true })
+writeFileSync(`/run/systemd/system/${UNIT}.d/guest.conf`, '[Unit]\nDefaultDependencies=no\n')
 await output('systemctl', 'daemon-reload')
 await output('udevadm', 'control', '--reload')
 
