@@ -20,7 +20,7 @@ check(true, `the gadget is a Backup HSM and a serial port: cdc_acm has it, as ${
 
 /** The SO's log-in at the PED, over the token's own interface: the code it ends with. */
 async function login(): Promise<number> {
-  const { transport } = await openPlugged()
+  const { device, transport } = await openPlugged()
   const client = new TokenClient(transport)
   try {
     const session = await client.openSession(protocol.ADMIN_PARTITION)
@@ -31,6 +31,7 @@ async function login(): Promise<number> {
     throw error
   } finally {
     await client.close()
+    await device.detach()
   }
 }
 const succeeds = async (): Promise<boolean> => (await login()) === protocol.RC_OK
