@@ -49,10 +49,12 @@ test('a shell keeps its variables and its folder, and tells of failures', async 
 
 test('every page can be read and is carried out, and the README names it', () => {
   const pages = readdirSync(docs).map((file) => file.replace(/\.md$/, ''))
+  // Another suite carries that one's lines out, on a Debian of its own.
+  const elsewhere = 'ci'
   const readme = readFileSync(`${docs}../README.md`, 'utf8')
   for (const name of pages) {
-    assert.ok(readPage(readFileSync(`${docs}${name}.md`, 'utf8')).length > 0, name)
-    assert.ok(PAGES.some((page) => page.name === name) || name === 'ci', name)
+    const steps = readPage(readFileSync(`${docs}${name}.md`, 'utf8'))
+    assert.is(steps.length > 0 && PAGES.some((page) => page.name === name), name !== elsewhere, name)
     assert.ok(readme.includes(`docs/${name}.md`), name)
   }
 })
