@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The five lines of docs/ci.md on a clean Debian 13, made in a folder by debootstrap; then pages of docs/ with its newer programs, among them
-# OpenSSL's provider, which Debian 12 has not. Takes ten minutes, so CI leaves it out. Needs root, debootstrap and Debian's packages; says so and passes where they cannot be had.
+# OpenSSL's provider, which Debian 12 has not. Takes ten minutes, so CI leaves it out. Needs root, debootstrap and Debian's packages; says
+# so and passes where they cannot be had.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
