@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # npm run test:vm - what only a kernel shows: our devices on Debian's kernel in QEMU. Takes some minutes; no KVM needed.
-#   test/vm/test.sh [PART...]   parts: usbip gadget driver bridge replay backups-usbip backups-gadget backups-redir (all of these unless said),
-#                               bench: our speed through the guest's kernel; ped-line and service, which have not passed yet
+#   test/vm/test.sh [PART...]   parts: usbip gadget service driver bridge replay backups-usbip backups-gadget backups-redir (all of these unless said),
+#                               bench: our speed through the guest's kernel; ped-line, which has not passed yet
 #   VM_PULLS  times that the device is pulled out in each backup and each restore (default 2; 20 take a quarter of an hour each)
 #   VM_SEED   of the transfers at which it is
 #   VM_QUICK  bench: fewer rounds
@@ -60,7 +60,7 @@ part() {
   esac
 }
 
-[ $# -gt 0 ] || set -- usbip gadget driver bridge replay backups-usbip backups-gadget backups-redir
+[ $# -gt 0 ] || set -- usbip gadget service driver bridge replay backups-usbip backups-gadget backups-redir
 for name in "$@"; do
   echo "== $name"
   rc=0
