@@ -12,6 +12,8 @@ export interface CliIo {
   readonly signal: AbortSignal
   /** From now on a signal is how this program is meant to end: the exit code is the command's own then. */
   expectSignal(): void
+  /** The process is to end with the command, whatever native code has under way: a transfer at a real device, say, which nobody can take back. */
+  endAtOnce(): void
 }
 
 export interface CliCommand {
@@ -32,6 +34,7 @@ export async function runProgram(name: string, args: readonly string[], main: Cl
   const controller = new AbortController()
   let interrupted: number | undefined
   let expected = false
+  let atOnce = false
   for (const [signal, code] of Object.entries(SIGNALS)) {
     // Once: a second Ctrl-C ends the process whatever it is doing.
     process.once(signal, () => {
@@ -49,8 +52,12 @@ export async function runProgram(name: string, args: readonly string[], main: Cl
   const expectSignal = (): void => {
     expected = true
   }
+  const endAtOnce = (): void => {
+    atOnce = true
+  }
+  const { signal } = controller
   try {
-    process.exitCode = await main(args, { stdin, stdout, stderr, env, signal: controller.signal, expectSignal })
+    process.exitCode = await main(args, { stdin, stdout, stderr, env, signal, expectSignal, endAtOnce })
   } catch (error) {
     process.exitCode = error instanceof UsageError ? USAGE : FAILURE
     if (interrupted === undefined) explain(name, error, args.includes('--debug'))
@@ -60,6 +67,7 @@ export async function runProgram(name: string, args: readonly string[], main: Cl
     // What was given up may still hold timers or the terminal.
     process.exit(interrupted)
   }
+  if (atOnce) process.exit()
 }
 
 /** `moonlet: CODE: message`; the stack with its causes only where it is asked for. */

@@ -101,6 +101,7 @@ reached over USB/IP, or NTLS as $ChrystokiConfigurationPath or the client of
       ...(values.usb ?? []).map(readUsbAddress),
       ...(values['usb-device'] ?? []).map((name) => ({ real: readDeviceName(name) })),
     ]
+    if (values['usb-device']) io.endAtOnce()
     const capture = captureOf(values, 'lunacm')
     let log: ReturnType<typeof openLog> | undefined
     try {
