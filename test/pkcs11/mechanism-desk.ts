@@ -38,6 +38,11 @@ export const open = (keyType: number, length: number, more: readonly CkAttribute
   ...more,
 ]
 
+/** A generic secret that may be read. */
+export const generic = (length: number, more: readonly CkAttribute[] = []): CkAttribute[] =>
+  open(protocol.CKK_GENERIC_SECRET, length, more)
+export const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex')
+
 export class Desk {
   private constructor(
     readonly program: Program,
@@ -76,6 +81,11 @@ export class Desk {
 
   generate(mechanism: CkMechanism, template: readonly CkAttribute[]): Promise<number> {
     return this.program.call(calls.generateKey, [this.session, mechanism, template])
+  }
+
+  /** The value of a derived key. */
+  async derived(mechanism: CkMechanism, base: number, template: readonly CkAttribute[]): Promise<Buffer> {
+    return this.value(await this.derive(mechanism, base, template))
   }
 
   /** The value of one attribute. */

@@ -3,15 +3,14 @@ import { createECDH, createHash } from 'node:crypto'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import * as protocol from '../../assembly/protocol.js'
-import type { CkAttribute } from '../../host/pkcs11/attribute-codec.js'
 import { CKR } from '../../host/pkcs11/errors.js'
 import type { CkMechanism } from '../../host/pkcs11/mechanism-codec.js'
 import { fill } from '../firmware/support/crypt-keys.js'
-import { bare, Desk, HASHES, open } from './mechanism-desk.js'
+import { bare, Desk, generic, HASHES, hex, open } from './mechanism-desk.js'
 import { ckrOf, data, flag, number } from './support.js'
 
 const test = suite('pkcs11 mechanisms: key agreement')
-const { CKK_AES, CKK_GENERIC_SECRET } = protocol
+const { CKK_AES } = protocol
 
 let desk: Desk
 
@@ -19,16 +18,10 @@ test.before(async () => {
   desk = await Desk.open()
 })
 
-const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex')
-const generic = (length: number, more: readonly CkAttribute[] = []) => open(CKK_GENERIC_SECRET, length, more)
 const u32 = (value: number): Buffer => {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32BE(value)
   return bytes
-}
-
-async function derived(mechanism: CkMechanism, base: number, template: readonly CkAttribute[]): Promise<Buffer> {
-  return desk.value(await desk.derive(mechanism, base, template))
 }
 
 const CURVES = [
@@ -57,37 +50,43 @@ test('ECDH on every curve: the secret itself, or through a hash, with points bar
     const public_ = theirs.generateKeys()
     const z = theirs.computeSecret(point)
     for (const type of [protocol.CKM_ECDH1_DERIVE, protocol.CKM_ECDH1_COFACTOR_DERIVE]) {
-      assert.equal(await derived(ecdh(type, 1, public_), own, generic(0)), z, name)
+      assert.equal(await desk.derived(ecdh(type, 1, public_), own, generic(0)), z, name)
       const head = public_.length > 127 ? Buffer.of(4, 0x81, public_.length) : Buffer.of(4, public_.length)
       const der = Buffer.concat([head, public_])
       // What is too much is taken off at the front.
-      assert.equal(await derived(ecdh(type, 1, der), own, open(CKK_AES, 16)), z.subarray(-16))
+      assert.equal(await desk.derived(ecdh(type, 1, der), own, open(CKK_AES, 16)), z.subarray(-16))
     }
     for (const [i, { name: hash }] of HASHES.entries()) {
       const make = (n: number) => createHash(hash).update(z).update(u32(n)).update(fill(7)).digest()
       const expected = Buffer.concat([make(1), make(2), make(3)]).subarray(0, 50)
       const how = ecdh(protocol.CKM_ECDH1_DERIVE, kdfs[i] ?? 0, public_, fill(7))
-      assert.equal(await derived(how, own, generic(50)), expected, `${name} ${hash}`)
+      assert.equal(await desk.derived(how, own, generic(50)), expected, `${name} ${hash}`)
     }
     const first = createHash('sha256').update(u32(1)).update(z).update(fill(7)).digest()
-    assert.equal(await derived(ecdh(protocol.CKM_ECDH1_DERIVE, 0x80000014, public_, fill(7)), own, generic(32)), first)
+    assert.equal(
+      await desk.derived(ecdh(protocol.CKM_ECDH1_DERIVE, 0x80000014, public_, fill(7)), own, generic(32)),
+      first,
+    )
     const off = Buffer.from(public_)
     off[off.length - 1] = (off[off.length - 1] ?? 0) ^ 1
     for (const bad of [off, public_.subarray(1), Buffer.alloc(public_.length)]) {
       assert.is(
-        await ckrOf(() => derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, bad), own, generic(0))),
+        await ckrOf(() => desk.derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, bad), own, generic(0))),
         CKR.MECHANISM_PARAM_INVALID,
       )
     }
     assert.is(
-      await ckrOf(() => derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, public_, fill(1)), own, generic(0))),
+      await ckrOf(() => desk.derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, public_, fill(1)), own, generic(0))),
       CKR.MECHANISM_PARAM_INVALID,
     )
     assert.is(
-      await ckrOf(() => derived(ecdh(protocol.CKM_ECDH1_DERIVE, 99, public_), own, generic(0))),
+      await ckrOf(() => desk.derived(ecdh(protocol.CKM_ECDH1_DERIVE, 99, public_), own, generic(0))),
       CKR.MECHANISM_PARAM_INVALID,
     )
-    assert.is(await ckrOf(() => derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, public_), own, generic(length + 1))), 0x62)
+    assert.is(
+      await ckrOf(() => desk.derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, public_), own, generic(length + 1))),
+      0x62,
+    )
   }
 })
 
@@ -104,7 +103,7 @@ test('ECDH of NIST CAVP, P-256, count 0', async () => {
     flag(protocol.CKA_DERIVE, true),
   ])
   const z = hex('46fc62106420ff012e54a434fbdd2d25ccc5852060561e68040dd7778997bd7b')
-  assert.equal(await derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, hex(`04${x}${y}`)), own, generic(0)), z)
+  assert.equal(await desk.derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, hex(`04${x}${y}`)), own, generic(0)), z)
 })
 
 /** Of each family one: SEC 2 prime and binary, X9.62 prime and binary, Brainpool; orders longer and shorter than coordinates. */
@@ -131,24 +130,27 @@ test('ECDH on older curves, which sign nothing', async () => {
       await desk.value(open_, protocol.CKA_EC_POINT),
       await desk.value(theirOpen, protocol.CKA_EC_POINT),
     ]
-    const z = await derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, point), own, generic(0))
+    const z = await desk.derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, point), own, generic(0))
     assert.is(z.length, length, name)
-    assert.equal(await derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, mine), their, generic(0)), z)
+    assert.equal(await desk.derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, mine), their, generic(0)), z)
     const node = createECDH(name)
     const theirs = node.generateKeys()
     const expected = node.computeSecret(mine.subarray(mine.length - 1 - 2 * length))
     assert.equal(
-      await derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, theirs), own, generic(0)),
+      await desk.derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, theirs), own, generic(0)),
       expected,
       `${name} with OpenSSL`,
     )
     const off = Buffer.from(theirs)
     off[off.length - 1] = (off[off.length - 1] ?? 0) ^ 1
     assert.is(
-      await ckrOf(() => derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, off), own, generic(0))),
+      await ckrOf(() => desk.derived(ecdh(protocol.CKM_ECDH1_DERIVE, 1, off), own, generic(0))),
       CKR.MECHANISM_PARAM_INVALID,
     )
-    assert.is(await ckrOf(() => derived(ecdh(protocol.CKM_ECDH1_COFACTOR_DERIVE, 1, theirs), own, generic(0))), 0x140)
+    assert.is(
+      await ckrOf(() => desk.derived(ecdh(protocol.CKM_ECDH1_COFACTOR_DERIVE, 1, theirs), own, generic(0))),
+      0x140,
+    )
     assert.is(await ckrOf(() => desk.sign(bare(protocol.CKM_ECDSA_SHA256), own, fill(3))), 0x140)
   }
 })

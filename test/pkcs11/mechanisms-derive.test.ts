@@ -8,7 +8,7 @@ import { ulongBytes } from '../../host/pkcs11/attribute-codec.js'
 import { CKR } from '../../host/pkcs11/errors.js'
 import type { CkMechanism, KdfSegment } from '../../host/pkcs11/mechanism-codec.js'
 import { fill } from '../firmware/support/crypt-keys.js'
-import { bare, Desk, HASHES, open, withNumber } from './mechanism-desk.js'
+import { bare, Desk, generic, HASHES, hex, open, withNumber } from './mechanism-desk.js'
 import { ckrOf, data, flag, number } from './support.js'
 
 const test = suite('pkcs11 mechanisms: derivation')
@@ -20,16 +20,10 @@ test.before(async () => {
   desk = await Desk.open()
 })
 
-const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex')
-const generic = (length: number, more: readonly CkAttribute[] = []) => open(CKK_GENERIC_SECRET, length, more)
 const u32 = (value: number): Buffer => {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32BE(value)
   return bytes
-}
-
-async function derived(mechanism: CkMechanism, base: number, template: readonly CkAttribute[]): Promise<Buffer> {
-  return desk.value(await desk.derive(mechanism, base, template))
 }
 
 interface HkdfOptions {
@@ -54,7 +48,7 @@ test('HKDF with every hash, whole and in halves, with a key for a salt, and for 
   for (const { name, hash, length } of HASHES) {
     for (const salt of [new Uint8Array(0), fill(200)]) {
       const expected = Buffer.from(hkdfSync(name, fill(80, 4), salt, fill(9), 333))
-      assert.equal(await derived(hkdf(hash, salt, fill(9)), base, generic(333)), expected, name)
+      assert.equal(await desk.derived(hkdf(hash, salt, fill(9)), base, generic(333)), expected, name)
     }
     const prk = createHmac(name, fill(20, 5)).update(fill(80, 4)).digest()
     const halves = { extracts: true, expands: false, saltType: 4, saltKey }
@@ -64,7 +58,7 @@ test('HKDF with every hash, whole and in halves, with a key for a salt, and for 
       generic(length, [flag(protocol.CKA_DERIVE, true)]),
     )
     assert.equal(await desk.value(key), prk)
-    const rest = await derived(hkdf(hash, fill(3), fill(9), { extracts: false }), key, generic(333))
+    const rest = await desk.derived(hkdf(hash, fill(3), fill(9), { extracts: false }), key, generic(333))
     assert.equal(rest, Buffer.from(hkdfSync(name, fill(80, 4), fill(20, 5), fill(9), 333)))
   }
   const how = hkdf(protocol.CKM_SHA256, fill(3), fill(9), { type: protocol.CKM_HKDF_DATA })
@@ -74,11 +68,11 @@ test('HKDF with every hash, whole and in halves, with a key for a salt, and for 
   ])
   assert.equal(await desk.value(made), Buffer.from(hkdfSync('sha256', fill(80, 4), fill(3), fill(9), 40)))
   assert.is(
-    await ckrOf(() => derived(hkdf(protocol.CKM_SHA_1, fill(3), fill(9)), base, generic(0))),
+    await ckrOf(() => desk.derived(hkdf(protocol.CKM_SHA_1, fill(3), fill(9)), base, generic(0))),
     CKR_TEMPLATE_INCOMPLETE,
   )
   const none = hkdf(protocol.CKM_SHA256, fill(3), fill(9), { extracts: false, expands: false })
-  assert.is(await ckrOf(() => derived(none, base, generic(8))), CKR.MECHANISM_PARAM_INVALID)
+  assert.is(await ckrOf(() => desk.derived(none, base, generic(8))), CKR.MECHANISM_PARAM_INVALID)
 })
 const CKR_TEMPLATE_INCOMPLETE = 0xd0
 
@@ -86,7 +80,7 @@ test('HKDF of RFC 5869, test case 1', async () => {
   const base = await desk.secret(CKK_GENERIC_SECRET, Buffer.alloc(22, 0x0b))
   const how = hkdf(protocol.CKM_SHA256, hex('000102030405060708090a0b0c'), hex('f0f1f2f3f4f5f6f7f8f9'))
   assert.equal(
-    await derived(how, base, generic(42)),
+    await desk.derived(how, base, generic(42)),
     hex('3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865'),
   )
 })
@@ -149,7 +143,7 @@ test('SP 800-108 in counter mode: NIST CAVP, CMAC-AES128, 32-bit counter before 
     { type: 1, value: counter(32) },
     bytes(fixed),
   ])
-  assert.equal(await derived(how, base, generic(16)), hex('26faf61908ad9ee881b8305c221db53f'))
+  assert.equal(await desk.derived(how, base, generic(16)), hex('26faf61908ad9ee881b8305c221db53f'))
 })
 
 test('SP 800-108 with HMAC: counters, lengths and bytes in any order, and feedback', async () => {
@@ -167,7 +161,7 @@ test('SP 800-108 with HMAC: counters, lengths and bytes in any order, and feedba
       { type: 3, value: keyLength(32) },
     ]
     const how = kdf(protocol.CKM_SP800_108_COUNTER_KDF, prf, segments)
-    assert.equal(await derived(how, base, generic(100)), Buffer.concat(counted).subarray(0, 100), name)
+    assert.equal(await desk.derived(how, base, generic(100)), Buffer.concat(counted).subarray(0, 100), name)
 
     let last: Buffer = fill(11, 3)
     const chained = Array.from({ length: blocks }, (_, i) => {
@@ -184,7 +178,11 @@ test('SP 800-108 with HMAC: counters, lengths and bytes in any order, and feedba
       { type: 3, value: keyLength(32, 2) },
     ]
     const again = kdf(protocol.CKM_SP800_108_FEEDBACK_KDF, prf, feedback, fill(11, 3))
-    assert.equal(await derived(again, base, generic(100)), Buffer.concat(chained).subarray(0, 100), `${name} feedback`)
+    assert.equal(
+      await desk.derived(again, base, generic(100)),
+      Buffer.concat(chained).subarray(0, 100),
+      `${name} feedback`,
+    )
   }
   const wrong = [
     [bytes(fill(3))],
@@ -202,10 +200,10 @@ test('SP 800-108 with HMAC: counters, lengths and bytes in any order, and feedba
   ]
   for (const segments of wrong) {
     const how = kdf(protocol.CKM_SP800_108_COUNTER_KDF, protocol.CKM_SHA256_HMAC, segments)
-    assert.is(await ckrOf(() => derived(how, base, generic(32))), CKR.MECHANISM_PARAM_INVALID)
+    assert.is(await ckrOf(() => desk.derived(how, base, generic(32))), CKR.MECHANISM_PARAM_INVALID)
   }
   const none = kdf(protocol.CKM_SP800_108_COUNTER_KDF, protocol.CKM_SHA256, [{ type: 1, value: counter(8) }])
-  assert.is(await ckrOf(() => derived(none, base, generic(32))), CKR.MECHANISM_PARAM_INVALID)
+  assert.is(await ckrOf(() => desk.derived(none, base, generic(32))), CKR.MECHANISM_PARAM_INVALID)
 })
 
 test("the vendor's form of SP 800-108, in each of its schemes", async () => {
@@ -232,7 +230,7 @@ test("the vendor's form of SP 800-108, in each of its schemes", async () => {
         parameter: { form: 'prf', prf: 7, label, context, counter: start, scheme },
       }
       assert.equal(
-        await derived(how, base, generic(48)),
+        await desk.derived(how, base, generic(48)),
         Buffer.concat([make(0), make(1)]).subarray(0, 48),
         `${scheme}`,
       )
@@ -248,8 +246,8 @@ test("the vendor's form of SP 800-108, in each of its schemes", async () => {
     aes,
     Buffer.concat([u32(1), context, zero, label, u32(128)]),
   )
-  assert.equal(await derived(cmac, aes, generic(16)), block)
-  assert.is(await ckrOf(() => derived(cmac, base, generic(16))), CKR.MECHANISM_PARAM_INVALID)
+  assert.equal(await desk.derived(cmac, aes, generic(16)), block)
+  assert.is(await ckrOf(() => desk.derived(cmac, base, generic(16))), CKR.MECHANISM_PARAM_INVALID)
 })
 
 const string = (type: number, value: Uint8Array): CkMechanism => ({ type, parameter: { form: 'string', data: value } })
@@ -263,43 +261,46 @@ test('keys joined with keys and with data, and parts of keys', async () => {
     await desk.secret(CKK_GENERIC_SECRET, fill(12, 2), more),
   ]
   const both = Buffer.concat([fill(20, 1), fill(12, 2)])
-  assert.equal(await derived(withNumber(protocol.CKM_CONCATENATE_BASE_AND_KEY, open2), open1, generic(0)), both)
+  assert.equal(await desk.derived(withNumber(protocol.CKM_CONCATENATE_BASE_AND_KEY, open2), open1, generic(0)), both)
   assert.equal(
-    await derived(withNumber(protocol.CKM_CONCATENATE_BASE_AND_KEY, open2), open1, open(CKK_AES, 16)),
+    await desk.derived(withNumber(protocol.CKM_CONCATENATE_BASE_AND_KEY, open2), open1, open(CKK_AES, 16)),
     both.subarray(0, 16),
   )
-  assert.equal(await derived(string(protocol.CKM_CONCATENATE_BASE_AND_DATA, fill(12, 2)), open1, generic(0)), both)
+  assert.equal(await desk.derived(string(protocol.CKM_CONCATENATE_BASE_AND_DATA, fill(12, 2)), open1, generic(0)), both)
   assert.equal(
-    await derived(string(protocol.CKM_CONCATENATE_DATA_AND_BASE, fill(20, 1)), open2, generic(30)),
+    await desk.derived(string(protocol.CKM_CONCATENATE_DATA_AND_BASE, fill(20, 1)), open2, generic(30)),
     both.subarray(0, 30),
   )
   const xor = fill(20, 1).map((byte, i) => byte ^ (fill(16, 3)[i] ?? 0))
   assert.equal(
-    await derived(string(protocol.CKM_XOR_BASE_AND_DATA, fill(16, 3)), open1, generic(0)),
+    await desk.derived(string(protocol.CKM_XOR_BASE_AND_DATA, fill(16, 3)), open1, generic(0)),
     Buffer.from(xor.subarray(0, 16)),
   )
   const bits = [...fill(20, 1)].map((byte) => byte.toString(2).padStart(8, '0')).join('')
   const turned = (bits + bits).slice(13, 13 + 160).match(/.{8}/g) ?? []
   assert.equal(
-    await derived(withNumber(protocol.CKM_EXTRACT_KEY_FROM_KEY, 13), open1, generic(0)),
+    await desk.derived(withNumber(protocol.CKM_EXTRACT_KEY_FROM_KEY, 13), open1, generic(0)),
     Buffer.from(turned.map((byte) => Number.parseInt(byte, 2))),
   )
   assert.is(
-    await ckrOf(() => derived(withNumber(protocol.CKM_EXTRACT_KEY_FROM_KEY, 160), open1, generic(0))),
+    await ckrOf(() => desk.derived(withNumber(protocol.CKM_EXTRACT_KEY_FROM_KEY, 160), open1, generic(0))),
     CKR.MECHANISM_PARAM_INVALID,
   )
   assert.is(
-    await ckrOf(() => derived(withNumber(protocol.CKM_CONCATENATE_BASE_AND_KEY, 0x7fff_0000), open1, generic(0))),
+    await ckrOf(() => desk.derived(withNumber(protocol.CKM_CONCATENATE_BASE_AND_KEY, 0x7fff_0000), open1, generic(0))),
     CKR.KEY_HANDLE_INVALID,
   )
-  assert.is(await ckrOf(() => derived(string(protocol.CKM_XOR_BASE_AND_DATA, fill(16, 3)), open1, generic(17))), 0x62)
+  assert.is(
+    await ckrOf(() => desk.derived(string(protocol.CKM_XOR_BASE_AND_DATA, fill(16, 3)), open1, generic(17))),
+    0x62,
+  )
   // What is made of a sensitive key stays one.
   for (const [a, b] of [
     [base, open2],
     [open1, other],
   ] as const) {
     assert.is(
-      await ckrOf(() => derived(withNumber(protocol.CKM_CONCATENATE_BASE_AND_KEY, b), a, generic(0))),
+      await ckrOf(() => desk.derived(withNumber(protocol.CKM_CONCATENATE_BASE_AND_KEY, b), a, generic(0))),
       CKR.TEMPLATE_INCONSISTENT,
     )
   }
@@ -309,9 +310,9 @@ test('keys that are digests of keys', async () => {
   const base = await desk.secret(CKK_GENERIC_SECRET, fill(33, 1), [flag(protocol.CKA_SENSITIVE, false)])
   for (const { name, key, length } of HASHES) {
     const digest = createHash(name).update(fill(33, 1)).digest()
-    assert.equal(await derived(bare(key), base, generic(0)), digest, name)
-    assert.equal(await derived(bare(key), base, open(CKK_AES, 16)), digest.subarray(0, 16))
-    assert.is(await ckrOf(() => derived(bare(key), base, generic(length + 1))), 0x62)
+    assert.equal(await desk.derived(bare(key), base, generic(0)), digest, name)
+    assert.equal(await desk.derived(bare(key), base, open(CKK_AES, 16)), digest.subarray(0, 16))
+    assert.is(await ckrOf(() => desk.derived(bare(key), base, generic(length + 1))), 0x62)
   }
 })
 
@@ -320,7 +321,7 @@ test('keys that are ciphertexts, with AES and Triple DES', async () => {
   const des = await desk.secret(CKK_DES3, fill(24, 1))
   const ecb = createCipheriv('aes-256-ecb', fill(32, 1), null).setAutoPadding(false).update(fill(48))
   assert.equal(
-    await derived(string(protocol.CKM_AES_ECB_ENCRYPT_DATA, fill(48)), aes, generic(40)),
+    await desk.derived(string(protocol.CKM_AES_ECB_ENCRYPT_DATA, fill(48)), aes, generic(40)),
     ecb.subarray(0, 40),
   )
   const cbc = createCipheriv('aes-256-cbc', fill(32, 1), fill(16, 7)).setAutoPadding(false).update(fill(48))
@@ -328,22 +329,22 @@ test('keys that are ciphertexts, with AES and Triple DES', async () => {
     type: protocol.CKM_AES_CBC_ENCRYPT_DATA,
     parameter: { form: 'chained', iv: fill(16, 7), data: fill(48) },
   }
-  assert.equal(await derived(how, aes, generic(0)), cbc)
+  assert.equal(await desk.derived(how, aes, generic(0)), cbc)
   const des3 = createCipheriv('des-ede3-cbc', fill(24, 1), fill(8, 7)).setAutoPadding(false).update(fill(48))
   const old: CkMechanism = {
     type: protocol.CKM_DES3_CBC_ENCRYPT_DATA,
     parameter: { form: 'chained', iv: fill(8, 7), data: fill(48) },
   }
-  assert.equal(await derived(old, des, generic(48)), des3)
-  const parity = await derived(old, des, open(CKK_DES2, 0))
+  assert.equal(await desk.derived(old, des, generic(48)), des3)
+  const parity = await desk.derived(old, des, open(CKK_DES2, 0))
   assert.is(parity.length, 16)
   for (const [i, byte] of parity.entries()) assert.is(byte >>> 1, (des3[i] ?? 0) >>> 1)
   assert.is(
-    await ckrOf(() => derived(string(protocol.CKM_AES_ECB_ENCRYPT_DATA, fill(47)), aes, generic(0))),
+    await ckrOf(() => desk.derived(string(protocol.CKM_AES_ECB_ENCRYPT_DATA, fill(47)), aes, generic(0))),
     CKR.MECHANISM_PARAM_INVALID,
   )
   assert.is(
-    await ckrOf(() => derived(string(protocol.CKM_AES_ECB_ENCRYPT_DATA, fill(16)), aes, open(CKK_DES3, 0))),
+    await ckrOf(() => desk.derived(string(protocol.CKM_AES_ECB_ENCRYPT_DATA, fill(16)), aes, open(CKK_DES3, 0))),
     0x62,
   )
 })
