@@ -40,7 +40,7 @@ function functionText({ name, types }, body) {
   return `CK_RV ${name}(${list}) {\n${body}}\n`
 }
 
-function stub(prototype) {
+function refusing(prototype) {
   const unused = prototype.types.map((_, i) => `  (void)${letter(i)};\n`).join('')
   return functionText(prototype, `${unused}  return moonlet_unsupported();\n`)
 }
@@ -102,7 +102,7 @@ export async function generate({ load, headers, sources }) {
   const made = declared.filter(({ name }) => !byHand.has(name))
   const texts = made.map((one) => {
     const call = byName.get(one.name)
-    return call ? caller(one, call) : stub(one)
+    return call ? caller(one, call) : refusing(one)
   })
   const notice = '// Made by scripts/pkcs11-tables.mjs from the tables of host/pkcs11.\n'
   const header = `${notice}#ifndef MOONLET_TABLES_H

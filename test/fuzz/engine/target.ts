@@ -1,7 +1,7 @@
 // What a target of the fuzzer is.
 import type { GuardedFirmware } from '../firmware/guarded-build.js'
 import type { Input } from './input.js'
-import type { Random } from './random.js'
+import { Random } from './random.js'
 
 /** Something that must not be: which rule was broken, and how it shows. */
 export class Finding extends Error {
@@ -60,4 +60,14 @@ export async function trial(body: (count: () => void) => void | Promise<void>): 
     const what = error instanceof Error ? (error.stack ?? error.message) : String(error)
     return { tried, finding: new Finding('unexpected error', where, what) }
   }
+}
+
+/** The trial of a target whose steps are bytes, each with the seed of the chance in its check. */
+export function trialOfBytes(input: Input, check: (bytes: Buffer, random: Random) => void): Promise<Trial> {
+  return trial((count) => {
+    for (const { numbers, bytes } of input) {
+      count()
+      check(bytes, new Random(numbers[0] ?? 0))
+    }
+  })
 }

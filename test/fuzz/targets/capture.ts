@@ -10,8 +10,8 @@ import {
 } from '../../../host/usb/usbmon.js'
 import { type Input, step } from '../engine/input.js'
 import { mutate } from '../engine/mutate.js'
-import { Random } from '../engine/random.js'
-import { Finding, type Fuzzer, type Target, trial } from '../engine/target.js'
+import type { Random } from '../engine/random.js'
+import { Finding, type Fuzzer, type Target, trialOfBytes } from '../engine/target.js'
 
 const DEVICE = Buffer.from('120100020000004034127856000100000001', 'hex')
 const CONFIGURATION = Buffer.from('0902200001010080320904000002ff0000000705010200020007058202000200', 'hex')
@@ -111,15 +111,7 @@ const capture: Fuzzer = {
     return [step('file', [random.u32()], random.oneIn(4) ? file : mutate(random, file))]
   },
   run(input: Input) {
-    return trial((count) => {
-      for (const {
-        numbers: [seed = 0],
-        bytes,
-      } of input) {
-        count()
-        check(bytes, new Random(seed))
-      }
-    })
+    return trialOfBytes(input, check)
   },
 }
 

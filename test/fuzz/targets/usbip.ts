@@ -9,8 +9,8 @@ import { UsbipSession } from '../../../host/usb/usbip-session.js'
 import { cat, u32 } from '../../oracle/obc1/bytes.js'
 import { type Input, step } from '../engine/input.js'
 import { mutate } from '../engine/mutate.js'
-import { Random } from '../engine/random.js'
-import { Finding, type Fuzzer, type Target, trial } from '../engine/target.js'
+import type { Random } from '../engine/random.js'
+import { Finding, type Fuzzer, type Target, trialOfBytes } from '../engine/target.js'
 
 const HEADER = 48
 const DEVICE = 0x10001
@@ -242,15 +242,7 @@ const usbip: Fuzzer = {
     return [step('stream', [random.u32()], Buffer.concat(damaged))]
   },
   run(input: Input) {
-    return trial((count) => {
-      for (const {
-        numbers: [seed = 0],
-        bytes,
-      } of input) {
-        count()
-        check(bytes, new Random(seed))
-      }
-    })
+    return trialOfBytes(input, check)
   },
 }
 
