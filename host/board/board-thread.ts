@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { attention } from './attention.js'
 import type { FromWorker, ToWorker, WorkerStart } from './messages.js'
 import { Watch } from './monitor.js'
 
@@ -30,6 +31,7 @@ export class BoardThread {
     // The flags of this process are not the worker's: --input-type, for one, would keep it from starting.
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData, execArgv: [] })
     this.#worker.on('message', (message: FromWorker) => {
+      attention.stay()
       if (!this.#hanging) events.message(message)
     })
     let cause: unknown
@@ -60,6 +62,7 @@ export class BoardThread {
     this.#messages = []
     this.#transfer = []
     this.#worker.postMessage(messages, transfer)
+    attention.stay()
   }
 
   #check(): void {

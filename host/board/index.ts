@@ -1,3 +1,4 @@
+export { Attention, attention } from './attention.js'
 export { BOOT_ATTEMPTS, Board, type BoardExtras } from './board.js'
 export { BoardFolder, flashDigest } from './board-folder.js'
 export type { Change } from './changes.js'

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { attention } from './attention.js'
 import { VirtualClock } from './clock.js'
 import { BoardError, messageOf } from './errors.js'
 import { FaultyMemory, tornAt } from './faults.js'
@@ -138,7 +139,10 @@ function serve(opened: OpenBoard, ticking: NodeJS.Timeout | undefined): void {
     }
   }
 
-  port?.on('message', (messages: readonly ToWorker[]) => messages.forEach(take))
+  port?.on('message', (messages: readonly ToWorker[]) => {
+    messages.forEach(take)
+    attention.stay()
+  })
 }
 
 function start({ open, restore, monitor, tamperLine }: WorkerStart): Promise<OpenBoard> {

@@ -2,7 +2,7 @@ import { lstatSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { ROLE_CRYPTO_OFFICER, ROLE_CRYPTO_USER } from '../../assembly/protocol.js'
-import type { FolderLock } from '../board/index.js'
+import { attention, type FolderLock } from '../board/index.js'
 import type { SlotSource } from '../client/index.js'
 import { ClientConfig, CONFIG_FILE } from '../ntls/index.js'
 import { serveClient } from '../pkcs11/index.js'
@@ -96,6 +96,7 @@ export class Pkcs11Service {
     const served = serveClient(socket, {
       slots: this.slots,
       asksChallenge: () => this.#asksChallenge(),
+      onNews: () => attention.stay(),
       onFault: ({ call, error }) => {
         this.onEvent({ event: 'failed', call, code: codeOf(error) ?? 'INTERNAL', message: messageOf(error) })
       },

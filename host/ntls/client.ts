@@ -1,4 +1,5 @@
 import { connect, type TLSSocket } from 'node:tls'
+import { attention } from '../board/attention.js'
 import { isCommandFrame, tagOf, withTag } from '../board/frames.js'
 import type { PedConnector } from '../client/slots.js'
 import { type Transport, TransportError } from '../client/transport.js'
@@ -76,6 +77,7 @@ class Link {
     return new Promise((resolve, reject) => {
       this.waiting.set(inner, { tag: tagOf(frame), timer: this.#watch(frame), resolve, reject })
       this.#writer.write(encodeMessage(COMMAND, hsm, withTag(frame, inner)))
+      attention.stay()
     })
   }
 
@@ -102,6 +104,7 @@ class Link {
     }
     this.waiting.delete(tagOf(body))
     clearTimeout(waiting.timer)
+    attention.stay()
     waiting.resolve(withTag(body, waiting.tag))
   }
 

@@ -15,6 +15,8 @@ export interface ConnectionOptions {
   /** Role (ROLE_…) whose challenge programs are to ask for as a PIN; undefined = none. Looked at for each program. */
   readonly asksChallenge?: (() => number | undefined) | undefined
   readonly onFault?: OnFault
+  /** Told whenever bytes have come. */
+  readonly onNews?: (() => void) | undefined
 }
 
 /**
@@ -22,7 +24,7 @@ export interface ConnectionOptions {
  * @returns how many calls there were
  */
 export async function serveClient(stream: Duplex, options: ConnectionOptions): Promise<{ calls: number }> {
-  const link = new Link(stream)
+  const link = new Link(stream, options.onNews)
   let module: Pkcs11Module | undefined
   let calls = 0
   try {
@@ -68,9 +70,13 @@ class Link {
   #under = 0
   #wake: (() => void) | undefined
 
-  constructor(private readonly stream: Duplex) {
+  constructor(
+    private readonly stream: Duplex,
+    onNews?: () => void,
+  ) {
     stream.on('data', (chunk: Buffer) => {
       this.begun = true
+      onNews?.()
       this.#chunks.push(chunk)
       this.#length += chunk.length
       // No more than what is asked for is kept waiting: the kernel holds the rest.
