@@ -1,7 +1,6 @@
 // One change of the store: records are programmed, then committed, then admitted by one superblock and one step of the counter,
-// then what they replace is made unreadable, then everything is durable (OBC-1 §5.8, §6.2, §6.3).
+// then what they replace is made unreadable (OBC-1 §5.8, §6.2, §6.3). The board makes everything durable before the answer leaves it.
 
-import { flash_sync } from '../board'
 import { FLASH_ENDURANCE, FLASH_SECTOR, RC_HSM_STORAGE_FULL, RC_OK, RC_STORAGE_WORN } from '../protocol'
 import { makeRoom } from './cleaning'
 import { logAppend, logCommit, logKill, logPlace, logProgramRun, RECORD_MIN, SECTOR_HEADER } from './log'
@@ -106,5 +105,4 @@ export function txCommit(): void {
     dropLive(offset, length)
   }
   begin()
-  flash_sync()
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import {
   closeSync,
   existsSync,
+  fdatasync,
   fdatasyncSync,
   fsyncSync,
   ftruncateSync,
@@ -19,7 +20,7 @@ import { BATTERY_CAPACITY, type Change, SPLIT_SIZE } from './changes.js'
 import { BoardError, messageOf, systemCode } from './errors.js'
 import { Flash } from './flash.js'
 import { encodeJournalFrame, readJournal } from './journal.js'
-import { type Backing, changesBetween, State } from './non-volatile.js'
+import { type Backing, changesBetween, State, type Written } from './non-volatile.js'
 
 /** Version of the folder's layout. */
 export const FOLDER_FORMAT = 1
@@ -185,6 +186,11 @@ function syncFolder(dir: string): void {
   }
 }
 
+/** What was zeroized must not live on in the journal. */
+function isWipe(change: Change): boolean {
+  return change.kind === 'battery' && change.data.length === 0
+}
+
 /**
  * The files of one board (SPEC.md §8). Every commit is one journal frame and one fdatasync; the files follow behind, so
  * that after a kill or a host power loss they and the journal together are always what the board did up to some commit.
@@ -198,6 +204,8 @@ export class BoardFolder implements Backing {
   /** What the files have not followed yet: places in the flash, and names of small files. */
   #touched: Range[] = []
   readonly #small = new Set<string>()
+  /** The write of the journal that is not known to be durable. */
+  #underWay: symbol | undefined
   /** After a failed write the disk no longer follows the state: nothing may be acknowledged any more. */
   #broken: unknown
 
@@ -277,17 +285,48 @@ export class BoardFolder implements Backing {
 
   commit(changes: readonly Change[]): void {
     this.#guarded(() => {
-      const frame = encodeJournalFrame(this.#sequence, changes)
-      this.#write(JOURNAL, frame, this.#journalLength)
+      // A frame must not be there before the one in front of it is: that would look like damage.
+      this.#settle()
+      this.#append(changes)
       fdatasyncSync(this.#fd(JOURNAL))
-      frame.fill(0)
-      this.#sequence += 1n
-      this.#journalLength += frame.length
-      this.#note(changes)
-      // What was zeroized must not live on in the journal.
-      const wiped = changes.some((change) => change.kind === 'battery' && change.data.length === 0)
-      if (wiped || this.#journalLength > JOURNAL_LIMIT) this.#checkpoint()
+      if (this.#isFull || changes.some(isWipe)) this.#checkpoint()
     })
+  }
+
+  begin(changes: readonly Change[], done: Written): boolean {
+    if (this.#underWay || this.#isFull || changes.some(isWipe)) return false
+    this.#guarded(() => this.#append(changes))
+    const write = Symbol('write')
+    this.#underWay = write
+    fdatasync(this.#fd(JOURNAL), (cause) => {
+      if (this.#underWay === write) this.#underWay = undefined
+      if (cause) this.#broken ??= cause
+      done(cause ? this.#ioError(cause) : undefined)
+    })
+    return true
+  }
+
+  settle(): void {
+    this.#guarded(() => this.#settle())
+  }
+
+  #settle(): void {
+    if (this.#underWay === undefined) return
+    fdatasyncSync(this.#fd(JOURNAL))
+    this.#underWay = undefined
+  }
+
+  get #isFull(): boolean {
+    return this.#journalLength > JOURNAL_LIMIT
+  }
+
+  #append(changes: readonly Change[]): void {
+    const frame = encodeJournalFrame(this.#sequence, changes)
+    this.#write(JOURNAL, frame, this.#journalLength)
+    frame.fill(0)
+    this.#sequence += 1n
+    this.#journalLength += frame.length
+    this.#note(changes)
   }
 
   /** Leaves durable files and an empty journal behind. */
@@ -357,9 +396,12 @@ export class BoardFolder implements Backing {
       action()
     } catch (cause) {
       this.#broken = cause
-      if (cause instanceof BoardError) throw cause
-      throw new BoardError('STATE_IO', `${this.dir} cannot be written: ${messageOf(cause)}`, { cause })
+      throw cause instanceof BoardError ? cause : this.#ioError(cause)
     }
+  }
+
+  #ioError(cause: unknown): BoardError {
+    return new BoardError('STATE_IO', `${this.dir} cannot be written: ${messageOf(cause)}`, { cause })
   }
 
   #closeFiles(): void {

@@ -6,7 +6,7 @@ import { PowerCut } from './faults.js'
 import type { BoardImports, Firmware, FirmwareImage, MemoryAccess } from './firmware.js'
 import type { FrameLink } from './frame-link.js'
 import { commandOf, isCommandFrame, refusal, tagOf, withTag } from './frames.js'
-import { afterPowerOff, boardImports, type Peripherals, syncAlive } from './imports.js'
+import { afterPowerOff, beginAlive, boardImports, type Peripherals, syncAlive } from './imports.js'
 import { Monitor } from './monitor.js'
 import { type PedConnectorName, PedConnectors } from './ped-connectors.js'
 import { type Reply, Requests } from './requests.js'
@@ -21,6 +21,16 @@ export interface BoardExtras {
   readonly monitor?: Monitor
   /** Cause at the tamper line before the first power-up. */
   readonly tamperLine?: number
+  /** Whether more commands wait: the board works on them then, and not on the disk's time. Never unless given. */
+  readonly isBusy?: () => boolean
+}
+
+/** Hands something to whoever is outside. */
+type Output = () => void
+
+/** A write under way, and what leaves the board when it is done. */
+interface Write {
+  readonly outputs: Output[]
 }
 
 type Job = (firmware: Firmware) => void
@@ -46,7 +56,10 @@ export class Board {
   /** `steady` of the clock at power-up. */
   #poweredOn = 0
   #jobs: Job[] = []
-  #outputs: (() => void)[] = []
+  readonly #outputs: Output[] = []
+  #write: Write | undefined
+  /** They rest on changes that were made after that write had begun. */
+  #held: Output[] = []
   #pumping = false
   #again = false
   /** A crash that a peripheral kept from its caller. */
@@ -58,6 +71,7 @@ export class Board {
   })
   readonly #crashes: CrashLog
   readonly #monitor: Monitor
+  readonly #isBusy: () => boolean
 
   constructor(
     private readonly image: FirmwareImage,
@@ -67,6 +81,7 @@ export class Board {
     this.#crashes = extras.crashes ?? new MemoryCrashLog()
     this.#monitor = extras.monitor ?? new Monitor()
     this.#tamperLine = extras.tamperLine ?? 0
+    this.#isBusy = extras.isBusy ?? (() => false)
   }
 
   get powered(): boolean {
@@ -102,7 +117,16 @@ export class Board {
   powerOff(): void {
     if (!this.#firmware) return
     try {
-      this.#stop(new BoardError('BOARD_OFF', 'the board was switched off'))
+      this.#settle()
+      this.#emit()
+    } finally {
+      this.#lose(new BoardError('BOARD_OFF', 'the board was switched off'))
+    }
+  }
+
+  #lose(error: BoardError): void {
+    try {
+      this.#stop(error)
     } finally {
       this.#emit()
     }
@@ -120,6 +144,8 @@ export class Board {
     const firmware = this.#firmware
     if (!firmware) throw this.#off()
     if (this.#pumping) throw new BoardError('BOARD_BUSY', 'the board is in the middle of its work')
+    this.#settle()
+    this.#emit()
     const { memory, clock, trng } = this.chips
     return encodeSnapshot({
       firmware: this.image.info.sha384,
@@ -282,10 +308,60 @@ export class Board {
     if (answer && !(isCommandFrame(answer) && this.#requests.isWaiting(tagOf(answer)))) {
       throw new BoardError('FIRMWARE_TRAP', 'the firmware answered something that nobody asked')
     }
-    if (this.chips.memory.dirty) syncAlive(this.chips)
-    if (answer) this.#outputs.push(() => this.#requests.answer(answer))
-    if (request) this.#outputs.push(() => this.#peds.send(request))
+    const outputs: Output[] = []
+    if (answer) outputs.push(() => this.#requests.answer(answer))
+    if (request) outputs.push(() => this.#peds.send(request))
+    this.#release(outputs)
     return (ready & SERVICE_AGAIN) !== 0
+  }
+
+  /**
+   * Lets outputs go once all they rest on is durable: now, or where more commands wait when the disk is through. What comes meanwhile
+   * becomes durable together.
+   */
+  #release(outputs: readonly Output[]): void {
+    const { memory } = this.chips
+    if (this.#write) {
+      const rests = memory.dirty || this.#held.length > 0
+      ;(rests ? this.#held : this.#write.outputs).push(...outputs)
+      return
+    }
+    if (memory.dirty) {
+      if (this.#isBusy() && this.#begin(outputs)) return
+      syncAlive(this.chips)
+    }
+    this.#outputs.push(...outputs)
+  }
+
+  /** False = this cannot wait. */
+  #begin(outputs: readonly Output[]): boolean {
+    const write = { outputs: [...outputs] }
+    if (!beginAlive(this.chips, (failure) => this.#written(write, failure))) return false
+    this.#write = write
+    return true
+  }
+
+  #written(write: Write, failure: BoardError | undefined): void {
+    // The board has been settled, reset or switched off since.
+    if (this.#write !== write) return
+    this.#write = undefined
+    try {
+      if (failure) throw failure
+      this.#outputs.push(...write.outputs)
+      this.#release(this.#held.splice(0))
+    } catch (thrown) {
+      this.#broke(thrown)
+    }
+    this.#emit()
+  }
+
+  /** Waits for the disk. */
+  #settle(): void {
+    const write = this.#write
+    if (!write) return
+    this.chips.memory.sync()
+    this.#write = undefined
+    this.#outputs.push(...write.outputs, ...this.#held.splice(0))
   }
 
   /** Callers' code runs only here, outside of everything that can be a fault of the firmware. */
@@ -360,6 +436,9 @@ export class Board {
 
   #stop(error: BoardError): void {
     this.#dropFirmware()
+    // Whoever waits for these is told the error like all the others.
+    this.#write = undefined
+    this.#held = []
     for (const done of this.#requests.takeAll()) this.#outputs.push(() => done(error))
     this.#keepTime()
   }

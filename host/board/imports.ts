@@ -3,7 +3,7 @@ import { SPLIT_SIZE } from './changes.js'
 import type { Clock } from './clock.js'
 import type { BoardImports, MemoryAccess } from './firmware.js'
 import { Monitor } from './monitor.js'
-import type { NonVolatile } from './non-volatile.js'
+import type { NonVolatile, Written } from './non-volatile.js'
 import { Pka } from './pka.js'
 import type { Trng } from './trng.js'
 
@@ -35,6 +35,13 @@ const EMPTY = new Uint8Array(0)
 export function syncAlive({ memory, clock }: Peripherals): void {
   if (memory.dirty) memory.apply({ kind: 'alive', time: BigInt(clock.now()) })
   memory.sync()
+}
+
+/** Begins to, where the memory can go on meanwhile; false = nothing has begun. */
+export function beginAlive({ memory, clock }: Peripherals, done: Written): boolean {
+  if (!memory.begin) return false
+  memory.apply({ kind: 'alive', time: BigInt(clock.now()) })
+  return memory.begin(done)
 }
 
 /** What the time without power did to the battery-backed RAM. */

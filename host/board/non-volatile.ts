@@ -87,7 +87,17 @@ export function changesBetween(from: State, to: State): Change[] {
 export interface Backing {
   /** Makes all changes durable, in order and as one, before it returns. Called after they were applied to the state. */
   commit(changes: readonly Change[]): void
+  /**
+   * Begins to, and returns; `done` is told when they are durable, or why they are not. One at a time: false, and nothing has
+   * begun, where another is under way or these cannot wait.
+   */
+  begin?(changes: readonly Change[], done: Written): boolean
+  /** Makes durable what was begun. */
+  settle?(): void
 }
+
+/** Gets nothing where changes are durable now, else why they are not. */
+export type Written = (failure?: BoardError) => void
 
 /** The state as peripherals reach it; fault injectors wrap it. */
 export interface NonVolatile {
@@ -95,8 +105,10 @@ export interface NonVolatile {
   /** Changes were applied since the last sync. */
   readonly dirty: boolean
   apply(change: Change): void
-  /** Makes everything applied so far durable. */
+  /** Makes everything applied so far durable, what was begun too. */
   sync(): void
+  /** Begins to, as a backing does; not there where every sync is one operation. */
+  begin?(done: Written): boolean
 }
 
 /** The firmware's memory goes on changing: what is pending keeps the bytes of this moment. */
@@ -134,8 +146,17 @@ export class NonVolatileMemory implements NonVolatile {
   }
 
   sync(): void {
-    if (!this.dirty) return
+    if (!this.dirty) {
+      this.backing?.settle?.()
+      return
+    }
     this.backing?.commit(this.#pending)
     this.#pending = []
+  }
+
+  begin(done: Written): boolean {
+    if (!this.backing?.begin?.(this.#pending, done)) return false
+    this.#pending = []
+    return true
   }
 }

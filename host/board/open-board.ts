@@ -1,14 +1,13 @@
 import { mkdirSync, readdirSync } from 'node:fs'
 import { Board } from './board.js'
 import { BoardFolder } from './board-folder.js'
-import type { Change } from './changes.js'
 import { type Clock, RealClock, VirtualClock } from './clock.js'
 import { FileCrashLog } from './crash.js'
 import { BoardError, messageOf } from './errors.js'
 import { FirmwareImage } from './firmware.js'
 import { FolderLock } from './lock.js'
 import type { Monitor } from './monitor.js'
-import { type NonVolatile, NonVolatileMemory } from './non-volatile.js'
+import { type Backing, type NonVolatile, NonVolatileMemory } from './non-volatile.js'
 import { decodeSnapshot, requireBuild, type Snapshot } from './snapshot.js'
 import { SeededTrng, SystemTrng, type Trng } from './trng.js'
 
@@ -57,6 +56,8 @@ export interface RestoreOptions {
 /** What a board is wired to from outside its thread. */
 export interface Outside {
   readonly monitor?: Monitor
+  /** Whether more commands wait. */
+  readonly isBusy?: () => boolean
   /** Cause at the tamper line. */
   readonly tamperLine?: number
 }
@@ -115,8 +116,7 @@ export async function restoreBoard(options: RestoreOptions, wrap = asItIs, outsi
   snapshot.state.aliveAt = BigInt(Math.floor(clock.now()))
   const { dir } = options
   const place: Place = { folder: undefined }
-  const backing =
-    dir === undefined ? undefined : { commit: (changes: readonly Change[]) => place.folder?.commit(changes) }
+  const backing = dir === undefined ? undefined : backingOf(place)
   const memory = wrap(new NonVolatileMemory(snapshot.state, backing))
   const trng = restoredTrng(snapshot, options.trng, memory)
   const crashes = dir === undefined ? undefined : { crashes: new FileCrashLog(dir) }
@@ -170,6 +170,15 @@ const isEmpty = (dir: string): boolean => readdirSync(dir).every((name) => name 
 function folderFor(dir: string, { state, madeBy }: Snapshot): BoardFolder {
   if (isEmpty(dir)) BoardFolder.create(dir, { flashSize: state.flash.size, madeBy }, state)
   return BoardFolder.open(dir)
+}
+
+/** The files of a place whose folder is opened later; until then nothing is written. */
+function backingOf(place: Place): Backing {
+  return {
+    commit: (changes) => place.folder?.commit(changes),
+    begin: (changes, done) => place.folder?.begin(changes, done) ?? false,
+    settle: () => place.folder?.settle(),
+  }
 }
 
 /** The folder that a board works on, once it is open. */

@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { attention } from './attention.js'
 import { VirtualClock } from './clock.js'
 import { BoardError, messageOf } from './errors.js'
@@ -65,6 +65,44 @@ class WorkerLink implements FrameLink {
   onClose(): void {}
   close(): void {}
 }
+
+/** What has come from the main thread, in order; where asked for, also what the event loop has not handed over yet. */
+class Inbox {
+  #take: ((message: ToWorker) => void) | undefined
+  #waiting: ToWorker[] = []
+  #taking = false
+
+  constructor(private readonly port: MessagePort) {}
+
+  begin(take: (message: ToWorker) => void): void {
+    this.#take = take
+    this.port.on('message', (messages: readonly ToWorker[]) => {
+      this.#waiting.push(...messages)
+      this.#takeAll()
+    })
+  }
+
+  get isEmpty(): boolean {
+    if (this.#waiting.length === 0) this.#fetch()
+    return this.#waiting.length === 0
+  }
+
+  #fetch(): void {
+    const fetched: { message: readonly ToWorker[] } | undefined = receiveMessageOnPort(this.port)
+    if (!fetched) return
+    this.#waiting.push(...fetched.message)
+    if (!this.#taking) setImmediate(() => this.#takeAll())
+  }
+
+  #takeAll(): void {
+    this.#taking = true
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) this.#take?.(next)
+    this.#taking = false
+    attention.stay()
+  }
+}
+
+const inbox = new Inbox(port)
 
 function momentOf({ board, clock, trng }: OpenBoard): BoardMoment {
   return {
@@ -139,14 +177,15 @@ function serve(opened: OpenBoard, ticking: NodeJS.Timeout | undefined): void {
     }
   }
 
-  port?.on('message', (messages: readonly ToWorker[]) => {
-    messages.forEach(take)
-    attention.stay()
-  })
+  inbox.begin(take)
 }
 
 function start({ open, restore, monitor, tamperLine }: WorkerStart): Promise<OpenBoard> {
-  const outside = { monitor: new Monitor(monitor), ...(tamperLine === undefined ? {} : { tamperLine }) }
+  const outside = {
+    monitor: new Monitor(monitor),
+    isBusy: () => !inbox.isEmpty,
+    ...(tamperLine === undefined ? {} : { tamperLine }),
+  }
   if (open) return openBoard(open, wrapped(open.powerCut), outside)
   if (restore) return restoreBoard(restore, undefined, outside)
   throw new BoardError('OPTION_INVALID', 'a board worker needs a board')

@@ -31,6 +31,8 @@ const BATCH_HANDLES = Math.min(
   protocol.OBC_MAX_BATCH,
   Math.floor((protocol.MAX_BODY - protocol.OBC_MAX_MESSAGE - 6) / 4),
 )
+/** Batches whose results the source waits for at most, and that the target answers again. */
+const BATCHES_OUT = 2
 /** Times a batch is given to the target when its answer is lost on the way. */
 const DELIVERIES = 3
 
@@ -43,7 +45,7 @@ interface Sealed {
 
 /**
  * Clones objects from one token to another: backup, restore and clone are this job with the ends chosen differently.
- * Yields one result per handle, in order. While the target stores a batch the source seals the next one.
+ * Yields one result per handle, in order. While the target stores a batch the next one is under way to it.
  *
  * Profiles before 7.7 go on after an object that fails; from 7.7 on the first that the target refuses ends the job, and
  * the rest is CKR_CLONE_NOT_ATTEMPTED. Objects that the source's policy holds back never stop a job. Two partitions
@@ -105,9 +107,8 @@ async function* inTurn(
 }
 
 /**
- * Both tokens work all the time: while the target stores batch b the source takes the results of b - 1 and seals b + 1,
- * in this order, because it waits for the results of two batches at most. The target gets b + 1 once its answer to b is
- * here (OBC-1 §5.5).
+ * Both tokens work all the time: the target gets batch b + 1 while it stores b (SPEC.md §4), and the source takes the results of b
+ * and seals b + 2 while the target stores b + 1, because it waits for the results of two batches at most.
  */
 async function* inParallel(
   source: CloneEnd,
@@ -116,21 +117,33 @@ async function* inParallel(
 ): AsyncGenerator<Outcome, void, undefined> {
   let rest = handles
   let next: Promise<Sealed> | undefined = ahead(source, rest)
-  let stored: Stored | undefined
+  /** Oldest first. */
+  const given: { readonly batch: Sealed; readonly answer: Promise<Uint8Array> }[] = []
   try {
-    while (next) {
-      const batch: Sealed = await next
-      rest = rest.slice(batch.handles.length)
-      const answer = quiet(deliver(target, batch.message, true))
-      const results = stored && quiet(resultsOf(source, stored))
-      next = rest.length > 0 ? ahead(source, rest) : undefined
-      stored = undefined
+    while (next || given.length > 0) {
+      if (next) {
+        const batch: Sealed = await next
+        next = undefined
+        rest = rest.slice(batch.handles.length)
+        given.push({ batch, answer: quiet(deliver(target, batch.message, true)) })
+      }
+      const [oldest] = given
+      let results: Promise<CloneResult[]> | undefined
+      if (oldest && (given.length === BATCHES_OUT || rest.length === 0)) {
+        const m4 = await oldest.answer
+        given.shift()
+        results = quiet(resultsOf(source, { batch: oldest.batch, m4 }))
+      }
+      if (rest.length > 0) next = ahead(source, rest)
       if (results) yield { results: await results, refused: false }
-      stored = { batch, m4: await answer }
     }
   } finally {
     // What is stored is told, whatever ended the loop.
-    if (stored) yield { results: await resultsOf(source, stored), refused: false }
+    for (const { batch, answer } of given) {
+      const m4 = await answer.catch(() => undefined)
+      if (!m4) break
+      yield { results: await resultsOf(source, { batch, m4 }), refused: false }
+    }
   }
 }
 

@@ -16,16 +16,25 @@ test.after(() => {
 
 /** A process that steps the counter and programs one byte per round, and prints the number of each acknowledged round. */
 function worker(dir: string, firmware: string): ChildProcess & { stdout: NodeJS.ReadableStream } {
-  const href = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href)
-  const code = `
-    import { Token } from ${href('../../host/board/index.js')}
-    import { ask, u32 } from ${href('./support.js')}
-    const token = await Token.open({ dir: ${JSON.stringify(dir)}, firmware: ${JSON.stringify(firmware)} })
+  return running(`
+    ${opened(dir, firmware)}
     for (;;) {
       const count = Number((await ask(token, ${TEST.count})).readBigUInt64BE())
       await ask(token, ${TEST.program}, Buffer.concat([u32(count), Buffer.of(0)]))
       console.log(count)
-    }`
+    }`)
+}
+
+/** Source that opens the token. */
+function opened(dir: string, firmware: string): string {
+  const href = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href)
+  return `
+    import { Token } from ${href('../../host/board/index.js')}
+    import { ask, u32 } from ${href('./support.js')}
+    const token = await Token.open({ dir: ${JSON.stringify(dir)}, firmware: ${JSON.stringify(firmware)} });`
+}
+
+function running(code: string): ChildProcess & { stdout: NodeJS.ReadableStream } {
   const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
   children.add(child)
   return child
@@ -57,6 +66,52 @@ test('nothing acknowledged is lost, and the next process takes over', async () =
       await ask(token, TEST.program, Buffer.concat([u32(round), Buffer.of(0)]))
     }
     last = count
+    await token.close()
+  }
+})
+
+const LANES = 8
+/** Bytes of flash that each lane programs, one after the other. */
+const LANE = SMALL_FLASH / LANES
+
+/** A process with many commands at a time: each lane programs byte after byte, and prints what was acknowledged. */
+function lanes(
+  dir: string,
+  firmware: string,
+  from: readonly number[],
+): ChildProcess & { stdout: NodeJS.ReadableStream } {
+  return running(`
+    ${opened(dir, firmware)}
+    ${JSON.stringify(from)}.forEach(async (first, lane) => {
+      for (let i = first; i < ${LANE}; i++) {
+        await ask(token, ${TEST.programOnly}, Buffer.concat([u32(lane * ${LANE} + i), Buffer.of(0)]))
+        console.log(lane, i)
+      }
+    })`)
+}
+
+test('nor with many commands at a time, whose changes become durable together', async () => {
+  const [dir, firmware] = [newBoardFolder(), await testFirmware()]
+  const next = Array.from({ length: LANES }, () => 0)
+  for (const rounds of [30, 200, 1000]) {
+    const child = lanes(dir, firmware, next)
+    let lines = 0
+    for await (const line of createInterface({ input: child.stdout })) {
+      const [lane = -1, i = -1] = line.split(' ').map(Number)
+      assert.is(i, next[lane], 'each lane in order')
+      next[lane] = i + 1
+      if (++lines === rounds) child.kill('SIGKILL')
+    }
+    assert.ok(lines >= rounds)
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    const token = await Token.open({ dir, firmware })
+    for (const [lane, count] of next.entries()) {
+      const programmed = await ask(token, TEST.read, Buffer.concat([u32(lane * LANE), u32(count)]))
+      assert.ok(
+        programmed.every((byte) => byte === 0),
+        `lane ${lane}: all ${count} are there`,
+      )
+    }
     await token.close()
   }
 })

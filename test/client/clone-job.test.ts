@@ -1,7 +1,15 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import * as protocol from '../../assembly/protocol.js'
-import { type CloneResult, clone, shareDomain, TokenClient, TransportError, Writer } from '../../host/client/index.js'
+import {
+  type CloneResult,
+  clone,
+  shareDomain,
+  TokenClient,
+  TokenError,
+  TransportError,
+  Writer,
+} from '../../host/client/index.js'
 import { TokenSide } from './token-side.js'
 
 const test = suite('clone job')
@@ -100,7 +108,7 @@ test('results come in the order of the handles, and both sides are closed', asyn
   assert.equal(pair.log, ['seal 0 last', 'store 0', 'result 0', 'source close', 'target close M5'])
 })
 
-test('the next batch is sealed while the target stores the last, never further ahead', async () => {
+test('the target gets the next batch while it stores the last, never more of them', async () => {
   const pair = ends()
   pair.setLimit(1)
   let release: () => void = () => {}
@@ -110,25 +118,38 @@ test('the next batch is sealed while the target stores the last, never further a
   const store = pair.target.handlers.get(protocol.CMD_CLONE_TARGET_BATCH)
   pair.target.on(protocol.CMD_CLONE_TARGET_BATCH, async (request) => {
     const answer = store?.(request) ?? 0
+    // Batch 1 is here although batch 0 is not answered: only now may it go on.
+    if (pair.log.includes('store 1')) release()
     await held
     pair.log.push(`stored ${pair.log.filter((line) => line.startsWith('stored')).length}`)
     return answer
   })
-  const seal = pair.source.handlers.get(protocol.CMD_CLONE_SOURCE_BATCH)
-  pair.source.on(protocol.CMD_CLONE_SOURCE_BATCH, (request) => {
-    const answer = seal?.(request) ?? 0
-    // Batch 1 is sealed although the target still holds batch 0: only now may it go on.
-    if (pair.log.includes('seal 1')) release()
-    return answer
-  })
-  assert.equal(await collect(pair.run([1, 2, 3])), ['1 1001', '2 1002', '3 1003'])
+  assert.equal(await collect(pair.run([1, 2, 3, 4])), ['1 1001', '2 1002', '3 1003', '4 1004'])
   const order = (entry: string) => pair.log.findIndex((line) => line.startsWith(entry))
   for (const batch of [0, 1]) {
-    assert.ok(order(`stored ${batch}`) < order(`store ${batch + 1}`), `the target got batch ${batch + 1} too early`)
-    // The target has something to do before the source has looked at its last answer.
-    assert.ok(order(`store ${batch + 1}`) < order(`result ${batch}`), `the target waited for the source`)
+    assert.ok(order(`stored ${batch}`) < order(`store ${batch + 2}`), `batch ${batch + 2} came too early`)
+    assert.ok(order(`result ${batch}`) < order(`seal ${batch + 2}`), 'two batches were sealed ahead')
   }
-  assert.ok(order('result 0') < order('seal 2'), 'two batches were sealed ahead')
+})
+
+test('a source that fails with two batches at the target: what these stored is told first', async () => {
+  const pair = ends()
+  pair.setLimit(1)
+  const seal = pair.source.handlers.get(protocol.CMD_CLONE_SOURCE_BATCH)
+  pair.source.on(protocol.CMD_CLONE_SOURCE_BATCH, (request) =>
+    pair.log.includes('result 0') ? protocol.RC_DEVICE_MEMORY : (seal?.(request) ?? 0),
+  )
+  const lines: string[] = []
+  let code = ''
+  try {
+    for await (const { handle, newHandle } of pair.run([1, 2, 3, 4])) lines.push(`${handle} ${newHandle}`)
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error
+    code = error.code
+  }
+  assert.equal(lines, ['1 1001', '2 1002'])
+  assert.is(code, 'CKR_DEVICE_MEMORY')
+  assert.ok(pair.log.includes('source close'), 'both sides have given up')
 })
 
 test('many objects go in several batches that fit a frame', async () => {
