@@ -6,7 +6,7 @@ import { echo } from './echo.js'
 
 const [way, serial = '', folder] = process.argv.slice(2)
 const token = folder === undefined ? undefined : await Token.open({ dir: folder })
-const presenter = way === 'gadget' ? Gadget.open() : await UsbipServer.listen({ host: '127.0.0.1', port: 0 })
+const presenter = way === 'gadget' ? await Gadget.open() : await UsbipServer.listen({ host: '127.0.0.1', port: 0 })
 presenter.plug('1-1', new TokenDevice(token ?? echo, usbIdentity(serial)))
 process.stdout.write(`${presenter.port}\n`)
 process.stdin.resume().once('close', async () => {

@@ -5,12 +5,16 @@ const THREAD = new URL('./gadget-thread.js', import.meta.url)
 
 /** A file of FunctionFS: one call at a time, which may take for ever and does not keep anybody else. */
 export class GadgetFile {
+  /** Resolves when the thread has begun: calls wait for that. */
+  readonly begun: Promise<void>
   readonly #worker: Worker
   #waiting: ((answer: FileAnswer) => void) | undefined
   readonly #ended: Promise<void>
 
-  constructor(fd: number) {
-    this.#worker = new Worker(THREAD, { workerData: fd })
+  /** @param fd the file, or -1 until there is one */
+  constructor(public fd = -1) {
+    this.#worker = new Worker(THREAD)
+    this.begun = new Promise((resolve) => this.#worker.once('online', resolve))
     this.#ended = new Promise((resolve) => {
       this.#worker.once('exit', () => {
         this.#answer({ errno: -1 })
@@ -22,11 +26,11 @@ export class GadgetFile {
   }
 
   read(length: number): Promise<FileAnswer> {
-    return this.#order({ order: 'read', length })
+    return this.#order({ order: 'read', fd: this.fd, length })
   }
 
   write(data: Uint8Array): Promise<FileAnswer> {
-    return this.#order({ order: 'write', data })
+    return this.#order({ order: 'write', fd: this.fd, data })
   }
 
   /** Resolves once the call that is under way has ended, and the thread with it. */

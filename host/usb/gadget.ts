@@ -27,9 +27,7 @@ interface Function {
   readonly model: ExportableDevice
   readonly tree: GadgetTree
   readonly description: FunctionDescription
-  /** ep0, and one of each endpoint. */
-  readonly fds: readonly number[]
-  readonly control: GadgetFile
+  /** One of each endpoint. */
   readonly files: readonly GadgetFile[]
 }
 
@@ -54,17 +52,22 @@ export class Gadget implements UsbPresenter {
     readonly host: string,
     private readonly roots: GadgetRoots,
     private readonly options: GadgetOptions,
+    /** ep0. */
+    private readonly control: GadgetFile,
   ) {}
 
   /** @throws UsbError GADGET_UNAVAILABLE */
-  static open(options: GadgetOptions = {}): Gadget {
+  static async open(options: GadgetOptions = {}): Promise<Gadget> {
     const roots = options.roots ?? LINUX
     const found = controllersOf(roots, isRoot(roots))
     const udc = options.udc ?? found[0] ?? ''
     if (!found.includes(udc)) {
       throw new UsbError('GADGET_UNAVAILABLE', `there is no USB device controller ${udc}, but ${found.join(', ')}`)
     }
-    return new Gadget(udc, roots, options)
+    // Hosts wait for answers to their requests for seconds only: whoever gives them is there before the device is.
+    const control = new GadgetFile()
+    await control.begun
+    return new Gadget(udc, roots, options, control)
   }
 
   get connections(): number {
@@ -104,12 +107,18 @@ export class Gadget implements UsbPresenter {
 
   async close(): Promise<void> {
     const found = this.#function
-    if (!found) return
-    await this.unplug(found.id)
-    this.#function = undefined
-    await Promise.all([found.control, ...found.files].map((file) => file.stop()))
-    for (const fd of found.fds) closeSync(fd)
-    found.tree.remove()
+    if (found) {
+      await this.unplug(found.id)
+      this.#function = undefined
+      await this.#discard(found)
+    }
+    await this.control.stop()
+  }
+
+  async #discard({ files, tree }: Function): Promise<void> {
+    await Promise.all(files.map((file) => file.stop()))
+    for (const { fd } of [this.control, ...files]) closeSync(fd)
+    tree.remove()
   }
 
   #make(id: string, model: ExportableDevice): Function {
@@ -132,8 +141,8 @@ export class Gadget implements UsbPresenter {
       throw new UsbError('GADGET_IO', 'the function of the gadget cannot be made', { cause })
     }
     const [control = -1, ...endpoints] = fds
-    const files = endpoints.map((fd) => new GadgetFile(fd))
-    return { id, model, tree, description, fds, control: new GadgetFile(control), files }
+    this.control.fd = control
+    return { id, model, tree, description, files: endpoints.map((fd) => new GadgetFile(fd)) }
   }
 
   // ---- ep0 ------------------------------------------------------------------------------------------------------------
@@ -142,7 +151,7 @@ export class Gadget implements UsbPresenter {
     const found = this.#function
     if (!found) return
     for (;;) {
-      const answer = await found.control.read(EVENTS_AT_ONCE * EVENT_SIZE)
+      const answer = await this.control.read(EVENTS_AT_ONCE * EVENT_SIZE)
       if ('errno' in answer) {
         // A request that was waited for is over; what fails otherwise has no more events.
         if (answer.errno === EIDRM || answer.errno === EINTR) continue
@@ -152,7 +161,7 @@ export class Gadget implements UsbPresenter {
       for (const { event, setup } of decodeEvents(answer.data)) {
         if (event === 'enable') await this.#enable(found)
         else if (event === 'disable' || event === 'unbind') this.#disable()
-        else if (event === 'setup') await this.#control(found, setup)
+        else if (event === 'setup') await this.#answer(found, setup)
         else if (event === 'suspend') this.#tell('suspended')
         else if (event === 'resume') this.#tell('resumed')
         if (event === 'unbind' && !this.#isBound) return
@@ -201,7 +210,8 @@ export class Gadget implements UsbPresenter {
   }
 
   /** One request of the host. What the kernel answers itself does not come here. */
-  async #control({ model, control }: Function, setup: SetupPacket): Promise<void> {
+  async #answer({ model }: Function, setup: SetupPacket): Promise<void> {
+    const { control } = this
     const isIn = (setup.requestType & DIRECTION_IN) !== 0 && setup.length > 0
     if (isIn) {
       const { status, data } = await this.#submit(model, { endpoint: 0, setup, data: NO_DATA, length: setup.length })

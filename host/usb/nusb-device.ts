@@ -32,7 +32,7 @@ const CONTROL = 10_000
 const FOR_EVER = 86_400_000
 /** How long what is under way may take to its end before a reset ends it. */
 const SOON = 100
-/** For the question whether a device that failed is still there. */
+/** For the question whether a device that failed is still there, and for what was ended to say so. */
 const ALIVE = 1000
 
 const GET_STATUS = 0
@@ -55,10 +55,9 @@ function kindOf(error: unknown): Kind {
 
 /**
  * A device of the package `usb` 3 (nusb) that keeps WebUSB's promises. All that sets the package apart is in here: a stall
- * rejects, every transfer has a time-out (its data is lost then) and cannot be taken
- * back, an endpoint takes one transfer
- * at a time, a control transfer needs data, the `configuration` getter blocks the thread and throws, failures have no names,
- * a failure may be a device that is gone.
+ * rejects, every transfer has a time-out (its data is lost then) and cannot be taken back, an endpoint takes one transfer
+ * at a time, a control transfer needs data, the `configuration` getter blocks the thread and throws, failures have no
+ * names, a failure may be a device that is gone.
  */
 export class NusbDevice implements WebUsbCalls {
   /** The last call of each endpoint: nobody else may have the endpoint meanwhile. */
@@ -68,6 +67,8 @@ export class NusbDevice implements WebUsbCalls {
   readonly #driven = new Set<number>()
   /** Reads that were asked for in an earlier era are given up. */
   #era = 0
+  /** What is under way is being ended from here: that the device is gone is not to be believed then. */
+  #cutting = false
 
   /** @param driverOf the kernel's driver of an interface, where that can be found out */
   constructor(
@@ -80,7 +81,7 @@ export class NusbDevice implements WebUsbCalls {
   }
 
   async close(): Promise<void> {
-    await this.#quiet().catch(() => undefined)
+    if (!(await this.#cut())) await this.#quiet().catch(() => undefined)
     await this.#release()
     for (const number of this.#driven) await this.native.attachKernelDriver(number).catch(() => undefined)
     this.#driven.clear()
@@ -170,7 +171,7 @@ export class NusbDevice implements WebUsbCalls {
     } catch (error) {
       const kind = kindOf(error)
       if (kind === 'stall') return { status: 'stall' }
-      if (era !== this.#era && kind !== 'gone') throw brokenOff()
+      if (era !== this.#era && (kind !== 'gone' || this.#cutting)) throw brokenOff()
       throw await this.#failure(error)
     }
   }
@@ -186,7 +187,7 @@ export class NusbDevice implements WebUsbCalls {
     } catch (error) {
       const kind = kindOf(error)
       if (kind === 'stall') return { status: 'stall', bytesWritten: 0 }
-      if (era !== this.#era && kind !== 'gone') throw brokenOff()
+      if (era !== this.#era && (kind !== 'gone' || this.#cutting)) throw brokenOff()
       throw await this.#failure(error)
     }
   }
@@ -197,6 +198,28 @@ export class NusbDevice implements WebUsbCalls {
   async #quiet(): Promise<void> {
     this.#era += 1
     if (!(await isOver(Promise.all(this.#busy.values())))) await this.reset()
+  }
+
+  /**
+   * Ends what is under way without a word to the device, whose other functions may be somebody else's: the kernel takes an interface
+   * from a program as from any driver, and its transfers with it. The interfaces have to be claimed anew. False = it is not over, and
+   * takes a reset: no Linux, or a device that is no longer there.
+   */
+  async #cut(): Promise<boolean> {
+    this.#era += 1
+    const work = Promise.all(this.#busy.values())
+    if (await isOver(work)) return true
+    this.#cutting = true
+    try {
+      for (const number of this.#claimed) {
+        if ((await this.driverOf(number)) === PROGRAM) await this.native.detachKernelDriver(number)
+      }
+      return await isOver(work, ALIVE)
+    } catch {
+      return false
+    } finally {
+      this.#cutting = false
+    }
   }
 
   /** Takes an interface from the kernel's driver, if it has one; a program that has claimed it keeps it. */
@@ -261,8 +284,8 @@ export class NusbDevice implements WebUsbCalls {
 }
 
 /** Whether this is over soon. */
-async function isOver(work: Promise<unknown> | undefined): Promise<boolean> {
-  const late = sleep(SOON, false, { ref: false })
+async function isOver(work: Promise<unknown> | undefined, time = SOON): Promise<boolean> {
+  const late = sleep(time, false, { ref: false })
   return Promise.race([Promise.resolve(work).then(() => true), late])
 }
 

@@ -65,6 +65,8 @@ export class WebUsbPort implements ExportableDevice {
   #isUsed = false
   #attached = true
   #gone = false
+  /** Resolves when the device is given back, once it is gone or `close` was called. */
+  #returned: Promise<void> = Promise.resolve()
 
   private constructor(
     private readonly device: WebUsbCalls,
@@ -142,11 +144,8 @@ export class WebUsbPort implements ExportableDevice {
 
   /** Gives the device back to this computer. */
   async close(): Promise<void> {
-    if (!this.#gone) {
-      this.#left()
-      await this.#control
-      await this.device.close().catch(() => undefined)
-    }
+    this.#left()
+    await this.#returned
   }
 
   /** The device was pulled out, as somebody else has noticed: without transfers under way it is not noticed here. */
@@ -181,6 +180,8 @@ export class WebUsbPort implements ExportableDevice {
     if (this.#gone) return
     this.#gone = true
     this.#end('gone')
+    // One that has gone, too: what its host's side holds of it is held until it is closed.
+    this.#returned = this.#control.then(() => this.device.close()).catch(() => undefined)
     this.#ended()
   }
 

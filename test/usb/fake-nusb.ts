@@ -15,7 +15,9 @@ export class FakeNusb implements NusbCalls {
   /** Interfaces that the kernel's own driver has. */
   readonly driven = new Set<number>()
   readonly calls: string[] = []
-  readonly #busy = new Set<number>()
+  readonly busy = new Set<number>()
+  /** Ends each endpoint's transfer as the kernel does where it takes the interface away. */
+  readonly #cuts = new Map<number, () => void>()
   #isOpen = false
 
   constructor(
@@ -30,6 +32,7 @@ export class FakeNusb implements NusbCalls {
     this.#isOpen = true
   }
   async close(): Promise<void> {
+    this.calls.push('close')
     this.#isOpen = false
   }
 
@@ -60,18 +63,24 @@ export class FakeNusb implements NusbCalls {
   }
 
   async selectAlternateInterface(number: number, setting: number): Promise<void> {
-    if (this.#busy.size > 0) throw new Error("can't change alternate setting while endpoints are in use")
+    if (this.busy.size > 0) throw new Error("can't change alternate setting while endpoints are in use")
     await this.#standard(1, 11, setting, number)
   }
 
   async clearHalt(direction: USBDirection, endpointNumber: number): Promise<void> {
     const address = endpointNumber | (direction === 'in' ? DIRECTION_IN : 0)
     this.calls.push(`clear halt ${address}`)
-    if (this.#busy.has(address)) throw new Error('clearHalt error: endpoint not found')
+    if (this.busy.has(address)) throw new Error('clearHalt error: endpoint not found')
     await this.#standard(2, 1, 0, address)
   }
 
   async detachKernelDriver(number: number): Promise<void> {
+    // The program's own claim is a driver like any other.
+    if (this.claimed.delete(number)) {
+      this.calls.push(`cut ${number}`)
+      for (const cut of this.#cuts.values()) cut()
+      return
+    }
     if (!this.driven.delete(number)) throw new Error('detachKernelDriver error: no kernel driver attached (errno 61)')
     this.calls.push(`detach ${number}`)
   }
@@ -115,12 +124,12 @@ export class FakeNusb implements NusbCalls {
   }
 
   async #alone(urb: Urb, timeout: number, what: string): Promise<UrbResult> {
-    if (this.#busy.has(urb.endpoint) || this.claimed.size === 0) throw new Error(`${what} error: endpoint not found`)
-    this.#busy.add(urb.endpoint)
+    if (this.busy.has(urb.endpoint) || this.claimed.size === 0) throw new Error(`${what} error: endpoint not found`)
+    this.busy.add(urb.endpoint)
     try {
       return await this.#submit(urb, timeout, what, BULK_WORDS)
     } finally {
-      this.#busy.delete(urb.endpoint)
+      this.busy.delete(urb.endpoint)
     }
   }
 
@@ -131,10 +140,15 @@ export class FakeNusb implements NusbCalls {
       const cancel = this.port.submit(urb, (result) => {
         isOver = true
         clearTimeout(timer)
+        this.#cuts.delete(urb.endpoint)
         if (result.status === 'ok') resolve(result)
         else reject(new Error(`${what} error: ${words[result.status] ?? 'Fault'}`))
       })
       if (isOver) return
+      this.#cuts.set(urb.endpoint, () => {
+        clearTimeout(timer)
+        if (cancel()) reject(new Error(`${what} error: Disconnected`))
+      })
       timer = setTimeout(() => {
         if (cancel()) reject(new Error(`${what} error: Cancelled`))
       }, timeout)

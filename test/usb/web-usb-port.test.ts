@@ -36,7 +36,7 @@ test("the kernel's driver is sent away, and comes back at the end", async () => 
   assert.equal([...native.claimed], [0])
   assert.ok(native.calls.includes('detach 0'))
   await port.close()
-  assert.equal([native.claimed.size, native.calls.at(-1)], [0, 'attach 0'])
+  assert.equal([native.claimed.size, ...native.calls.slice(-2)], [0, 'attach 0', 'close'])
 })
 
 test('a program that has the interface keeps it', async () => {
@@ -44,6 +44,47 @@ test('a program that has the interface keeps it', async () => {
   native.driven.add(0)
   await rejects('USB_OPEN', WebUsbPort.open(new NusbDevice(native, async () => 'usbfs')))
   assert.not(native.calls.includes('detach 0'))
+})
+
+test('given back while a read waits: the kernel ends it, and the device, whose other functions go on, is not reset', async () => {
+  const model = new TokenDevice(new EchoDoor(), usbIdentity('700101'))
+  const native = new FakeNusb(model)
+  const port = await WebUsbPort.open(new NusbDevice(native, async () => (native.claimed.has(0) ? 'usbfs' : undefined)))
+  await finished(port, { setup: CONFIGURE })
+  const read = finished(port, { endpoint: 0x81, length: 512 })
+  await until(() => native.busy.has(0x81))
+  await port.close()
+  assert.is((await read).status, 'gone')
+  assert.not(native.calls.includes('reset'))
+  assert.equal(native.calls.slice(-2), ['cut 0', 'close'])
+})
+
+test('the same where no driver of an interface is shown: a reset ends it', async () => {
+  const { port, native } = await ready()
+  await finished(port, { setup: CONFIGURE })
+  const read = finished(port, { endpoint: 0x81, length: 512 })
+  await until(() => native.busy.has(0x81))
+  await port.close()
+  assert.is((await read).status, 'gone')
+  assert.equal(native.calls.slice(-2), ['reset', 'close'])
+})
+
+test('a device that has gone is closed as well, once', async () => {
+  for (const notice of [
+    (port: WebUsbPort): void => port.lost(),
+    async (port: WebUsbPort, model: TokenDevice): Promise<void> => {
+      model.detach()
+      await finished(port, { endpoint: 0x81, length: 512 })
+    },
+  ]) {
+    const { port, native, model } = await ready()
+    await finished(port, { setup: CONFIGURE })
+    await notice(port, model)
+    await port.closed
+    await until(() => native.calls.includes('close'))
+    await port.close()
+    assert.is(native.calls.filter((call) => call === 'close').length, 1)
+  }
 })
 
 test('what a transfer that was given up brings belongs to the next one', async () => {

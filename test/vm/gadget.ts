@@ -6,7 +6,7 @@ const ID = '1-1'
 
 const [host = '', port = ''] = process.argv.slice(2)
 const cable = await UsbTransport.open(await importDevice(host, Number(port)))
-const gadget = Gadget.open()
+const gadget = await Gadget.open()
 gadget.plug(ID, pulledDevice(new TokenDevice(cable, usbIdentity('700101')), gadget, ID))
 process.stdin.resume().once('close', async () => {
   await gadget.close()

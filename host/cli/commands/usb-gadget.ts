@@ -58,7 +58,7 @@ ${PRESENTING_HELP}`,
       values,
       name,
       async (tell) => {
-        gadget = Gadget.open({ udc: values.udc, withSerial, onEvent: tell })
+        gadget = await Gadget.open({ udc: values.udc, withSerial, onEvent: tell })
         return gadget
       },
       ({ host }) => ({ udc: host }),
