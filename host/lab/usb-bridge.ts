@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type ExportableDevice,
+  ForeignFunction,
+  Gadget,
+  type GadgetEvent,
   openRealPort,
   type RealDeviceName,
   UsbError,
   type UsbipEvent,
   UsbipServer,
+  type UsbPresenter,
   type WebUsbPort,
 } from '../usb/index.js'
 import type { UsbInstruments } from './usb-instruments.js'
@@ -15,16 +19,18 @@ const LOOK = 1000
 /** Where the device is exported. */
 export const BRIDGE_BUS_ID = '1-1'
 
+/** What happens at a bridge. */
+export type UsbBridgeEvent = UsbipEvent | GadgetEvent | { readonly event: 'unfit'; readonly reason: string }
+
 export interface UsbBridgeOptions {
-  readonly host: string
-  /** 0 = any free one. */
-  readonly port: number
+  /** A USB/IP server, port 0 = any free one; or a gadget of this computer, the first controller's unless its name is given. */
+  readonly at: { readonly host: string; readonly port: number } | { readonly udc: string | undefined }
   /** Opens the device; also after it was gone. */
   readonly open: () => Promise<WebUsbPort>
   readonly instruments?: UsbInstruments | undefined
   /** What stands in front of everything else, such as a recorder. */
   readonly wrap?: ((device: ExportableDevice) => ExportableDevice) | undefined
-  readonly onEvent?: ((event: UsbipEvent) => void) | undefined
+  readonly onEvent?: ((event: UsbBridgeEvent) => void) | undefined
   /** Milliseconds between looks for a device that was pulled out; 1 s unless given. */
   readonly look?: number | undefined
 }
@@ -32,32 +38,39 @@ export interface UsbBridgeOptions {
 /** Opens the real device of a name. @throws what `openRealPort` throws */
 export const realDeviceOpener = (name: RealDeviceName) => (): Promise<WebUsbPort> => openRealPort(name)
 
-/** A device of this computer, served by USB/IP: pulled out here it is gone there, and back again when it is plugged in again. */
+/** A device of this computer, served by USB/IP or as a gadget: pulled out here it is gone there, and back again when it is plugged in again. */
 export class UsbBridge {
   readonly #end = new AbortController()
   #keeping: Promise<void> = Promise.resolve()
 
   private constructor(
-    private readonly server: UsbipServer,
+    private readonly server: UsbPresenter,
     private device: WebUsbPort,
     private readonly options: UsbBridgeOptions,
   ) {}
 
-  /** @throws what `open` throws; UsbError USBIP_LISTEN */
+  /** @throws what `open` throws; UsbError USBIP_LISTEN, GADGET_UNAVAILABLE, GADGET_UNSUITABLE, GADGET_BUSY, GADGET_IO */
   static async start(options: UsbBridgeOptions): Promise<UsbBridge> {
-    const { host, port, onEvent } = options
-    const device = await options.open()
+    const { at, onEvent } = options
+    const server =
+      'udc' in at
+        ? await Gadget.open({ udc: at.udc, isForeign: true, onEvent })
+        : await UsbipServer.listen({ ...at, onEvent })
+    let device: WebUsbPort | undefined
     try {
-      const server = await UsbipServer.listen({ host, port, onEvent })
+      device = await options.open()
       const bridge = new UsbBridge(server, device, options)
+      await bridge.#plug()
       bridge.#keeping = bridge.#keep()
       return bridge
     } catch (error) {
-      await device.close()
+      await server.close()
+      await device?.close()
       throw error
     }
   }
 
+  /** Address, or a gadget's controller. */
   get host(): string {
     return this.server.host
   }
@@ -78,7 +91,6 @@ export class UsbBridge {
   async #keep(): Promise<void> {
     const { signal } = this.#end
     for (;;) {
-      this.#plug()
       await this.device.closed
       await this.server.unplug(BRIDGE_BUS_ID)
       const again = await this.#lookAgain()
@@ -88,6 +100,11 @@ export class UsbBridge {
         await again.close()
         return
       }
+      await this.#plug().catch((error: unknown) => {
+        // Another device of that name, or it is gone again.
+        this.options.onEvent?.({ event: 'unfit', reason: error instanceof Error ? error.message : String(error) })
+        return again.close()
+      })
     }
   }
 
@@ -105,10 +122,11 @@ export class UsbBridge {
     return undefined
   }
 
-  #plug(): void {
+  async #plug(): Promise<void> {
     const { device, server } = this
-    const { instruments, wrap = (one) => one } = this.options
-    let exported: ExportableDevice = device
+    const { instruments, at, wrap = (one) => one } = this.options
+    const fitted: ExportableDevice = 'udc' in at ? await ForeignFunction.of(device) : device
+    let exported = fitted
     const cable = {
       unplug: () => server.unplug(BRIDGE_BUS_ID),
       plug: () => {
@@ -116,7 +134,7 @@ export class UsbBridge {
         if (device === this.device && !this.#end.signal.aborted) server.plug(BRIDGE_BUS_ID, exported)
       },
     }
-    exported = wrap(instruments?.wrap(BRIDGE_BUS_ID, device, cable) ?? device)
+    exported = wrap(instruments?.wrap(BRIDGE_BUS_ID, fitted, cable) ?? fitted)
     server.plug(BRIDGE_BUS_ID, exported)
   }
 }

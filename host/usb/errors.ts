@@ -25,6 +25,7 @@ export class UsbError extends Error {
      * - USB_ONE_DEVICE: this way to a device carries one at a time
      * - GADGET_UNAVAILABLE: this computer cannot be a USB device, or we may not make it one
      * - GADGET_BUSY: there is such a gadget, or what is left of one is in use
+     * - GADGET_UNSUITABLE: a device that no Linux gadget can carry
      * - GADGET_IO: Linux refused a step of making a gadget
      * - REDIR_PROTOCOL: the other end does not keep to the usbredir protocol
      */
@@ -51,6 +52,7 @@ export class UsbError extends Error {
       | 'USB_ONE_DEVICE'
       | 'GADGET_UNAVAILABLE'
       | 'GADGET_BUSY'
+      | 'GADGET_UNSUITABLE'
       | 'GADGET_IO'
       | 'REDIR_PROTOCOL',
     message: string,

@@ -14,7 +14,11 @@ const MICROSOFT = 8
 /** Requests to the device come, too, not only those to the function's interface and endpoints. */
 const ALL_CONTROL = 64
 const CONFIGURATION_HEADER = 9
-const INTERFACE_STRING = 8
+/** Kinds of descriptors that name a text, and where. */
+const NAMING: ReadonlyMap<number | undefined, number> = new Map([
+  [DESCRIPTOR.interface, 8],
+  [0x0b, 7],
+])
 const ENGLISH_US = 0x0409
 
 /** A device model's GET_DESCRIPTOR. */
@@ -25,6 +29,7 @@ export interface GadgetEndpoint {
   readonly address: number
   /** At high speed. */
   readonly packetSize: number
+  readonly fullSpeedPacket: number
   readonly isBulk: boolean
 }
 
@@ -64,43 +69,55 @@ function split(configuration: Uint8Array): Buffer[] {
   return found
 }
 
-/** A device's one configuration as a function. @throws UsbError USB_DESCRIPTOR */
-export function describeFunction(descriptorOf: DescriptorsOf): FunctionDescription {
+const endpointsOf = (configuration: Uint8Array): Buffer[] =>
+  split(configuration).filter((bytes) => bytes[1] === DESCRIPTOR.endpoint && bytes.length >= 7)
+const packetOf = (endpoint: Buffer): number => endpoint.readUInt16LE(4) & 0x7ff
+
+/**
+ * A device's one configuration as a function.
+ * @param withWindows Windows is told that its WinUSB is the driver
+ * @throws UsbError USB_DESCRIPTOR
+ */
+export function describeFunction(descriptorOf: DescriptorsOf, withWindows = true): FunctionDescription {
   const high = need(descriptorOf, DESCRIPTOR.configuration, 0)
   const full = need(descriptorOf, DESCRIPTOR.otherSpeed, 0)
   const speeds = [split(full), split(high)]
   // A function numbers its strings from 1.
   const texts: number[] = []
-  for (const one of speeds.flat().filter((bytes) => bytes[1] === DESCRIPTOR.interface)) {
-    const index = one[INTERFACE_STRING] ?? 0
-    if (index === 0) continue
-    if (!texts.includes(index)) texts.push(index)
-    one[INTERFACE_STRING] = texts.indexOf(index) + 1
+  for (const one of speeds.flat()) {
+    const place = NAMING.get(one[1])
+    const index = place === undefined ? 0 : (one[place] ?? 0)
+    if (place === undefined || index === 0) continue
+    if (!descriptorOf(DESCRIPTOR.string, index)) one[place] = 0
+    else {
+      if (!texts.includes(index)) texts.push(index)
+      one[place] = texts.indexOf(index) + 1
+    }
   }
   const body = Buffer.concat(speeds.flat())
   const counts = speeds.map((descriptors) => descriptors.length)
-  const windows = functionCompatibility()
-  const flags = FULL_SPEED | HIGH_SPEED | MICROSOFT | ALL_CONTROL
-  const head = 12 + 4 * (counts.length + 1)
+  const windows = withWindows ? functionCompatibility() : Buffer.alloc(0)
+  const flags = FULL_SPEED | HIGH_SPEED | ALL_CONTROL | (withWindows ? MICROSOFT : 0)
+  const heads = [...counts, ...(withWindows ? [1] : [])]
+  const head = 12 + 4 * heads.length
   const words = texts.map((index) => `${readText(need(descriptorOf, DESCRIPTOR.string, index))}\0`).join('')
   const text = Buffer.concat([Buffer.of(ENGLISH_US & 0xff, ENGLISH_US >> 8), Buffer.from(words, 'utf8')])
   const noText = texts.length === 0
   return {
     descriptors: Buffer.concat([
-      numbers(DESCRIPTORS_MAGIC, head + body.length + windows.length, flags, ...counts, 1),
+      numbers(DESCRIPTORS_MAGIC, head + body.length + windows.length, flags, ...heads),
       body,
       windows,
     ]),
     strings: noText
       ? numbers(STRINGS_MAGIC, 16, 0, 0)
       : Buffer.concat([numbers(STRINGS_MAGIC, 16 + text.length, texts.length, 1), text]),
-    endpoints: split(high)
-      .filter((bytes) => bytes[1] === DESCRIPTOR.endpoint && bytes.length >= 7)
-      .map((bytes) => ({
-        address: bytes.readUInt8(2),
-        packetSize: bytes.readUInt16LE(4) & 0x7ff,
-        isBulk: (bytes.readUInt8(3) & 3) === 2,
-      })),
+    endpoints: endpointsOf(high).map((bytes, i) => ({
+      address: bytes.readUInt8(2),
+      packetSize: packetOf(bytes),
+      fullSpeedPacket: packetOf(endpointsOf(full)[i] ?? bytes),
+      isBulk: (bytes.readUInt8(3) & 3) === 2,
+    })),
     configurationValue: high[5] ?? 0,
     attributes: high[7] ?? 0,
     power: high[8] ?? 0,

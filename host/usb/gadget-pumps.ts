@@ -1,24 +1,31 @@
 import type { GadgetFile } from './gadget-file.js'
-import { NO_DATA, outcome, type Urb, type UrbPort, type UrbResult } from './urb.js'
+import { NO_DATA, outcome, type Urb, type UrbPort, type UrbResult, type UrbStatus } from './urb.js'
 
 // What moves between an endpoint's file and the device model while a host has the endpoint enabled.
 
 export interface Pump {
   readonly model: UrbPort
-  readonly file: Pick<GadgetFile, 'read' | 'write'>
+  readonly file: Pick<GadgetFile, 'isReading' | 'next' | 'took' | 'read' | 'write'>
   /** The model's address of the endpoint. */
   readonly address: number
   readonly packetSize: number
-  /** Resolves when the endpoint is no longer enabled. */
+  /**
+   * Bytes of one transfer, a whole number of packets at any speed; ROOM unless given. FunctionFS does not say how much a host asks
+   * for, so that a transfer ends with a short packet or with these: a device whose transfers may end otherwise is given its packets
+   * one by one.
+   */
+  readonly room?: number | undefined
+  /** Resolves when the endpoint is no longer enabled, or enabled anew. */
   readonly over: Promise<void>
 }
 
-/** Bytes of one read or write: a whole number of packets at any speed. */
-const ROOM = 65_536
+export const ROOM = 65_536
 const EMPTY = new Uint8Array(0)
 const WRONG_WAY = Uint8Array.of(0)
 const EINTR = 4
 const [OUT_ENDPOINT, CLEAR_FEATURE, ENDPOINT_HALT] = [0x02, 1, 0]
+/** After these the device is not the host's any more; after all other failures the host is told by a halt. */
+const ENDINGS: ReadonlySet<UrbStatus> = new Set(['gone', 'reset', 'absent'])
 
 function submit({ model, over }: Pump, urb: Urb): Promise<UrbResult> {
   return new Promise((resolve) => {
@@ -30,24 +37,31 @@ function submit({ model, over }: Pump, urb: Urb): Promise<UrbResult> {
   })
 }
 
-/** From the host to the model. Resolves when the endpoint is no longer enabled. */
+/** From the host to the model. Resolves when the endpoint is no longer enabled; a call that is under way then goes on. */
 export async function pumpOut(pump: Pump): Promise<void> {
-  const { file, address } = pump
+  const { file, address, over, room = ROOM } = pump
   let isHalted = false
+  // One of the time before: it has ended then with that time, or else what it brings is of this.
+  let isOld = file.isReading
   for (;;) {
-    const answer = await file.read(ROOM)
+    const answer = await Promise.race([file.next(room), over])
+    if (!answer) return
+    file.took()
+    const wasOld = isOld
+    isOld = false
     if ('errno' in answer) {
-      if (answer.errno === EINTR) continue
+      if (wasOld || answer.errno === EINTR) continue
       return
     }
     // The controller takes nothing while the endpoint is halted, and does not say when the host clears that.
     if (isHalted) await submit(pump, clearHalt(address))
     isHalted = false
     const { status } = await submit(pump, { endpoint: address, data: answer.data, length: 0 })
-    if (status === 'stall') {
+    if (ENDINGS.has(status)) return
+    if (status !== 'ok') {
       isHalted = true
-      await file.write(WRONG_WAY)
-    } else if (status !== 'ok') return
+      await Promise.race([file.write(WRONG_WAY), over])
+    }
   }
 }
 
@@ -56,16 +70,22 @@ function clearHalt(address: number): Urb {
   return { endpoint: 0, setup, data: NO_DATA, length: 0 }
 }
 
-/** From the model to the host. Resolves when the endpoint is no longer enabled. */
+/** From the model to the host. Resolves as that does. */
 export async function pumpIn(pump: Pump): Promise<void> {
-  const { file, address, packetSize } = pump
+  const { file, address, packetSize, over, room = ROOM } = pump
   for (;;) {
-    const { status, data } = await submit(pump, { endpoint: address, data: NO_DATA, length: ROOM })
-    if (status !== 'ok') return
-    let answer = await file.write(data)
+    const { status, data } = await submit(pump, { endpoint: address, data: NO_DATA, length: room })
+    if (ENDINGS.has(status)) return
+    if (status !== 'ok') {
+      await Promise.race([file.read(1), over])
+      // The halt at the controller goes when the host clears it; what the model sends until then waits there.
+      await submit(pump, clearHalt(address))
+      continue
+    }
+    let answer = await Promise.race([file.write(data), over])
     // A transfer that was shorter than it might have been ended with a short packet, be it an empty one.
-    const endsEven = data.length > 0 && data.length < ROOM && data.length % packetSize === 0
-    if (!('errno' in answer) && endsEven) answer = await file.write(EMPTY)
-    if ('errno' in answer) return
+    const endsEven = data.length > 0 && data.length < room && data.length % packetSize === 0
+    if (answer && !('errno' in answer) && endsEven) answer = await Promise.race([file.write(EMPTY), over])
+    if (!answer || 'errno' in answer) return
   }
 }

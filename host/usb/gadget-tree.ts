@@ -67,6 +67,18 @@ export function controllersOf({ gadgets, controllers }: GadgetRoots, root: boole
   throw missing('this computer has no USB device controller (UDC); dummy_hcd is one without hardware')
 }
 
+export interface GadgetShape {
+  /** A serial port (CDC-ACM) is a second function, which the kernel carries out. */
+  readonly withSerial?: boolean | undefined
+  /** Not ours: Windows is not told what its driver is. */
+  readonly isForeign?: boolean | undefined
+  /** Its packets are those of full speed, whatever the controller can do. */
+  readonly isSlow?: boolean | undefined
+}
+
+/** Characters of a serial number that are part of a gadget's name: Linux takes 40, with the function's own. */
+const NAMED = 20
+
 /** One gadget's tree. */
 export class GadgetTree {
   readonly mount: string
@@ -85,11 +97,12 @@ export class GadgetTree {
     this.mount = join(roots.mounts, name)
   }
 
-  /** The tree of a device, by its serial number. */
-  static of(roots: GadgetRoots, descriptorOf: DescriptorsOf): GadgetTree {
-    const { serialNumber: index } = readDevice(descriptorOf(DESCRIPTOR.device, 0) ?? new Uint8Array(0))
-    const serialNumber = textOf(descriptorOf, index)
-    return new GadgetTree(roots, `${PREFIX}${serialNumber.replace(/[^\w-]/g, '_')}`)
+  /** The tree of a device, by its serial number; that of one that is not ours by its ids, too. */
+  static of(roots: GadgetRoots, descriptorOf: DescriptorsOf, { isForeign = false }: GadgetShape = {}): GadgetTree {
+    const device = readDevice(descriptorOf(DESCRIPTOR.device, 0) ?? new Uint8Array(0))
+    const serialNumber = textOf(descriptorOf, device.serialNumber)
+    const ids = isForeign ? [device.vendorId, device.productId].map((id) => `${digits(id)}-`).join('') : ''
+    return new GadgetTree(roots, `${PREFIX}${ids}${serialNumber.replace(/[^\w-]/g, '_').slice(0, NAMED)}`)
   }
 
   /** Trees that are there, this program's or left by another. */
@@ -115,22 +128,23 @@ export class GadgetTree {
     }
   }
 
-  /**
-   * @param withSerial a serial port (CDC-ACM) is a second function, which the kernel carries out
-   * @throws UsbError GADGET_BUSY where there is such a tree, GADGET_IO
-   */
-  build(descriptorOf: DescriptorsOf, withSerial = false): void {
+  /** @throws UsbError GADGET_BUSY where there is such a tree, GADGET_IO */
+  build(
+    descriptorOf: DescriptorsOf,
+    { withSerial = false, isForeign = false, isSlow = false }: GadgetShape = {},
+  ): void {
     if (existsSync(this.#path)) {
       const how = "another process has it, or one was killed: 'moonlet usb gadget --cleanup' removes what is left of it"
       throw new UsbError('GADGET_BUSY', `there is a gadget ${this.#path} already; ${how}`)
     }
     const own = readDevice(descriptorOf(DESCRIPTOR.device, 0) ?? new Uint8Array(0))
     const device = withSerial ? { ...own, ...SEVERAL } : own
-    const { attributes, power } = describeFunction(descriptorOf)
+    const { attributes, power } = describeFunction(descriptorOf, !isForeign)
     const text = (index: number): string => textOf(descriptorOf, index)
-    const hex = (value: number): string => `0x${value.toString(16).padStart(4, '0')}`
+    const hex = (value: number): string => `0x${digits(value)}`
     try {
       this.#folder('')
+      if (isSlow) this.#write('max_speed', 'full-speed')
       this.#write('idVendor', hex(device.vendorId))
       this.#write('idProduct', hex(device.productId))
       this.#write('bcdDevice', hex(device.deviceVersion))
@@ -149,11 +163,7 @@ export class GadgetTree {
         this.#folder(`functions/${name}`)
         symlinkSync(join(this.#path, 'functions', name), join(this.#path, CONFIGURATION, name))
       }
-      this.#folder(WINDOWS)
-      this.#write(`${WINDOWS}/b_vendor_code`, hex(REQUEST_MICROSOFT_1))
-      this.#write(`${WINDOWS}/qw_sign`, 'MSFT100')
-      this.#write(`${WINDOWS}/use`, '1')
-      symlinkSync(join(this.#path, CONFIGURATION), join(this.#path, WINDOWS_LINK))
+      if (!isForeign) this.#tellWindows()
       mkdirSync(this.mount, { recursive: true, mode: 0o700 })
       this.roots.run('mount', ['-t', 'functionfs', this.name, this.mount])
     } catch (cause) {
@@ -194,6 +204,14 @@ export class GadgetTree {
     return !existsSync(this.#path)
   }
 
+  #tellWindows(): void {
+    this.#folder(WINDOWS)
+    this.#write(`${WINDOWS}/b_vendor_code`, `0x${digits(REQUEST_MICROSOFT_1)}`)
+    this.#write(`${WINDOWS}/qw_sign`, 'MSFT100')
+    this.#write(`${WINDOWS}/use`, '1')
+    symlinkSync(join(this.#path, CONFIGURATION), join(this.#path, WINDOWS_LINK))
+  }
+
   #folder(name: string): void {
     mkdirSync(join(this.#path, name), { recursive: true })
   }
@@ -202,6 +220,8 @@ export class GadgetTree {
     writeFileSync(join(this.#path, attribute), value)
   }
 }
+
+const digits = (value: number): string => value.toString(16).padStart(4, '0')
 
 function textOf(descriptorOf: DescriptorsOf, index: number): string {
   const descriptor = index === 0 ? undefined : descriptorOf(DESCRIPTOR.string, index)

@@ -1,9 +1,15 @@
 import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { UsbError } from './errors.js'
-import { decodeEvents, describeFunction, EVENT_SIZE, type FunctionDescription } from './functionfs.js'
+import {
+  decodeEvents,
+  describeFunction,
+  EVENT_SIZE,
+  type FunctionDescription,
+  type GadgetEndpoint,
+} from './functionfs.js'
 import { GadgetFile } from './gadget-file.js'
-import { type Pump, pumpIn, pumpOut } from './gadget-pumps.js'
+import { type Pump, pumpIn, pumpOut, ROOM } from './gadget-pumps.js'
 import { controllersOf, type GadgetRoots, GadgetTree, isRoot, LINUX } from './gadget-tree.js'
 import { DIRECTION_IN, NO_DATA, outcome, type SetupPacket, type Urb, type UrbResult } from './urb.js'
 import type { ExportableDevice, UsbPresenter } from './usbip-server.js'
@@ -18,6 +24,8 @@ export interface GadgetOptions {
   readonly udc?: string | undefined
   /** The gadget is a serial port, too. Whoever opens this end of it closes it before the gadget. */
   readonly withSerial?: boolean | undefined
+  /** The devices are not ours (ForeignFunction): nothing is assumed about where their transfers end. */
+  readonly isForeign?: boolean | undefined
   readonly roots?: GadgetRoots | undefined
   readonly onEvent?: ((event: GadgetEvent) => void) | undefined
 }
@@ -102,16 +110,20 @@ export class Gadget implements UsbPresenter {
     this.#disable()
     await this.#events
     await this.#free
+    // The next one may be another, of the same name.
+    if (this.options.isForeign) {
+      this.#function = undefined
+      await this.#discard(found)
+    }
     this.options.onEvent?.({ event: 'unplugged', device: id, udc: this.host })
   }
 
   async close(): Promise<void> {
-    const found = this.#function
-    if (found) {
-      await this.unplug(found.id)
-      this.#function = undefined
-      await this.#discard(found)
-    }
+    if (this.#function) await this.unplug(this.#function.id)
+    // It may have been out already.
+    const left = this.#function
+    this.#function = undefined
+    if (left) await this.#discard(left)
     await this.control.stop()
   }
 
@@ -123,9 +135,11 @@ export class Gadget implements UsbPresenter {
 
   #make(id: string, model: ExportableDevice): Function {
     const descriptorOf = model.descriptor.bind(model)
-    const description = describeFunction(descriptorOf)
-    const tree = GadgetTree.of(this.roots, descriptorOf)
-    tree.build(descriptorOf, this.options.withSerial)
+    const { withSerial, isForeign = false } = this.options
+    const isSlow = isForeign && isAtMostFull(model)
+    const description = describeFunction(descriptorOf, !isForeign)
+    const tree = GadgetTree.of(this.roots, descriptorOf, { isForeign })
+    tree.build(descriptorOf, { withSerial, isForeign, isSlow })
     const fds: number[] = []
     try {
       const control = openSync(join(tree.mount, 'ep0'), constants.O_RDWR)
@@ -175,20 +189,29 @@ export class Gadget implements UsbPresenter {
     await this.#free
     if (!this.#isBound) return
     model.attach()
-    const value = description.configurationValue
-    const setup = { requestType: 0, request: SET_CONFIGURATION, value, index: 0, length: 0 }
-    model.submit({ endpoint: 0, setup, data: NO_DATA, length: 0 }, () => undefined)
     let end = (): void => undefined
+    let isOver = false
     const over = new Promise<void>((resolve) => {
       end = resolve
     })
+    over.then(() => {
+      isOver = true
+    })
+    const value = description.configurationValue
+    const setup = { requestType: 0, request: SET_CONFIGURATION, value, index: 0, length: 0 }
+    const configured = new Promise<unknown>((resolve) => {
+      model.submit({ endpoint: 0, setup, data: NO_DATA, length: 0 }, resolve)
+      over.then(resolve)
+    })
     const isHigh = this.#speed() !== 'full-speed'
-    const pumps = description.endpoints.map((endpoint, i) => {
+    const pumps = description.endpoints.map(async (endpoint, i) => {
       const file = found.files[i]
-      if (!file) return undefined
-      const packetSize = isHigh || !endpoint.isBulk ? endpoint.packetSize : FULL_SPEED_PACKET
-      const pump: Pump = { model, file, address: endpoint.address, packetSize, over }
-      return endpoint.address & DIRECTION_IN ? pumpIn(pump) : pumpOut(pump)
+      await configured
+      if (!file || isOver) return
+      const packetSize = isHigh ? endpoint.packetSize : endpoint.fullSpeedPacket
+      const room = this.options.isForeign ? ownPacket(model, endpoint) : ROOM
+      const pump: Pump = { model, file, address: endpoint.address, packetSize, room, over }
+      await (endpoint.address & DIRECTION_IN ? pumpIn(pump) : pumpOut(pump))
     })
     this.#enabled = { end, over, pumps: Promise.all(pumps) }
     this.#tell('imported')
@@ -210,8 +233,11 @@ export class Gadget implements UsbPresenter {
   }
 
   /** One request of the host. What the kernel answers itself does not come here. */
-  async #answer({ model }: Function, setup: SetupPacket): Promise<void> {
+  async #answer({ model, description }: Function, asked: SetupPacket): Promise<void> {
     const { control } = this
+    // FunctionFS says the how manyth endpoint is meant.
+    const endpoint = (asked.requestType & RECIPIENT) === TO_ENDPOINT && description.endpoints[asked.index - 1]
+    const setup = endpoint ? { ...asked, index: endpoint.address } : asked
     const isIn = (setup.requestType & DIRECTION_IN) !== 0 && setup.length > 0
     if (isIn) {
       const { status, data } = await this.#submit(model, { endpoint: 0, setup, data: NO_DATA, length: setup.length })
@@ -252,4 +278,14 @@ export class Gadget implements UsbPresenter {
 
 const EINTR = 4
 const EIDRM = 43
-const FULL_SPEED_PACKET = 64
+/** Of a request: bits of whom it is to. */
+const [RECIPIENT, TO_ENDPOINT] = [0x1f, 2]
+const SUPER_SPEED_BULK = 1024
+
+const isAtMostFull = ({ speed }: ExportableDevice): boolean => speed === 'full' || speed === 'low'
+
+/** The largest packet of an endpoint at the device itself, whatever the host's cable carries. */
+function ownPacket(device: ExportableDevice, { packetSize, fullSpeedPacket, isBulk }: GadgetEndpoint): number {
+  if (isAtMostFull(device)) return fullSpeedPacket
+  return isBulk && (device.speed === 'super' || device.speed === 'superPlus') ? SUPER_SPEED_BULK : packetSize
+}

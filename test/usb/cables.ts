@@ -119,7 +119,7 @@ async function bridged(
     port = await WebUsbPort.open(new NusbDevice(new FakeNusb(model)))
     return port
   }
-  const bridge = await UsbBridge.start({ host: '127.0.0.1', port: 0, open, instruments: new UsbInstruments() })
+  const bridge = await UsbBridge.start({ at: { host: '127.0.0.1', port: 0 }, open, instruments: new UsbInstruments() })
   const unplug = async (): Promise<void> => {
     await model.detach()
     port?.lost()
@@ -148,7 +148,7 @@ const twoBridges: Cable = {
       device.closed.then(() => port.lost())
       return port
     }
-    const near = await UsbBridge.start({ host: '127.0.0.1', port: 0, open })
+    const near = await UsbBridge.start({ at: { host: '127.0.0.1', port: 0 }, open })
     const device = await importDevice('127.0.0.1', near.port)
     const close = async (): Promise<void> => {
       await near.close()

@@ -15,11 +15,26 @@ class ImaginedFile {
   readonly written: number[] = []
   readonly asked: number[] = []
 
-  constructor(private readonly reads: FileAnswer[] = []) {}
+  constructor(private readonly reads: (FileAnswer | Promise<FileAnswer>)[] = []) {}
+
+  #next: Promise<FileAnswer> | undefined
+
+  get isReading(): boolean {
+    return this.#next !== undefined
+  }
+
+  next(length: number): Promise<FileAnswer> {
+    this.#next ??= this.read(length)
+    return this.#next
+  }
+
+  took(): void {
+    this.#next = undefined
+  }
 
   async read(length: number): Promise<FileAnswer> {
     this.asked.push(length)
-    return this.reads.shift() ?? SHUT
+    return (await this.reads.shift()) ?? SHUT
   }
 
   async write(data: Uint8Array): Promise<FileAnswer> {
@@ -58,8 +73,13 @@ interface Pumping {
   readonly end: () => void
 }
 
-function pumping(answers: UrbResult[], reads: FileAnswer[] = [], packetSize = 512): Pumping {
-  const [model, file] = [new ImaginedModel(answers), new ImaginedFile(reads)]
+function pumping(
+  answers: UrbResult[],
+  reads: (FileAnswer | Promise<FileAnswer>)[] = [],
+  packetSize = 512,
+  file = new ImaginedFile(reads),
+): Pumping {
+  const model = new ImaginedModel(answers)
   let end = (): void => undefined
   const over = new Promise<void>((resolve) => {
     end = resolve
@@ -115,6 +135,62 @@ test('in: an empty packet behind what fills its last one, unless it fills what w
   const slow = pumping([arrival(64), arrival(100), outcome('gone')], [], 64)
   await pumpIn(slow.pump)
   assert.equal(slow.file.written, [64, 0, 100], 'at full speed')
+})
+
+test('in: a stall halts the endpoint, and the model goes on for a host that clears it; so with what failed', async () => {
+  for (const status of ['stall', 'fault', 'babble'] as const) {
+    const { pump, file, model } = pumping([outcome(status), outcome('ok'), arrival(13), outcome('gone')])
+    await pumpIn({ ...pump, address: 0x81 })
+    assert.equal(file.asked, [1], 'the wrong way, once')
+    assert.equal(model.urbs[1]?.setup, { requestType: 2, request: 1, value: 0, index: 0x81, length: 0 })
+    assert.equal(file.written, [13])
+  }
+})
+
+test('packet by packet, both ways', async () => {
+  const ins = pumping([512, 512, 13, 0].map(arrival).concat(outcome('gone')))
+  await pumpIn({ ...ins.pump, room: 512 })
+  assert.equal(ins.file.written, [512, 512, 13, 0])
+  assert.ok(ins.model.urbs.every(({ length }) => length === 512))
+  const out = pumping([outcome('ok'), outcome('gone')], [{ data: bytes(512) }, { data: bytes(31) }])
+  await pumpOut({ ...out.pump, room: 512 })
+  assert.equal(out.file.asked, [512, 512])
+})
+
+test('out: a read that is late belongs to the next time, whether it brings something or has only ended', async () => {
+  for (const answer of [{ data: bytes(5) }, SHUT]) {
+    let late = (_: FileAnswer): void => undefined
+    const read = new Promise<FileAnswer>((resolve) => {
+      late = resolve
+    })
+    const first = pumping([], [read, { data: bytes(7) }])
+    const over = pumpOut(first.pump)
+    await until(() => first.file.asked.length === 1)
+    first.end()
+    await over
+    const again = pumping([outcome('ok'), outcome('ok')], [], 512, first.file)
+    const second = pumpOut(again.pump)
+    late(answer)
+    await second
+    assert.equal(
+      again.model.urbs.map(({ data }) => data.length),
+      answer === SHUT ? [7] : [5, 7],
+    )
+    assert.is(first.model.urbs.length, 0)
+  }
+})
+
+test('in: a write that is late keeps nobody', async () => {
+  const { pump, file, end } = pumping([arrival(1)])
+  let wrote = false
+  file.write = () => {
+    wrote = true
+    return new Promise(() => undefined)
+  }
+  const over = pumpIn(pump)
+  await until(() => wrote)
+  end()
+  await over
 })
 
 for (const [name, run] of [

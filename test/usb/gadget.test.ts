@@ -125,7 +125,7 @@ test('a tree in configfs', () => {
 
 test('a serial port is a second function of the tree', async () => {
   const tree = GadgetTree.of(roots, descriptorOf)
-  tree.build(descriptorOf, true)
+  tree.build(descriptorOf, { withSerial: true })
   const path = join(roots.gadgets, 'moonlet-700101')
   assert.equal(
     readdirSync(join(path, 'configs/c.1')).filter((name) => name.includes('.')),

@@ -235,7 +235,7 @@ test('pulled out at the bridge: gone for its host, and served again when it is b
   }
   const events: string[] = []
   const onEvent = ({ event }: { event: string }): unknown => events.push(event)
-  const bridge = await UsbBridge.start({ host: '127.0.0.1', port: 0, open, look: 1, onEvent })
+  const bridge = await UsbBridge.start({ at: { host: '127.0.0.1', port: 0 }, open, look: 1, onEvent })
   const device = await importDevice('127.0.0.1', bridge.port)
   isThere = false
   await model.detach()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # npm run test:vm - what only a kernel shows: our devices on Debian's kernel in QEMU. Takes some minutes; no KVM needed.
-#   test/vm/test.sh [PART...]   parts: usbip gadget service driver bridge replay backups-usbip backups-gadget backups-redir (all of these unless said),
-#                               bench: our speed through the guest's kernel; ped-line, which has not passed yet
+#   test/vm/test.sh [PART...]   parts: usbip gadget ped-line service driver bridge replay backups-usbip backups-gadget backups-redir (all of these unless said),
+#                               bench: our speed through the guest's kernel
 #   VM_PULLS  times that the device is pulled out in each backup and each restore (default 2; 20 take a quarter of an hour each)
 #   VM_SEED   of the transfers at which it is
 #   VM_QUICK  bench: fewer rounds
@@ -48,7 +48,7 @@ part() {
     replay) test/vm/replay.sh ;;
     bench)
       test/vm/run.sh -u -m 2048 -t 2400 -k "vhci-hcd dummy_hcd libcomposite usb_f_fs" -- \
-        node dist/bench/index.js --only {vhci,gadget}-{roundtrip,bulk,backup} ${VM_QUICK:+--quick}
+        node dist/bench/index.js --only {userspace,vhci,gadget}-{roundtrip,bulk,backup} ${VM_QUICK:+--quick}
       ;;
     backups-usbip) backups usbip vhci-hcd ;;
     backups-gadget) backups gadget "dummy_hcd libcomposite usb_f_fs" ;;
@@ -60,7 +60,7 @@ part() {
   esac
 }
 
-[ $# -gt 0 ] || set -- usbip gadget service driver bridge replay backups-usbip backups-gadget backups-redir
+[ $# -gt 0 ] || set -- usbip gadget ped-line service driver bridge replay backups-usbip backups-gadget backups-redir
 for name in "$@"; do
   echo "== $name"
   rc=0

@@ -16,13 +16,19 @@ import { readUsbAddress } from './usb-address.js'
 
 export const usbBridge: CliCommand = {
   name: 'bridge',
-  summary: 'Serve a real device by USB/IP, with measurements and faults',
+  summary: 'Serve a real device by USB/IP or as a gadget, with measurements and faults',
   help: `Usage: moonlet usb bridge --device VID:PID|SERIAL [options]
 
 Takes a real USB device of this computer, whatever it is, and serves it by
 USB/IP at bus id ${BRIDGE_BUS_ID}, until it is ended (Ctrl-C). Linux attaches it with
 
   usbip attach -r 127.0.0.1 -b ${BRIDGE_BUS_ID}
+
+With --gadget this computer is that device instead, for whoever is at the other
+end of its USB cable: as 'moonlet usb gadget', on Linux, as root. FunctionFS
+carries one configuration without alternate settings and isochronous endpoints,
+and of classes' own descriptors those of HID and smart card readers; what cannot
+be carried is said. Serial ports, network cards, sound and cameras cannot.
 
 The kernel's own driver lets the device go meanwhile. Pulled out, the device is
 gone for its host, too; plugged in again it is served again. Needs the package
@@ -40,6 +46,8 @@ Options:
   --device DEVICE        VID:PID in hexadecimal, or the serial number
   --listen HOST[:PORT]   where to listen (default: 127.0.0.1:${USBIP_PORT}); port 0 is
                          any free one
+  --gadget               be the device at this computer's own USB device port
+  --udc NAME             its controller, of /sys/class/udc (default: the first)
 ${CAPTURE_HELP}${INSTRUMENT_HELP}  --log-level LEVEL      what is printed: error, warn, info (the default) or debug
   --debug                show the stack of an error
   -h, --help             show this help
@@ -54,6 +62,8 @@ ${CAPTURE_HELP}${INSTRUMENT_HELP}  --log-level LEVEL      what is printed: error
           ...INSTRUMENT_OPTIONS,
           device: { type: 'string' },
           listen: { type: 'string' },
+          gadget: { type: 'boolean' },
+          udc: { type: 'string' },
           'log-level': { type: 'string' },
         },
         allowPositionals: true,
@@ -65,15 +75,19 @@ ${CAPTURE_HELP}${INSTRUMENT_HELP}  --log-level LEVEL      what is printed: error
     }
     refusePositionals(positionals)
     if (!values.device) throw new UsageError("Option '--device' is missing: VID:PID, or a serial number")
-    const address = readUsbAddress(values.listen ?? '127.0.0.1')
+    const at = values.gadget ? { udc: values.udc } : readUsbAddress(values.listen ?? '127.0.0.1')
+    if (values.gadget && values.listen !== undefined)
+      throw new UsageError("'--listen' and '--gadget' exclude each other")
+    if (!values.gadget && values.udc !== undefined) throw new UsageError("'--udc' goes with '--gadget'")
     const tell = eventWriter(readLogLevel(values['log-level']), (line) => io.stdout.write(line))
     const instruments = instrumentsOf(values, tell, (text) => io.stderr.write(text), true)
     const open = realDeviceOpener(readDeviceName(values.device))
     const capture = captureOf(values, `moonlet usb bridge, ${values.device}`)
     const wrap = capture && ((device: ExportableDevice): ExportableDevice => capture.usb.device(device))
     try {
-      const bridge = await UsbBridge.start({ ...address, open, instruments: instruments?.tools, wrap, onEvent: tell })
-      tell({ event: 'listening', host: bridge.host, port: bridge.port, device: values.device, busId: BRIDGE_BUS_ID })
+      const bridge = await UsbBridge.start({ at, open, instruments: instruments?.tools, wrap, onEvent: tell })
+      const place = values.gadget ? { udc: bridge.host } : { host: bridge.host, port: bridge.port }
+      tell({ event: 'listening', ...place, device: values.device, busId: BRIDGE_BUS_ID })
       io.expectSignal()
       instruments?.listen()
       await ended(io.signal)
