@@ -1,9 +1,10 @@
 // Crypt commands: encrypt and decrypt.
 
-import { blockDecrypt, blockEncrypt, blockKey, chainDecrypt, chainEncrypt } from '../crypto/block-cipher'
+import { blockDecrypt, blockEncrypt, chainDecrypt, chainEncrypt } from '../crypto/block-cipher'
 import { kwpUnwrapWith, kwpWrapWith, kwUnwrapWith, kwWrapWith } from '../crypto/key-wrap'
 import { ctrCrypt } from '../crypto/modes'
 import { padTo, unpaddedFrom } from '../crypto/padding'
+import { rc4Crypt } from '../crypto/rc4'
 import { wipe } from '../crypto/util'
 import {
   CKA_DECRYPT,
@@ -28,6 +29,7 @@ import {
   FAMILY_GCM,
   FAMILY_KW,
   FAMILY_KWP,
+  FAMILY_STREAM,
 } from '../token/mechanism-families'
 import { canDecrypt, canEncrypt, mechFamily, mechKeyType } from '../token/mechanisms'
 import { needUser } from './context'
@@ -35,8 +37,10 @@ import { aeadCounts, aeadOpen, aeadSeal, aeadTag, readAead } from './crypt-aead'
 import {
   blockSize,
   CTX,
+  cipher,
   data,
   dataLength,
+  expandKey,
   hasRoom,
   IV,
   ivFits,
@@ -46,7 +50,6 @@ import {
   openKey,
   readOperation,
   secretFits,
-  takeIv,
 } from './crypt-operation'
 import { decryptRsa, encryptRsa } from './crypt-rsa'
 import { readDone, write32, writePosition, writeSkip } from './frame'
@@ -62,8 +65,13 @@ function openCipher(usage: u32): u32 {
 
 function expand(): void {
   const value = plainFind(CKA_VALUE)
-  blockKey(CTX, blockSize(), value, valueLength())
-  takeIv()
+  expandKey(value, valueLength())
+}
+
+/** RC_OK, or what is wrong with the parameter. */
+function parameterFits(): u32 {
+  if (!isAead()) return ivFits()
+  return readAead() ? RC_OK : RC_MECHANISM_PARAM_INVALID
 }
 
 export function encrypt(): u32 {
@@ -75,7 +83,8 @@ export function encrypt(): u32 {
   if (mechKeyType === CKK_RSA) return encryptRsa()
   rc = openCipher(CKA_ENCRYPT)
   if (rc !== RC_OK) return rc
-  if (isAead() ? !readAead() : !ivFits()) return RC_MECHANISM_PARAM_INVALID
+  rc = parameterFits()
+  if (rc !== RC_OK) return rc
   const family = mechFamily
   const size = blockSize()
   const rest = dataLength & (size - 1)
@@ -90,7 +99,7 @@ export function encrypt(): u32 {
   } else if (family === FAMILY_KWP) {
     if (n < 1) return RC_DATA_LEN_RANGE
     n = ((n + 7) & ~7) + 8
-  } else if (family !== FAMILY_CTR && rest !== 0) return RC_DATA_LEN_RANGE
+  } else if (family !== FAMILY_CTR && family !== FAMILY_STREAM && rest !== 0) return RC_DATA_LEN_RANGE
   if (!hasRoom(n)) return RC_DATA_LEN_RANGE
   write32(<u32>n)
   const out = writeSkip(n)
@@ -98,14 +107,15 @@ export function encrypt(): u32 {
   if (isAead()) aeadSeal(out)
   else if (family === FAMILY_KW) kwWrapWith(value, valueLength(), kwInitial(), data, dataLength, out)
   else if (family === FAMILY_KWP) kwpWrapWith(value, valueLength(), kwpInitial(), data, dataLength, out)
+  else if (family === FAMILY_STREAM) rc4Crypt(value, valueLength(), data, out, n)
   else {
     expand()
-    if (family === FAMILY_ECB) blockEncrypt(CTX, size, data, out, n)
+    if (family === FAMILY_ECB) blockEncrypt(CTX, cipher(), data, out, n)
     else if (family === FAMILY_CTR) ctrCrypt(CTX, IV, data, out, n)
     else {
       memory.copy(out, data, dataLength)
       if (family === FAMILY_CBC_PAD) padTo(out, dataLength, size)
-      chainEncrypt(CTX, size, IV, out, out, n)
+      chainEncrypt(CTX, cipher(), IV, out, out, n)
     }
   }
   return RC_OK
@@ -114,7 +124,7 @@ export function encrypt(): u32 {
 /** Whether encryption makes ciphertexts of this length. */
 function lengthFits(): bool {
   if (isAead()) return dataLength >= aeadTag() && aeadCounts(dataLength - aeadTag())
-  if (mechFamily === FAMILY_CTR) return true
+  if (mechFamily === FAMILY_CTR || mechFamily === FAMILY_STREAM) return true
   if (mechFamily === FAMILY_KW) return dataLength >= 24 && (dataLength & 7) === 0
   if (mechFamily === FAMILY_KWP) return dataLength >= 16 && (dataLength & 7) === 0
   if (mechFamily === FAMILY_CBC_PAD && dataLength === 0) return false
@@ -130,7 +140,8 @@ export function decrypt(): u32 {
   if (mechKeyType === CKK_RSA) return decryptRsa()
   rc = openCipher(CKA_DECRYPT)
   if (rc !== RC_OK) return rc
-  if (isAead() ? !readAead() : !ivFits()) return RC_MECHANISM_PARAM_INVALID
+  rc = parameterFits()
+  if (rc !== RC_OK) return rc
   if (!lengthFits() || !hasRoom(dataLength)) return RC_ENCRYPTED_DATA_LEN_RANGE
   const start = writePosition()
   write32(0)
@@ -159,9 +170,13 @@ function plaintext(out: usize): i32 {
     return kwUnwrapWith(value, valueLength(), kwInitial(), data, dataLength, out) ? dataLength - 8 : -1
   }
   if (family === FAMILY_KWP) return kwpUnwrapWith(value, valueLength(), kwpInitial(), data, dataLength, out)
+  if (family === FAMILY_STREAM) {
+    rc4Crypt(value, valueLength(), data, out, dataLength)
+    return dataLength
+  }
   expand()
-  if (family === FAMILY_ECB) blockDecrypt(CTX, size, data, out, dataLength)
+  if (family === FAMILY_ECB) blockDecrypt(CTX, cipher(), data, out, dataLength)
   else if (family === FAMILY_CTR) ctrCrypt(CTX, IV, data, out, dataLength)
-  else chainDecrypt(CTX, size, IV, data, out, dataLength)
+  else chainDecrypt(CTX, cipher(), IV, data, out, dataLength)
   return family === FAMILY_CBC_PAD ? unpaddedFrom(out, dataLength, size) : dataLength
 }

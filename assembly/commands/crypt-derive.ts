@@ -16,9 +16,6 @@ import {
   CKA_KEY_TYPE,
   CKA_VALUE,
   CKA_VALUE_LEN,
-  CKK_DES,
-  CKK_DES2,
-  CKK_DES3,
   CKK_GENERIC_SECRET,
   CKM_CONCATENATE_BASE_AND_DATA,
   CKM_CONCATENATE_BASE_AND_KEY,
@@ -42,6 +39,7 @@ import {
   UNAVAILABLE,
 } from '../protocol'
 import { checkTemplate, find, plainDrop, plainFind, plainPut, ulongOf, valueLength } from '../token/attributes'
+import { fixedLength, isDes } from '../token/key-types'
 import {
   FAMILY_CBC_DATA,
   FAMILY_COUNTER_KDF,
@@ -64,6 +62,7 @@ import { hkdf, kdf108, kdfLuna, kdfPassword, wipeKdf } from './crypt-kdf'
 import {
   blockSize,
   CTX,
+  cipher,
   key,
   mechanism,
   openKey,
@@ -83,9 +82,8 @@ const HASH: usize = memory.data(HASH_CTX, 16)
 let baseBits: u32 = 0
 
 function lengthOf(keyType: u32, template: usize, templateLength: i32): i32 {
-  if (keyType === CKK_DES) return 8
-  if (keyType === CKK_DES2) return 16
-  if (keyType === CKK_DES3) return 24
+  const fixed = fixedLength(keyType)
+  if (fixed !== 0) return fixed
   const n = ulongOf(template, templateLength, CKA_VALUE_LEN, 0)
   return n > <u32>MOST ? -1 : <i32>n
 }
@@ -113,7 +111,7 @@ export function derive(): u32 {
   if (rc === RC_OK) rc = make()
   wipeKdf()
   if (rc !== RC_OK) return rc
-  if (keyType === CKK_DES || keyType === CKK_DES2 || keyType === CKK_DES3) desParity(PLAIN2, made)
+  if (isDes(keyType)) desParity(PLAIN2, made)
   return keep(template, templateLength, cls, keyType, ofPassword)
 }
 
@@ -220,9 +218,9 @@ function encrypted(): u32 {
   const chained = mechFamily === FAMILY_CBC_DATA
   const n = parameterLength - (chained ? size : 0)
   if (n < size || (n & (size - 1)) !== 0) return RC_MECHANISM_PARAM_INVALID
-  blockKey(CTX, size, BASE, base)
-  if (chained) chainEncrypt(CTX, size, parameter, parameter + <usize>size, PLAIN2, n)
-  else blockEncrypt(CTX, size, parameter, PLAIN2, n)
+  blockKey(CTX, cipher(), BASE, base)
+  if (chained) chainEncrypt(CTX, cipher(), parameter, parameter + <usize>size, PLAIN2, n)
+  else blockEncrypt(CTX, cipher(), parameter, PLAIN2, n)
   return cut(n)
 }
 

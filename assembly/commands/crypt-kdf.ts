@@ -2,7 +2,7 @@
 // PBKDF2 (RFC 8018), and the vendor's form of SP 800-108.
 
 import { PLAIN2, SHARED } from '../arena'
-import { blockKey } from '../crypto/block-cipher'
+import { blockKey, CIPHER_AES, CIPHER_DES, cipherBlock } from '../crypto/block-cipher'
 import { CMAC_CTX, cmacFinal, cmacInitWith, cmacUpdate } from '../crypto/cmac'
 import { HMAC_CTX, hmacDigest, hmacFinal, hmacInit, hmacRestart, hmacUpdate } from '../crypto/hmac'
 import { pbkdf2 } from '../crypto/kdf'
@@ -43,29 +43,30 @@ export function wipeKdf(): void {
 
 /** HASH_… of HMAC, or 0 = CMAC with the base key's cipher. */
 let prfHash: i32 = 0
-let prfBlock: i32 = 0
+/** CIPHER_… of CMAC. */
+let prfCipher: i32 = 0
 
 /** Takes CKM_… of a MAC; false where it is none that there is, or the base key in hand is not of its cipher. */
 function prfTake(number: u32): bool {
   prfHash = hmacHashOf(number)
   if (prfHash !== 0) return true
-  prfBlock = number === CKM_AES_CMAC ? 16 : 8
+  prfCipher = number === CKM_AES_CMAC ? CIPHER_AES : CIPHER_DES
   if (number === CKM_DES3_CMAC) return objectKeyType === CKK_DES3 || objectKeyType === CKK_DES2
   return number === CKM_AES_CMAC && objectKeyType === CKK_AES
 }
 
 function prfLength(): i32 {
-  return prfHash !== 0 ? hashLength(prfHash) : prfBlock
+  return prfHash !== 0 ? hashLength(prfHash) : cipherBlock(prfCipher)
 }
 
 function prfKey(key: usize, n: i32): void {
   if (prfHash !== 0) hmacInit(HMAC, prfHash, key, n)
-  else blockKey(CTX, prfBlock, key, n)
+  else blockKey(CTX, prfCipher, key, n)
 }
 
 function prfBegin(): void {
   if (prfHash !== 0) hmacRestart(HMAC)
-  else cmacInitWith(CMAC, CTX, prfBlock, false)
+  else cmacInitWith(CMAC, CTX, prfCipher, false)
 }
 
 function prfUpdate(p: usize, n: i32): void {

@@ -1,6 +1,5 @@
 // Crypt commands: MACs of the secret key in hand, of a message at once or in parts.
 
-import { blockKey } from '../crypto/block-cipher'
 import { CMAC_CTX, cmacFinal, cmacInitWith, cmacResume, cmacUpdate } from '../crypto/cmac'
 import { HMAC_CTX, hmacFinal, hmacInit, hmacResume, hmacUpdate } from '../crypto/hmac'
 import { gcmSeal } from '../crypto/modes'
@@ -10,7 +9,16 @@ import { CKA_VALUE } from '../protocol'
 import { plainFind, valueLength } from '../token/attributes'
 import { FAMILY_CBC_MAC, FAMILY_GMAC, FAMILY_HMAC } from '../token/mechanism-families'
 import { mechFamily, mechHash, mechIsGeneral } from '../token/mechanisms'
-import { blockSize, CTX, parameter, parameterLength } from './crypt-operation'
+import {
+  blockSize,
+  CTX,
+  cipher,
+  effectiveBitsFit,
+  expandKey,
+  parameter,
+  parameterHead,
+  parameterLength,
+} from './crypt-operation'
 
 const HMAC: usize = memory.data(HMAC_CTX, 16)
 const CMAC: usize = memory.data(CMAC_CTX, 16)
@@ -37,7 +45,7 @@ export function macLength(): i32 {
     const n = load32be(parameter)
     return n >= 1 && n <= <u32>most ? <i32>n : 0
   }
-  if (parameterLength !== 0) return 0
+  if (parameterLength !== parameterHead() || !effectiveBitsFit()) return 0
   // The older MACs are half a block (PKCS#11 3.0 §6.20.6).
   return mechFamily === FAMILY_CBC_MAC ? most >> 1 : most
 }
@@ -46,8 +54,8 @@ export function macBegin(): void {
   const value = plainFind(CKA_VALUE)
   if (mechFamily === FAMILY_HMAC) hmacInit(HMAC, mechHash, value, valueLength())
   else {
-    blockKey(CTX, blockSize(), value, valueLength())
-    cmacInitWith(CMAC, CTX, blockSize(), mechFamily === FAMILY_CBC_MAC)
+    expandKey(value, valueLength())
+    cmacInitWith(CMAC, CTX, cipher(), mechFamily === FAMILY_CBC_MAC)
   }
 }
 

@@ -1,7 +1,7 @@
 // Crypt commands: wrap and unwrap.
 
 import { PKA_OUT, PLAIN_MAX, PLAIN2, SECRET, usePlain2 } from '../arena'
-import { blockDecrypt, blockEncrypt, blockKey, chainDecrypt, chainEncrypt } from '../crypto/block-cipher'
+import { blockDecrypt, blockEncrypt, chainDecrypt, chainEncrypt } from '../crypto/block-cipher'
 import { kwpUnwrapWith, kwpWrapWith, kwUnwrapWith, kwWrapWith } from '../crypto/key-wrap'
 import { padTo, unpaddedFrom } from '../crypto/padding'
 import {
@@ -41,6 +41,7 @@ import {
   UNAVAILABLE,
 } from '../protocol'
 import { checkTemplate, plainFind, plainPut, ulongOf, valueLength } from '../token/attributes'
+import { fixedLength } from '../token/key-types'
 import { FAMILY_CBC, FAMILY_CBC_PAD, FAMILY_ECB, FAMILY_KW, FAMILY_KWP } from '../token/mechanism-families'
 import { canUnwrap, canWrap, mechFamily, mechKeyType } from '../token/mechanisms'
 import { newOuid, objectBits, objectClass, objectHandle, objectKeyType, openObject } from '../token/objects'
@@ -52,8 +53,10 @@ import { access, here, needOfficer } from './context'
 import {
   blockSize,
   CTX,
+  cipher,
   data,
   dataLength,
+  expandKey,
   hasRoom,
   IV,
   ivFits,
@@ -65,7 +68,6 @@ import {
   readKeyed,
   readOperation,
   secretFits,
-  takeIv,
 } from './crypt-operation'
 import { encodeMessage, openMessage, rsaAllowed, rsaLengthFits, rsaParameterFits } from './crypt-rsa'
 import { read32, readBytes, readDone, readLength, write32, writePosition, writeSkip } from './frame'
@@ -81,8 +83,7 @@ function takeSecret(): i32 {
 /** Whether the wrapping key in hand is one of the mechanism, and the parameter too. */
 function cipherFits(): u32 {
   const rc = secretFits()
-  if (rc !== RC_OK) return rc
-  return ivFits() ? RC_OK : RC_MECHANISM_PARAM_INVALID
+  return rc === RC_OK ? ivFits() : rc
 }
 
 export function wrap(): u32 {
@@ -130,10 +131,9 @@ function wrapTo(keyLength: i32, p: usize, n: i32, out: usize): i32 {
   if (mechFamily === FAMILY_CBC_PAD) total = padTo(out, n, size)
   // Zeros fill the last block (PKCS#11 3.0 §6.13.4).
   else memory.fill(out + <usize>n, 0, total - n)
-  blockKey(CTX, size, SECRET, keyLength)
-  takeIv()
-  if (mechFamily === FAMILY_ECB) blockEncrypt(CTX, size, out, out, total)
-  else chainEncrypt(CTX, size, IV, out, out, total)
+  expandKey(SECRET, keyLength)
+  if (mechFamily === FAMILY_ECB) blockEncrypt(CTX, cipher(), out, out, total)
+  else chainEncrypt(CTX, cipher(), IV, out, out, total)
   return total
 }
 
@@ -197,17 +197,17 @@ function unwrapInto(): i32 {
   }
   if (mechFamily === FAMILY_KWP) return kwpUnwrapWith(SECRET, keyLength, kwpInitial(), data, dataLength, PLAIN2)
   const size = blockSize()
-  blockKey(CTX, size, SECRET, keyLength)
-  takeIv()
-  if (mechFamily === FAMILY_ECB) blockDecrypt(CTX, size, data, PLAIN2, dataLength)
-  else chainDecrypt(CTX, size, IV, data, PLAIN2, dataLength)
+  expandKey(SECRET, keyLength)
+  if (mechFamily === FAMILY_ECB) blockDecrypt(CTX, cipher(), data, PLAIN2, dataLength)
+  else chainDecrypt(CTX, cipher(), IV, data, PLAIN2, dataLength)
   return mechFamily === FAMILY_CBC_PAD ? unpaddedFrom(PLAIN2, dataLength, size) : dataLength
 }
 
 /** Modes without padding: how much of what was unwrapped the template means; 0 where it means more than there is. */
 function lengthMeant(n: i32, template: usize, templateLength: i32): i32 {
   if (mechFamily !== FAMILY_ECB && mechFamily !== FAMILY_CBC) return n
-  const meant = ulongOf(template, templateLength, CKA_VALUE_LEN, <u32>n)
+  const fixed = fixedLength(ulongOf(template, templateLength, CKA_KEY_TYPE, UNAVAILABLE))
+  const meant = ulongOf(template, templateLength, CKA_VALUE_LEN, <u32>(fixed !== 0 ? fixed : n))
   return meant <= <u32>n ? <i32>meant : 0
 }
 

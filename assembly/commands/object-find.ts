@@ -1,6 +1,7 @@
 // Finding objects, and reading the attributes that a template is held against (PKCS#11 §4.2): OBJECT_LIST.
 
 import { cloneVerdict } from '../cloning/rules'
+import { CIPHER_RC2 } from '../crypto/block-cipher'
 import { load32be, store32be } from '../crypto/util'
 import { bucketHead, findHandle, OUID_BUCKETS, ouidOf, Row, row } from '../flash/directory'
 import { firstOfClass, firstOfId, firstOfLabel, nameHash, nameless } from '../flash/name-index'
@@ -28,7 +29,6 @@ import {
   CKA_SENSITIVE,
   CKA_TOKEN,
   CKA_VALUE,
-  CKK_AES,
   CKO_SECRET_KEY,
   RC_ARGUMENTS_BAD,
   RC_FRAME_MALFORMED,
@@ -39,10 +39,11 @@ import {
 } from '../protocol'
 import { checkTemplate, find, plainFind, plainSize, ulongOf, valueLength } from '../token/attributes'
 import { checkValue } from '../token/check-value'
+import { cipherOf } from '../token/key-types'
 import { mayList, OBJECT_OUID, objectBits, objectClass, objectKeyType, openObject } from '../token/objects'
 import { recordLength } from '../token/record'
 import { SESSION_ROWS, sessionObjectAt, sessionRow } from '../token/session-objects'
-import { isDes, isSecretClass, isSecretValue } from '../token/template'
+import { isSecretClass, isSecretValue } from '../token/template'
 import { access, here, iAmUser } from './context'
 import {
   read16,
@@ -107,13 +108,11 @@ export function attributeOf(type: u32): usize {
     valueSize = 12
     return OBJECT_OUID
   }
-  if (
-    type === CKA_CHECK_VALUE &&
-    objectClass === CKO_SECRET_KEY &&
-    (objectKeyType === CKK_AES || isDes(objectKeyType))
-  ) {
+  const cipher = type === CKA_CHECK_VALUE && objectClass === CKO_SECRET_KEY ? cipherOf(objectKeyType) : 0
+  // What RC2 makes of a key depends on how many bits of it are to count.
+  if (cipher !== 0 && cipher !== CIPHER_RC2) {
     const key = plainFind(CKA_VALUE)
-    checkValue(objectKeyType === CKK_AES ? 16 : 8, key, valueLength(), SMALL)
+    checkValue(cipher, key, valueLength(), SMALL)
     valueSize = 3
     return SMALL
   }

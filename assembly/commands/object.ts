@@ -9,16 +9,6 @@ import {
   BIT_SENSITIVE,
   CKA_VALUE,
   CKA_VALUE_LEN,
-  CKK_AES,
-  CKK_DES,
-  CKK_DES2,
-  CKK_DES3,
-  CKK_GENERIC_SECRET,
-  CKM_AES_KEY_GEN,
-  CKM_DES_KEY_GEN,
-  CKM_DES2_KEY_GEN,
-  CKM_DES3_KEY_GEN,
-  CKM_GENERIC_SECRET_KEY_GEN,
   CKO_SECRET_KEY,
   CMD_OBJECT_COPY,
   CMD_OBJECT_CREATE,
@@ -48,12 +38,13 @@ import {
   UNAVAILABLE,
 } from '../protocol'
 import { checkTemplate, plainFind, plainPut, plainSize, ulongOf } from '../token/attributes'
+import { fixedLength, generatedType, isDes, lengthFits } from '../token/key-types'
 import { canGenerate, takeMechanism } from '../token/mechanisms'
 import { endObject, newOuid, objectBits, objectClass, objectHandle, openObject } from '../token/objects'
 import { random } from '../token/random'
 import { SESSION_HANDLES } from '../token/session-objects'
 import { isBackup, state } from '../token/state'
-import { completeObject, desLength, isDes, isSecretClass, isSecretValue, objectFrom } from '../token/template'
+import { completeObject, isSecretClass, isSecretValue, objectFrom } from '../token/template'
 import { access, here, iAmUser, needOfficer, needUser, needWritingOfficer, requestIsSealed } from './context'
 import {
   read16,
@@ -113,15 +104,6 @@ function create(): u32 {
   return rc
 }
 
-/** CKK_… that a key generation makes, UNAVAILABLE = none. */
-function generatedType(mechanism: u32): u32 {
-  if (mechanism === CKM_AES_KEY_GEN) return CKK_AES
-  if (mechanism === CKM_GENERIC_SECRET_KEY_GEN) return CKK_GENERIC_SECRET
-  if (mechanism === CKM_DES_KEY_GEN) return CKK_DES
-  if (mechanism === CKM_DES2_KEY_GEN) return CKK_DES2
-  return mechanism === CKM_DES3_KEY_GEN ? CKK_DES3 : UNAVAILABLE
-}
-
 function generate(): u32 {
   const mechanism = read32()
   takeTemplate()
@@ -136,12 +118,12 @@ function generate(): u32 {
   if (rc === RC_OK) rc = mayKeep()
   if (rc !== RC_OK) return rc
   if (plainFind(CKA_VALUE) !== 0) return RC_ATTRIBUTE_VALUE_INVALID
-  const des = isDes(keyType)
-  const n = des ? <u32>desLength(keyType) : ulongOf(PLAIN, plainSize(), CKA_VALUE_LEN, 0)
+  const fixed = <u32>fixedLength(keyType)
+  const n = fixed !== 0 ? fixed : ulongOf(PLAIN, plainSize(), CKA_VALUE_LEN, 0)
   if (n === 0) return RC_TEMPLATE_INCOMPLETE
-  if (keyType === CKK_AES ? n !== 16 && n !== 24 && n !== 32 : n > 512) return RC_KEY_SIZE_RANGE
+  if (n > 512 || !lengthFits(keyType, <i32>n)) return RC_KEY_SIZE_RANGE
   if (!random(PKA_OUT, <i32>n)) return RC_RANDOM_NO_RNG
-  if (des) desParity(PKA_OUT, <i32>n)
+  if (isDes(keyType)) desParity(PKA_OUT, <i32>n)
   rc = plainPut(CKA_VALUE, PKA_OUT, <i32>n)
   wipe(PKA_OUT, <i32>n)
   if (rc === RC_OK) rc = completeObject(mechanism)

@@ -1,6 +1,6 @@
-// CMAC (SP 800-38B) with AES or Triple DES over an expanded key, at once or in pieces; and the older CBC-MAC (FIPS 113), which differs
+// CMAC (SP 800-38B) with any block cipher over an expanded key, at once or in pieces; and the older CBC-MAC (FIPS 113), which differs
 // from it in how it ends.
-import { blockEncrypt } from './block-cipher'
+import { blockEncrypt, CIPHER_AES, cipherBlock } from './block-cipher'
 import { load64be, store64be, wipe, xorBytes } from './util'
 
 @unmanaged
@@ -13,8 +13,8 @@ class CmacContext {
   used: i32
   /** The expanded key; it stays the caller's. */
   key: u32
-  /** Bytes of a block. */
-  size: i32
+  /** CIPHER_… */
+  cipher: i32
   /** Whether the end is that of CBC-MAC. */
   plain: i32
 }
@@ -29,14 +29,14 @@ const SUBKEY: usize = memory.data(16, 16)
 
 /** Starts a MAC under the expanded AES key at `aes`, which must stay there to the end. */
 export function cmacInit(ctx: usize, aes: usize): void {
-  cmacInitWith(ctx, aes, 16, false)
+  cmacInitWith(ctx, aes, CIPHER_AES, false)
 }
 
-/** The same with the block cipher whose blocks have `size` bytes; `plain`: CBC-MAC. */
-export function cmacInitWith(ctx: usize, key: usize, size: i32, plain: bool): void {
+/** The same with the block cipher CIPHER_…; `plain`: CBC-MAC. */
+export function cmacInitWith(ctx: usize, key: usize, cipher: i32, plain: bool): void {
   wipe(ctx, CMAC_CTX)
   const c = changetype<CmacContext>(ctx)
-  c.size = size
+  c.cipher = cipher
   c.plain = plain ? 1 : 0
   cmacResume(ctx, key)
 }
@@ -49,11 +49,12 @@ export function cmacResume(ctx: usize, key: usize): void {
 /** Adds `n` bytes at `p` to the message. */
 export function cmacUpdate(ctx: usize, p: usize, n: i32): void {
   const c = changetype<CmacContext>(ctx)
-  const size = c.size
+  const cipher = c.cipher
+  const size = cipherBlock(cipher)
   while (n > 0) {
     if (c.used === size) {
       xorBytes(ctx, ctx + BLOCK, ctx, size)
-      blockEncrypt(c.key, size, ctx, ctx, size)
+      blockEncrypt(c.key, cipher, ctx, ctx, size)
       c.used = 0
     }
     const part = min(n, size - c.used)
@@ -67,11 +68,12 @@ export function cmacUpdate(ctx: usize, p: usize, n: i32): void {
 /** Writes the MAC, one block, to `out` and wipes the context. */
 export function cmacFinal(ctx: usize, out: usize): void {
   const c = changetype<CmacContext>(ctx)
-  const size = c.size
+  const cipher = c.cipher
+  const size = cipherBlock(cipher)
   memory.fill(ctx + BLOCK + c.used, 0, size - c.used)
   if (c.plain === 0) {
     wipe(SUBKEY, 16)
-    blockEncrypt(c.key, size, SUBKEY, SUBKEY, size)
+    blockEncrypt(c.key, cipher, SUBKEY, SUBKEY, size)
     doubleBlock(SUBKEY, size)
     if (c.used < size) {
       doubleBlock(SUBKEY, size)
@@ -81,7 +83,7 @@ export function cmacFinal(ctx: usize, out: usize): void {
     wipe(SUBKEY, 16)
   }
   xorBytes(ctx, ctx + BLOCK, ctx, size)
-  blockEncrypt(c.key, size, ctx, out, size)
+  blockEncrypt(c.key, cipher, ctx, out, size)
   wipe(ctx, CMAC_CTX)
 }
 

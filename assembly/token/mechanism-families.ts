@@ -31,6 +31,7 @@ export const FAMILY_COUNTER_KDF: u32 = 26
 export const FAMILY_FEEDBACK_KDF: u32 = 27
 export const FAMILY_LUNA_KDF: u32 = 28
 export const FAMILY_PBKDF2: u32 = 29
+export const FAMILY_STREAM: u32 = 30
 
 /** The mechanism's parameter gives the length of its MAC. */
 export const GENERAL: u32 = 1

@@ -185,6 +185,7 @@ import {
   FAMILY_RSA_RAW,
   GENERAL,
 } from './mechanism-families'
+import { oldRows } from './mechanism-rows-old'
 import {
   ANY_SECRET,
   CRYPT,
@@ -210,6 +211,7 @@ export function mechanismTableBegin(): void {
   aesRows()
   desRows()
   derivationRows()
+  oldRows()
 }
 
 /** Digests, HMAC and keys that are digests. */

@@ -35,8 +35,8 @@ export class Mechanism {
 }
 
 const ROW: usize = 36
-const TABLE: usize = memory.data(6912, 16)
-const ROWS_MAX: i32 = 192
+const TABLE: usize = memory.data(10080, 16)
+const ROWS_MAX: i32 = 280
 let count: i32 = 0
 
 export function mechanismCount(): i32 {

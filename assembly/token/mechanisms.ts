@@ -98,14 +98,15 @@ export function canGenerate(): bool {
   return (mechFlags & (GENERATE | GENERATE_PAIR)) !== 0
 }
 
-/** Hash of a digest mechanism, as parameters name it; 0 = it is none. */
+/** Hash of a digest mechanism, as parameters name it; 0 = it is none, or one that is too old for anything but itself. */
 export function hashOf(number: u32): i32 {
   const r = find(number)
-  return changetype<usize>(r) !== 0 && r.family === FAMILY_DIGEST ? r.hash : 0
+  return changetype<usize>(r) !== 0 && r.family === FAMILY_DIGEST && r.approved !== 0 ? r.hash : 0
 }
 
-/** Hash of an HMAC with its whole length, 0 = it is none. */
+/** Hash of an HMAC with its whole length, as parameters name it; 0 as above. */
 export function hmacHashOf(number: u32): i32 {
   const r = find(number)
-  return changetype<usize>(r) !== 0 && r.family === FAMILY_HMAC && r.general === 0 ? r.hash : 0
+  if (changetype<usize>(r) === 0 || r.family !== FAMILY_HMAC || r.approved === 0) return 0
+  return r.general === 0 ? r.hash : 0
 }

@@ -1,7 +1,6 @@
 // From a template to the object in hand: header bits, defaults, and what each class must and may have (PKCS#11 2.40 §4).
 
 import { PLAIN } from '../arena'
-import { aesKeyLengthValid } from '../crypto/aes'
 import { load32be } from '../crypto/util'
 import {
   BIT_ALWAYS_SENSITIVE,
@@ -50,9 +49,6 @@ import {
   CKA_VERIFY,
   CKA_WRAP,
   CKC_X_509,
-  CKK_AES,
-  CKK_DES,
-  CKK_DES3,
   CKK_EC,
   CKK_EC_EDWARDS,
   CKK_GENERIC_SECRET,
@@ -85,6 +81,7 @@ import {
   valueLength,
 } from './attributes'
 import { curveOf, edwardsLength, edwardsOf } from './curves'
+import { isSecretType, lengthFits } from './key-types'
 import { namedField, namedOrder, takeNamed } from './named-curves'
 import { objectBits, objectClass, objectKeyType, setBits, setObject } from './objects'
 import { curveLength } from './pka'
@@ -112,13 +109,8 @@ export function isSecretValue(cls: u32, type: u32): bool {
   )
 }
 
-/** DES, double- or triple-length Triple DES. */
-export function isDes(keyType: u32): bool {
-  return keyType >= <u32>CKK_DES && keyType <= <u32>CKK_DES3
-}
-
 function keyTypeFits(cls: u32, keyType: u32): bool {
-  if (cls === CKO_SECRET_KEY) return keyType === CKK_AES || keyType === CKK_GENERIC_SECRET || isDes(keyType)
+  if (cls === CKO_SECRET_KEY) return isSecretType(keyType)
   return keyType === CKK_RSA || keyType === CKK_EC || keyType === CKK_EC_EDWARDS
 }
 
@@ -175,7 +167,7 @@ function natural(type: u32): bool {
       (rsa ? type === CKA_DECRYPT || type === CKA_UNWRAP : type === CKA_DERIVE && objectKeyType === CKK_EC)
     )
   }
-  if (objectKeyType === CKK_AES || isDes(objectKeyType)) {
+  if (objectKeyType !== CKK_GENERIC_SECRET) {
     if (type === CKA_ENCRYPT || type === CKA_DECRYPT || type === CKA_VERIFY) return true
     return type === CKA_WRAP || type === CKA_UNWRAP
   }
@@ -282,16 +274,10 @@ function ecIsSound(): u32 {
   return fits ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
 }
 
-/** Bytes of a key of one of these types. */
-export function desLength(keyType: u32): i32 {
-  return (<i32>(keyType - CKK_DES + 1)) << 3
-}
-
 function secretIsSound(): u32 {
   if (!has(CKA_VALUE)) return RC_TEMPLATE_INCOMPLETE
   const n = valueLength()
-  if (objectKeyType === CKK_AES) return aesKeyLengthValid(n) ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
-  return !isDes(objectKeyType) || n === desLength(objectKeyType) ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
+  return objectKeyType === CKK_GENERIC_SECRET || lengthFits(objectKeyType, n) ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
 }
 
 /** What the object in hand is made of, wherever it came from, is of sizes that every command can work with. */

@@ -10,17 +10,20 @@ import { parameterNumber } from './mechanisms.js'
 import type { Session } from './sessions.js'
 import { COMMAND_DATA } from './signing.js'
 
-const { CKM_AES_CBC, CKM_AES_CBC_PAD, CKM_DES3_CBC, CKM_DES3_CBC_PAD, CKM_DES_CBC, CKM_DES_CBC_PAD } = protocol
-
 /** The mechanism that goes on between blocks where the last one is padded. */
 const UNPADDED: ReadonlyMap<number, number> = new Map([
-  [CKM_AES_CBC_PAD, CKM_AES_CBC],
-  [CKM_DES3_CBC_PAD, CKM_DES3_CBC],
-  [CKM_DES_CBC_PAD, CKM_DES_CBC],
+  [protocol.CKM_AES_CBC_PAD, protocol.CKM_AES_CBC],
+  [protocol.CKM_DES3_CBC_PAD, protocol.CKM_DES3_CBC],
+  [protocol.CKM_DES_CBC_PAD, protocol.CKM_DES_CBC],
+  [protocol.CKM_CAST128_CBC_PAD, protocol.CKM_CAST128_CBC],
+  [protocol.CKM_RC2_CBC_PAD, protocol.CKM_RC2_CBC],
+  [protocol.CKM_SEED_CBC_PAD, protocol.CKM_SEED_CBC],
+  [protocol.CKM_LUNA_SEED_CBC_PAD, protocol.CKM_LUNA_SEED_CBC],
+  [protocol.CKM_ARIA_CBC_PAD, protocol.CKM_ARIA_CBC],
 ])
-/** Families whose parts are worked on as they come, and those that take all data at the end. */
+/** Families whose parts are worked on as they come, and those that take all data at the end: what RC4 goes on with is secret. */
 const STREAMED: ReadonlySet<Family> = new Set<Family>(['ecb', 'cbc', 'cbcPad', 'ctr'])
-const GATHERED: ReadonlySet<Family> = new Set<Family>(['aead', 'kw', 'kwp'])
+const GATHERED: ReadonlySet<Family> = new Set<Family>(['aead', 'kw', 'kwp', 'stream'])
 /** Bytes of a command beside parameter and data: numbers and lengths, a tag, and what sealing adds. */
 const OVERHEAD = 96
 const SEMIBLOCK = 8
@@ -174,7 +177,9 @@ export class Cipher {
     const chained = this.direction === 'decrypt' ? data.slice(-this.#block) : undefined
     const blocks = data.length / this.#block
     const result = await this.#command(UNPADDED.get(type) ?? type, data)
-    if (chains) this.#parameter = chained ?? result.slice(-this.#block)
+    // The chaining block is the last of a parameter.
+    const head = this.#parameter?.slice(0, -this.#block) ?? new Uint8Array(0)
+    if (chains) this.#parameter = concat(head, chained ?? result.slice(-this.#block))
     if (family === 'ctr' && this.#parameter) this.#parameter = advanced(this.#parameter, blocks)
     return result
   }

@@ -15,6 +15,8 @@ export interface KdfSegment {
 export type Parameter =
   | { readonly form: 'none' }
   | { readonly form: 'iv'; readonly iv: Uint8Array }
+  /** CK_RC2_CBC_PARAMS: bits of the key that count. */
+  | { readonly form: 'effective'; readonly bits: number; readonly iv: Uint8Array }
   | { readonly form: 'counter'; readonly bits: number; readonly block: Uint8Array }
   | {
       readonly form: 'gcm'
@@ -30,7 +32,7 @@ export type Parameter =
       readonly aad: Uint8Array
       readonly mac: number
     }
-  /** The length of a MAC, the handle of another key, the number of a bit. */
+  /** The length of a MAC, the handle of another key, the number of a bit, bits of a key that count. */
   | { readonly form: 'number'; readonly value: number }
   | { readonly form: 'string'; readonly data: Uint8Array }
   | { readonly form: 'chained'; readonly iv: Uint8Array; readonly data: Uint8Array }
@@ -102,18 +104,19 @@ const named = (pattern: RegExp): number[] =>
 
 /** Mechanisms with a parameter: as p11-kit encodes it, and in the same manner those that only our own library passes on. */
 const SHAPES: ReadonlyMap<number, Shape> = new Map<number, Shape>([
-  ...rows('iv', named(/^CKM_(AES|DES|DES3)_CBC(_PAD)?$|^CKM_(LUNA_)?AES_GMAC$/)),
+  ...rows('iv', named(/^CKM_(AES|DES|DES3|CAST128|SEED|LUNA_SEED|ARIA)_CBC(_PAD)?$|^CKM_(LUNA_)?AES_GMAC$/)),
+  ...rows('effective', named(/^CKM_RC2_CBC(_PAD)?$/)),
   ...rows('iv', named(/^CKM_AES_KEY_WRAP|^CKM_LUNA_AES_KWP?$/)),
   ...rows('counter', [protocol.CKM_AES_CTR]),
   ...rows('gcm', [protocol.CKM_AES_GCM]),
   ...rows('ccm', [protocol.CKM_AES_CCM]),
   ...rows('oaep', [protocol.CKM_RSA_PKCS_OAEP]),
   ...rows('pss', named(/^CKM_.*RSA_PKCS_PSS$/)),
-  ...rows('number', named(/^CKM_.*(MAC|HMAC)_GENERAL$/)),
+  ...rows('number', named(/^CKM_.*(MAC|HMAC)_GENERAL$|^CKM_RC2_(ECB|MAC)$/)),
   ...rows('number', [protocol.CKM_CONCATENATE_BASE_AND_KEY, protocol.CKM_EXTRACT_KEY_FROM_KEY]),
   ...rows('string', named(/^CKM_(CONCATENATE_BASE_AND_DATA|CONCATENATE_DATA_AND_BASE|XOR_BASE_AND_DATA)$/)),
-  ...rows('string', named(/^CKM_(AES|DES|DES3)_ECB_ENCRYPT_DATA$/)),
-  ...rows('chained', [protocol.CKM_AES_CBC_ENCRYPT_DATA]),
+  ...rows('string', named(/^CKM_(AES|DES|DES3|SEED|ARIA)_ECB_ENCRYPT_DATA$/)),
+  ...rows('chained', named(/^CKM_(AES|SEED|ARIA)_CBC_ENCRYPT_DATA$/)),
   ...rows('chained8', [protocol.CKM_DES_CBC_ENCRYPT_DATA, protocol.CKM_DES3_CBC_ENCRYPT_DATA]),
   ...rows('ecdh', named(/^CKM_ECDH1_/)),
   ...rows('hkdf', named(/^CKM_HKDF_/)),
@@ -134,7 +137,8 @@ const NEWER: ReadonlySet<number> = new Set([
 const NEVER: ReadonlySet<number> = new Set([
   ...named(/^CKM_LUNA_|^CKM_AES_KEY_WRAP|^CKM_.*SHA3_|^CKM_(AES_CCM|AES_GMAC|EDDSA|EC_EDWARDS_KEY_PAIR_GEN)$/),
   ...named(/^CKM_(HKDF|SP800_108)_|^CKM_PKCS5_PBKD2$|_KEY_DERIVATION$|_ENCRYPT_DATA$|^CKM_ECDH1_COFACTOR_DERIVE$/),
-  ...named(/^CKM_(CONCATENATE_|XOR_BASE|EXTRACT_KEY)|^CKM_RSA_X9_31_KEY_PAIR_GEN$/),
+  ...named(/^CKM_(CONCATENATE_|XOR_BASE|EXTRACT_KEY|SEED_|ARIA_|CAST128_CBC|CAST128_MAC|RC2_ECB|RC2_CBC|RC2_MAC)/),
+  ...[protocol.CKM_RSA_X9_31_KEY_PAIR_GEN, protocol.CKM_MD5_HMAC_GENERAL],
 ])
 
 /** Whether the client passes this mechanism on: our own library does with all. What p11-kit's does not is left out of the list, as it would leave it out itself. */
@@ -155,6 +159,7 @@ export function formOf(type: number): Shape {
 export const PARAMETER_LAYOUTS: Readonly<Record<Shape, string>> = {
   none: '',
   iv: '',
+  effective: 'ud',
   counter: 'uc',
   gcm: 'pupu',
   ccm: 'uppu',
@@ -192,6 +197,8 @@ function readParameter(reader: RpcReader, form: Shape): Parameter {
       return { form }
     case 'iv':
       return { form, iv: filled(reader.array()) }
+    case 'effective':
+      return { form, bits: reader.ulong(), iv: filled(reader.array()) }
     case 'counter':
       return { form, bits: reader.ulong(), block: filled(reader.array()) }
     case 'gcm':
@@ -279,8 +286,9 @@ function writeParameter(writer: RpcWriter, parameter: Parameter): void {
     case 'iv':
       writer.bytes(parameter.iv)
       return
+    case 'effective':
     case 'counter':
-      writer.ulong(parameter.bits).bytes(parameter.block)
+      writer.ulong(parameter.bits).bytes(parameter.form === 'counter' ? parameter.block : parameter.iv)
       return
     case 'gcm':
       writer.bytes(parameter.iv).ulong(parameter.ivBits).bytes(parameter.aad).ulong(parameter.tagBits)
@@ -331,11 +339,12 @@ function writeParameter(writer: RpcWriter, parameter: Parameter): void {
 const OWN = { absent: 0, bytes: 1, fields: 2 } as const
 
 /** @throws Pkcs11Error MECHANISM_PARAM_INVALID: it is not of the mechanism's form; FrameError FRAME_MALFORMED */
-function readOwn(reader: RpcReader, form: Shape): Parameter | undefined {
+function readOwn(reader: RpcReader, type: number, form: Shape): Parameter | undefined {
   const how = reader.u8()
   if (how === OWN.absent) return form === 'none' ? { form } : undefined
   const bytes = filled(reader.array())
   if (how === OWN.bytes && form === 'iv') return { form, iv: bytes }
+  if (!named(/^CKM_/).includes(type)) throw new Pkcs11Error(CKR.MECHANISM_INVALID)
   if (how !== OWN.fields || PARAMETER_LAYOUTS[form] === '') throw new Pkcs11Error(CKR.MECHANISM_PARAM_INVALID)
   const fields = new RpcReader(bytes, reader.offered)
   const parameter = readParameter(fields, form)
@@ -360,7 +369,7 @@ export const mechanism: Codec<CkMechanism> = {
     const type = reader.u32()
     if (type === CANCEL) return { type, parameter: undefined }
     const form = formOf(type)
-    if (reader.offered === LIBRARY) return { type, parameter: readOwn(reader, form) }
+    if (reader.offered === LIBRARY) return { type, parameter: readOwn(reader, type, form) }
     if (reader.offered >= PRESENCE) {
       if (form === 'none') return { type, parameter: { form } }
       const present = reader.u8()

@@ -3,6 +3,7 @@
 import * as protocol from '../../assembly/protocol.js'
 
 const { CKK_AES, CKK_DES, CKK_DES2, CKK_DES3, CKK_EC, CKK_EC_EDWARDS, CKK_GENERIC_SECRET, CKK_RSA } = protocol
+const { CKK_ARIA, CKK_CAST128, CKK_CAST3, CKK_LUNA_SEED, CKK_RC2, CKK_RC4, CKK_SEED } = protocol
 
 export type Family =
   | 'digest'
@@ -13,6 +14,7 @@ export type Family =
   | 'cbc'
   | 'cbcPad'
   | 'ctr'
+  | 'stream'
   | 'aead'
   | 'kw'
   | 'kwp'
@@ -37,11 +39,13 @@ export interface Kind {
   readonly general: boolean
 }
 
-const { CKM_SHA_1, CKM_SHA224, CKM_SHA256, CKM_SHA384, CKM_SHA512 } = protocol
+const { CKM_MD2, CKM_MD5, CKM_SHA_1, CKM_SHA224, CKM_SHA256, CKM_SHA384, CKM_SHA512 } = protocol
 const { CKM_SHA3_224, CKM_SHA3_256, CKM_SHA3_384, CKM_SHA3_512 } = protocol
 
 /** Bytes of a digest. */
 const LENGTHS: ReadonlyMap<number, number> = new Map([
+  [CKM_MD2, 16],
+  [CKM_MD5, 16],
   [CKM_SHA_1, 20],
   [CKM_SHA224, 28],
   [CKM_SHA256, 32],
@@ -57,7 +61,11 @@ export function digestLength(hash: number): number {
   return LENGTHS.get(hash) ?? 0
 }
 
-const SECRETS = [CKK_GENERIC_SECRET, CKK_AES, CKK_DES, CKK_DES2, CKK_DES3]
+const SEED = [CKK_SEED, CKK_LUNA_SEED]
+const SECRETS = [
+  ...[CKK_GENERIC_SECRET, CKK_AES, CKK_DES, CKK_DES2, CKK_DES3, CKK_ARIA, ...SEED],
+  ...[CKK_CAST128, CKK_CAST3, CKK_RC2, CKK_RC4],
+]
 const RSA = [CKK_RSA]
 const EC = [CKK_EC]
 const AES = [CKK_AES]
@@ -89,17 +97,23 @@ interface CipherNumbers {
   readonly cbc: number
   readonly cbcPad: number
   readonly mac: number
-  readonly macGeneral: number
+  readonly macGeneral?: number
+  readonly cmac?: number
+  readonly cmacGeneral?: number
 }
 
 function cipher(numbers: CipherNumbers, keys: readonly number[], block: number): Rows {
+  const mac = (type: number | undefined, general: boolean): Rows =>
+    type === undefined ? [] : [[type, kind('mac', keys, { mac: block, general })]]
   return [
     [numbers.ecb, kind('ecb', keys, { block })],
     [numbers.cbc, kind('cbc', keys, { block })],
     [numbers.cbcPad, kind('cbcPad', keys, { block })],
     // The older MACs are half a block.
     [numbers.mac, kind('mac', keys, { mac: block / 2 })],
-    [numbers.macGeneral, kind('mac', keys, { mac: block, general: true })],
+    ...mac(numbers.macGeneral, true),
+    ...mac(numbers.cmac, false),
+    ...mac(numbers.cmacGeneral, true),
   ]
 }
 
@@ -166,6 +180,67 @@ const KINDS: ReadonlyMap<number, Kind> = new Map<number, Kind>([
     [CKK_DES],
     8,
   ),
+  ...cipher(
+    {
+      ecb: protocol.CKM_CAST128_ECB,
+      cbc: protocol.CKM_CAST128_CBC,
+      cbcPad: protocol.CKM_CAST128_CBC_PAD,
+      mac: protocol.CKM_CAST128_MAC,
+      macGeneral: protocol.CKM_CAST128_MAC_GENERAL,
+    },
+    [CKK_CAST128],
+    8,
+  ),
+  ...cipher(
+    {
+      ecb: protocol.CKM_RC2_ECB,
+      cbc: protocol.CKM_RC2_CBC,
+      cbcPad: protocol.CKM_RC2_CBC_PAD,
+      mac: protocol.CKM_RC2_MAC,
+    },
+    [CKK_RC2],
+    8,
+  ),
+  ...cipher(
+    {
+      ecb: protocol.CKM_SEED_ECB,
+      cbc: protocol.CKM_SEED_CBC,
+      cbcPad: protocol.CKM_SEED_CBC_PAD,
+      mac: protocol.CKM_SEED_MAC,
+      macGeneral: protocol.CKM_SEED_MAC_GENERAL,
+    },
+    SEED,
+    16,
+  ),
+  ...cipher(
+    {
+      ecb: protocol.CKM_LUNA_SEED_ECB,
+      cbc: protocol.CKM_LUNA_SEED_CBC,
+      cbcPad: protocol.CKM_LUNA_SEED_CBC_PAD,
+      mac: protocol.CKM_LUNA_SEED_MAC,
+      macGeneral: protocol.CKM_LUNA_SEED_MAC_GENERAL,
+      cmac: protocol.CKM_LUNA_SEED_CMAC,
+      cmacGeneral: protocol.CKM_LUNA_SEED_CMAC_GENERAL,
+    },
+    SEED,
+    16,
+  ),
+  ...cipher(
+    {
+      ecb: protocol.CKM_ARIA_ECB,
+      cbc: protocol.CKM_ARIA_CBC,
+      cbcPad: protocol.CKM_ARIA_CBC_PAD,
+      mac: protocol.CKM_ARIA_MAC,
+      macGeneral: protocol.CKM_ARIA_MAC_GENERAL,
+      cmac: protocol.CKM_LUNA_ARIA_CMAC,
+      cmacGeneral: protocol.CKM_LUNA_ARIA_CMAC_GENERAL,
+    },
+    [CKK_ARIA],
+    16,
+  ),
+  [CKM_MD2, kind('digest', [], { hash: CKM_MD2 })],
+  ...hashed(CKM_MD5, []),
+  [protocol.CKM_RC4, kind('stream', [CKK_RC4])],
   [protocol.CKM_AES_CTR, kind('ctr', AES, { block: 16 })],
   [protocol.CKM_AES_GCM, kind('aead', AES)],
   [protocol.CKM_AES_CCM, kind('aead', AES)],

@@ -90,6 +90,8 @@ function tokenParameter(parameter: Parameter | undefined): Uint8Array | undefine
       return undefined
     case 'iv':
       return parameter.iv.slice()
+    case 'effective':
+      return new Writer().u32(small(parameter.bits)).fixed(parameter.iv, parameter.iv.length).finish()
     case 'number':
       return new Writer().u32(small(parameter.value)).finish()
     case 'string':

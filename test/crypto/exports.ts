@@ -14,9 +14,14 @@ export interface CryptoExports extends Record<string, unknown> {
   desKey(ctx: number, key: number, n: number): void
   desEncrypt(ctx: number, src: number, dst: number, blocks: number): void
   desDecrypt(ctx: number, src: number, dst: number, blocks: number): void
-  chainEncrypt(ctx: number, size: number, iv: number, src: number, dst: number, n: number): void
-  chainDecrypt(ctx: number, size: number, iv: number, src: number, dst: number, n: number): void
-  cmacInitWith(ctx: number, key: number, size: number, plain: number): void
+  blockKey(ctx: number, cipher: number, key: number, n: number): void
+  blockEncrypt(ctx: number, cipher: number, src: number, dst: number, n: number): void
+  blockDecrypt(ctx: number, cipher: number, src: number, dst: number, n: number): void
+  rc2Key(ctx: number, key: number, n: number, bits: number): void
+  rc4Crypt(key: number, keyLength: number, src: number, dst: number, n: number): void
+  chainEncrypt(ctx: number, cipher: number, iv: number, src: number, dst: number, n: number): void
+  chainDecrypt(ctx: number, cipher: number, iv: number, src: number, dst: number, n: number): void
+  cmacInitWith(ctx: number, key: number, cipher: number, plain: number): void
   sha384(p: number, n: number, out: number): void
   hmacInit(ctx: number, alg: number, key: number, keyLen: number): void
   hmacUpdate(ctx: number, p: number, n: number): void
