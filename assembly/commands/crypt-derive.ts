@@ -3,6 +3,7 @@
 import { PLAIN_MAX, PLAIN2, usePlain2 } from '../arena'
 import { blockEncrypt, blockKey, chainEncrypt } from '../crypto/block-cipher'
 import { desParity } from '../crypto/des'
+import { hkdf } from '../crypto/hkdf'
 import { HASH_CTX, hashFinal, hashInit, hashLength, hashUpdate } from '../crypto/sha2'
 import { load32be, xorBytes } from '../crypto/util'
 import {
@@ -58,7 +59,7 @@ import { completeObject, objectFrom } from '../token/template'
 import { access, here, needOfficer, requestIsSealed } from './context'
 import { agree } from './crypt-agree'
 import { BASE, BASE_MAX, base, cut, MOST, made, setBase, setMade, setWanted, wanted } from './crypt-derived'
-import { hkdf, kdf108, kdfLuna, kdfPassword, wipeKdf } from './crypt-kdf'
+import { kdf108, kdfLuna, kdfPassword, wipeKdf } from './crypt-kdf'
 import {
   blockSize,
   CTX,
@@ -261,7 +262,7 @@ function expanded(): u32 {
     const rc = cut(length)
     if (rc !== RC_OK) return rc
   }
-  hkdf(alg, extracts, expands, BASE, base, salt, saltLength, info, infoLength, made)
+  hkdf(alg, extracts, expands, BASE, base, salt, saltLength, info, infoLength, PLAIN2, made)
   return RC_OK
 }
 

@@ -1,10 +1,10 @@
-// Crypt commands: key derivation functions with a pseudorandom function, from the base key to PLAIN2: SP 800-108 r1, HKDF (RFC 5869),
+// Crypt commands: key derivation functions with a pseudorandom function, from the base key to PLAIN2: SP 800-108 r1,
 // PBKDF2 (RFC 8018), and the vendor's form of SP 800-108.
 
-import { PLAIN2, SHARED } from '../arena'
+import { PLAIN2 } from '../arena'
 import { blockKey, CIPHER_AES, CIPHER_DES, cipherBlock } from '../crypto/block-cipher'
 import { CMAC_CTX, cmacFinal, cmacInitWith, cmacUpdate } from '../crypto/cmac'
-import { HMAC_CTX, hmacDigest, hmacFinal, hmacInit, hmacRestart, hmacUpdate } from '../crypto/hmac'
+import { HMAC_CTX, hmacDigest, hmacInit, hmacRestart, hmacUpdate } from '../crypto/hmac'
 import { pbkdf2 } from '../crypto/kdf'
 import { hashLength } from '../crypto/sha2'
 import { store32be, wipe } from '../crypto/util'
@@ -222,54 +222,6 @@ export function kdfLuna(key: usize, keyLength: i32, n: i32): bool {
     done += part
   }
   return true
-}
-
-// ---- HKDF -------------------------------------------------------------------------------------------------------------
-
-/**
- * Extracts (`salt` of 0 bytes: as many zeros as the hash has), and expands; either may be left out. `n` bytes to PLAIN2, or all
- * of the extracted key where it is not expanded.
- */
-export function hkdf(
-  alg: i32,
-  extracts: bool,
-  expands: bool,
-  key: usize,
-  keyLength: i32,
-  salt: usize,
-  saltLength: i32,
-  info: usize,
-  infoLength: i32,
-  n: i32,
-): void {
-  const length = hashLength(alg)
-  if (extracts) {
-    wipe(LAST, 64)
-    if (saltLength === 0) hmacInit(HMAC, alg, LAST, length)
-    else hmacInit(HMAC, alg, salt, saltLength)
-    hmacUpdate(HMAC, key, keyLength)
-    hmacFinal(HMAC, SHARED)
-    key = SHARED
-    keyLength = length
-  }
-  if (!expands) {
-    memory.copy(PLAIN2, key, keyLength)
-    return
-  }
-  hmacInit(HMAC, alg, key, keyLength)
-  for (let i: u32 = 1, done = 0; done < n; i++) {
-    if (i > 1) {
-      hmacRestart(HMAC)
-      hmacUpdate(HMAC, LAST, length)
-    }
-    hmacUpdate(HMAC, info, infoLength)
-    store<u8>(WORD, <u8>i)
-    hmacUpdate(HMAC, WORD, 1)
-    hmacDigest(HMAC, LAST)
-    const part = min(length, n - done)
-    memory.copy(PLAIN2 + <usize>done, LAST, part)
-    done += part
-  }
 }
 
 // ---- PBKDF2 -----------------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ import { hmac } from './hmac'
 import { kdf, pbkdf2 } from './kdf'
 import { kwpUnwrap, kwpWrap, kwUnwrap, kwWrap } from './key-wrap'
 import * as known from './self-test-data'
+import { ccmTest, hkdfTest, oldCiphersTest, oldDigestsTest } from './self-test-more'
 import {
   HASH_CTX,
   HASH_SHA1,
@@ -81,12 +82,12 @@ export function cryptoSelfTest(): u32 {
 }
 
 function firstFailure(): u32 {
-  if (!testSha()) return RC_SELF_TEST_SHA
+  if (!testSha() || !oldDigestsTest()) return RC_SELF_TEST_SHA
   if (!testHmac()) return RC_SELF_TEST_HMAC
-  if (!testAes()) return RC_SELF_TEST_AES
+  if (!testAes() || !oldCiphersTest()) return RC_SELF_TEST_AES
   if (!testKeyWrap()) return RC_SELF_TEST_KEY_WRAP
-  if (!testGcm()) return RC_SELF_TEST_GCM
-  if (!testKdf()) return RC_SELF_TEST_KDF
+  if (!testGcm() || !ccmTest()) return RC_SELF_TEST_GCM
+  if (!testKdf() || !hkdfTest()) return RC_SELF_TEST_KDF
   if (!testPbkdf2()) return RC_SELF_TEST_PBKDF2
   if (!testDrbg()) return RC_SELF_TEST_DRBG
   return RC_OK

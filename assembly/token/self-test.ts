@@ -8,6 +8,7 @@ import { ctEqual, load32be } from '../crypto/util'
 import {
   CKA_MODULUS,
   CKA_PUBLIC_EXPONENT,
+  CURVE_ED25519,
   CURVE_P384,
   RC_OK,
   RC_SELF_TEST_ECC,
@@ -16,6 +17,7 @@ import {
 } from '../protocol'
 import { plainBegin, plainPut } from './attributes'
 import { contextsFit, hash384 } from './digest'
+import { edPublic, edSign, edVerify } from './edwards'
 import { L_ROOT, L_ROOT_LENGTH } from './labels'
 import { ecdh, ecdsaVerify } from './pka'
 import { rsaPrivate, rsaPublic } from './private-key'
@@ -59,6 +61,31 @@ const SIGNATURE: usize = memory.data<u8>([
   0xc8,
 ])
 const SAMPLE: usize = memory.data<u8>([0x73, 0x61, 0x6d, 0x70, 0x6c, 0x65])
+
+// Ed25519: RFC 8032 §7.1, test 2.
+const ED_SEED: usize = memory.data<u8>([
+  0x4c, 0xcd, 0x08, 0x9b, 0x28, 0xff, 0x96, 0xda, 0x9d, 0xb6, 0xc3, 0x46, 0xec, 0x11, 0x4e, 0x0f, 0x5b, 0x8a, 0x31,
+  0x9f, 0x35, 0xab, 0xa6, 0x24, 0xda, 0x8c, 0xf6, 0xed, 0x4f, 0xb8, 0xa6, 0xfb,
+])
+const ED_PUBLIC: usize = memory.data<u8>([
+  0x3d, 0x40, 0x17, 0xc3, 0xe8, 0x43, 0x89, 0x5a, 0x92, 0xb7, 0x0a, 0xa7, 0x4d, 0x1b, 0x7e, 0xbc, 0x9c, 0x98, 0x2c,
+  0xcf, 0x2e, 0xc4, 0x96, 0x8c, 0xc0, 0xcd, 0x55, 0xf1, 0x2a, 0xf4, 0x66, 0x0c,
+])
+const ED_SIGNATURE: usize = memory.data<u8>([
+  0x92, 0xa0, 0x09, 0xa9, 0xf0, 0xd4, 0xca, 0xb8, 0x72, 0x0e, 0x82, 0x0b, 0x5f, 0x64, 0x25, 0x40, 0xa2, 0xb2, 0x7b,
+  0x54, 0x16, 0x50, 0x3f, 0x8f, 0xb3, 0x76, 0x22, 0x23, 0xeb, 0xdb, 0x69, 0xda, 0x08, 0x5a, 0xc1, 0xe4, 0x3e, 0x15,
+  0x99, 0x6e, 0x45, 0x8f, 0x36, 0x13, 0xd0, 0xf1, 0x1d, 0x8c, 0x38, 0x7b, 0x2e, 0xae, 0xb4, 0x30, 0x2a, 0xee, 0xb0,
+  0x0d, 0x29, 0x16, 0x12, 0xbb, 0x0c, 0x00,
+])
+const ED_MESSAGE: usize = memory.data<u8>([0x72])
+
+/** Known answer of EdDSA: the signature is made, verifies and, of another message, does not. */
+function edwardsTest(): bool {
+  if (!edPublic(CURVE_ED25519, ED_SEED, SHARED) || !ctEqual(SHARED, ED_PUBLIC, 32)) return false
+  if (!edSign(CURVE_ED25519, ED_SEED, ED_MESSAGE, 1) || !ctEqual(PKA_OUT, ED_SIGNATURE, 64)) return false
+  if (!edVerify(CURVE_ED25519, ED_PUBLIC, ED_SIGNATURE, ED_MESSAGE, 1)) return false
+  return !edVerify(CURVE_ED25519, ED_PUBLIC, ED_SIGNATURE, SAMPLE, 6)
+}
 
 /** Known answers of elliptic curves: key agreement, and a signature that verifies and, altered, does not. */
 function eccTest(): bool {
@@ -105,7 +132,7 @@ export function selfTest(): u32 {
   if (!contextsFit() || selfTestIsCorrupt(RC_SELF_TEST_FAILED)) return RC_SELF_TEST_FAILED
   const rc = cryptoSelfTest()
   if (rc !== RC_OK) return rc
-  if (!eccTest()) return RC_SELF_TEST_ECC
+  if (!eccTest() || !edwardsTest()) return RC_SELF_TEST_ECC
   const good = rsaTest()
   wipeRsa()
   return good ? RC_OK : RC_SELF_TEST_RSA

@@ -62,6 +62,22 @@ test(
         hex: '28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21',
       },
       { code: RC_SELF_TEST_GCM, hex: '76fc6ece0f4e1768cddf8853bb2d551b' },
+      { code: RC_SELF_TEST_GCM, hex: '1fc64fbfaccd' },
+      {
+        code: RC_SELF_TEST_KDF,
+        hex: '3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865',
+      },
+      ...[
+        '238b4fe5847e44b2',
+        '2269552ab0f85ca6',
+        '5ebac6e0054e166819aff1cc6d346cdb',
+        'd718fbd6ab644c739da95f3be6451778',
+      ]
+        .concat('9ac7cc9a609d1ef7b2932899cde41b97')
+        .map((hex) => ({ code: RC_SELF_TEST_AES, hex })),
+      ...['900150983cd24fb0d6963f7d28e17f72', 'da853b0d3f88d99b30283a69e6ded6bb'].map((hex) => ({
+        ...{ code: RC_SELF_TEST_SHA, hex },
+      })),
       // HMAC_DRBG: the ends of the answers without prediction resistance and with it, each the second of its instance.
       { code: RC_SELF_TEST_DRBG, hex: '9c314421cdb55fbd' },
       { code: RC_SELF_TEST_DRBG, hex: '8666f6f61d60cbe2' },
