@@ -9,6 +9,10 @@ function malformed(what: string): FrameError {
   return new FrameError('FRAME_MALFORMED', what)
 }
 
+function notUnsigned(bits: number): FrameError {
+  return new FrameError('ARGUMENT_RANGE', `not an unsigned ${bits}-bit number`)
+}
+
 /** Joins byte strings. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
@@ -21,31 +25,56 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /** Bytes that most bodies fit. */
-const SMALL = 128
+const SMALL = 2048
+/** Memory that writers build in, kept for the next ones: to have new memory costs more than to fill it. */
+const spares: Uint8Array[] = []
+const SPARES = 16
+const NOTHING = new Uint8Array(0)
+/** Bytes up to which an array has no memory of its own outside the heap. */
+const ON_HEAP = 64
+
+/** So many bytes to be filled, of Buffer's pool where they are few; never to be handed to another thread as they are. */
+function room(length: number): Uint8Array<ArrayBuffer> {
+  if (length <= ON_HEAP) return new Uint8Array(length)
+  const { buffer, byteOffset } = Buffer.allocUnsafe(length)
+  return new Uint8Array(buffer, byteOffset, length)
+}
 
 /** Builds a body in the notation of SPEC.md: u8 u16 u32 u64, `b32` = fixed, `bytes` = u32 length and the bytes. */
 export class Writer {
-  #bytes = new Uint8Array(SMALL)
-  #view = new DataView(this.#bytes.buffer)
+  #bytes: Uint8Array = spares.pop() ?? new Uint8Array(SMALL)
   #length = 0
 
   u8(value: number): this {
-    return this.#number(value, 1)
+    if ((value & 0xff) !== value) throw notUnsigned(8)
+    const at = this.#take(1)
+    this.#bytes[at] = value
+    return this
   }
 
   u16(value: number): this {
-    return this.#number(value, 2)
+    if ((value & 0xffff) !== value) throw notUnsigned(16)
+    const at = this.#take(2)
+    const bytes = this.#bytes
+    bytes[at] = value >>> 8
+    bytes[at + 1] = value
+    return this
   }
 
   u32(value: number): this {
-    return this.#number(value, 4)
+    if (value >>> 0 !== value) throw notUnsigned(32)
+    const at = this.#take(4)
+    const bytes = this.#bytes
+    bytes[at] = value >>> 24
+    bytes[at + 1] = value >>> 16
+    bytes[at + 2] = value >>> 8
+    bytes[at + 3] = value
+    return this
   }
 
   u64(value: bigint): this {
-    if (value < 0n || value > U64_MAX) throw new FrameError('ARGUMENT_RANGE', 'not an unsigned 64-bit number')
-    const at = this.#take(8)
-    this.#view.setBigUint64(at, value)
-    return this
+    if (value < 0n || value > U64_MAX) throw notUnsigned(64)
+    return this.u32(Number(value >> 32n)).u32(Number(value & 0xffffffffn))
   }
 
   fixed(value: Uint8Array, length: number): this {
@@ -64,26 +93,35 @@ export class Writer {
   }
 
   attributes(list: readonly Attribute[]): this {
-    return this.bytes(encodeAttributes(list))
+    const sorted = [...list].sort((a, b) => a.type - b.type)
+    this.u32(sorted.reduce((sum, { value }) => sum + 8 + value.length + padding(value.length), 0))
+    putAttributes(this, sorted)
+    return this
   }
 
   /** The body; what it was built in is overwritten, since some of it may be secret. */
-  finish(): Uint8Array {
-    const body = this.#bytes.slice(0, this.#length)
-    this.#bytes.fill(0, 0, this.#length)
-    this.#length = 0
-    return body
+  finish(): Uint8Array<ArrayBuffer> {
+    return this.#finish(0)
   }
 
-  #number(value: number, width: 1 | 2 | 4): this {
-    if (!Number.isInteger(value) || value < 0 || value >= 2 ** (8 * width)) {
-      throw new FrameError('ARGUMENT_RANGE', `not an unsigned ${8 * width}-bit number`)
-    }
-    const at = this.#take(width)
-    if (width === 1) this.#view.setUint8(at, value)
-    else if (width === 2) this.#view.setUint16(at, value)
-    else this.#view.setUint32(at, value)
-    return this
+  /** The frame of this body (SPEC.md §2), as `finish` does. @throws FrameError ARGUMENT_RANGE for a body over MAX_BODY */
+  frame(head: FrameHead): Uint8Array<ArrayBuffer> {
+    const length = this.#length
+    if (length > MAX_BODY) throw new FrameError('ARGUMENT_RANGE', `a body holds at most ${MAX_BODY} bytes`)
+    return putHead(this.#finish(FRAME_HEADER), head, length)
+  }
+
+  /** @param before bytes that are left in front */
+  #finish(before: number): Uint8Array<ArrayBuffer> {
+    const bytes = this.#bytes
+    const length = this.#length
+    const body = room(before + length)
+    body.set(bytes.subarray(0, length), before)
+    bytes.fill(0, 0, length)
+    this.#bytes = NOTHING
+    this.#length = 0
+    if (bytes.length === SMALL && spares.length < SPARES) spares.push(bytes)
+    return body
   }
 
   /** Room for so many bytes more. @returns where it begins */
@@ -95,7 +133,6 @@ export class Writer {
       larger.set(this.#bytes.subarray(0, at))
       this.#bytes.fill(0, 0, at)
       this.#bytes = larger
-      this.#view = new DataView(larger.buffer)
     }
     this.#length = end
     return at
@@ -218,15 +255,21 @@ export function textValue(value: Uint8Array): string {
 
 /** The attribute list of SPEC.md §4, sorted by type. @throws FrameError ARGUMENT_RANGE where a type occurs twice */
 export function encodeAttributes(list: readonly Attribute[]): Uint8Array {
-  const sorted = [...list].sort((a, b) => a.type - b.type)
-  const parts: Uint8Array[] = []
+  return putAttributes(
+    new Writer(),
+    [...list].sort((a, b) => a.type - b.type),
+  ).finish()
+}
+
+function putAttributes(writer: Writer, sorted: readonly Attribute[]): Writer {
   let previous = -1
   for (const { type, value } of sorted) {
     if (type === previous) throw new FrameError('ARGUMENT_RANGE', `attribute 0x${type.toString(16)} occurs twice`)
     previous = type
-    parts.push(new Writer().u32(type).u32(value.length).finish(), value, new Uint8Array(padding(value.length)))
+    writer.u32(type).bytes(value)
+    for (let i = padding(value.length); i > 0; i--) writer.u8(0)
   }
-  return concat(...parts)
+  return writer
 }
 
 /** @throws FrameError FRAME_MALFORMED: order, duplicates, padding or length are not as in SPEC.md §4 */
@@ -249,21 +292,43 @@ function padding(length: number): number {
   return (4 - (length % 4)) % 4
 }
 
-/** A command frame taken apart. `word` is the session of a request and the return code of an answer. */
-export interface Frame {
+/** Header of a command frame. `word` is the session of a request and the return code of an answer. */
+export interface FrameHead {
   readonly command: number
   readonly flags: number
   readonly word: number
   readonly tag: number
+}
+
+/** A command frame taken apart. */
+export interface Frame extends FrameHead {
   readonly body: Uint8Array
+}
+
+/** Writes the 16-byte header in front of a body that is there already. */
+function putHead<Bytes extends Uint8Array>(
+  frame: Bytes,
+  { command, flags, word, tag }: FrameHead,
+  length: number,
+): Bytes {
+  if ((command & 0xffff) !== command || (flags & 0xffff) !== flags) throw notUnsigned(16)
+  if (word >>> 0 !== word || tag >>> 0 !== tag) throw notUnsigned(32)
+  const view = new DataView(frame.buffer, frame.byteOffset, FRAME_HEADER)
+  view.setUint16(0, command)
+  view.setUint16(2, flags)
+  view.setUint32(4, word)
+  view.setUint32(8, tag)
+  view.setUint32(12, length)
+  return frame
 }
 
 /** The 16-byte header and the body (SPEC.md §2). @throws FrameError ARGUMENT_RANGE for a body over MAX_BODY */
 export function encodeFrame(frame: Frame): Uint8Array {
-  if (frame.body.length > MAX_BODY) throw new FrameError('ARGUMENT_RANGE', `a body holds at most ${MAX_BODY} bytes`)
-  const { command, flags, word, tag, body } = frame
-  const header = new Writer().u16(command).u16(flags).u32(word).u32(tag).u32(body.length)
-  return concat(header.finish(), body)
+  const { body } = frame
+  if (body.length > MAX_BODY) throw new FrameError('ARGUMENT_RANGE', `a body holds at most ${MAX_BODY} bytes`)
+  const bytes = room(FRAME_HEADER + body.length)
+  bytes.set(body, FRAME_HEADER)
+  return putHead(bytes, frame, body.length)
 }
 
 /** @throws FrameError FRAME_MALFORMED where the length is not exactly what the header says */

@@ -1,7 +1,7 @@
 import * as protocol from '../../assembly/protocol.js'
 import type { ChainOptions, TokenIdentity } from './certificate.js'
 import { type Channel, ChannelOffer } from './channel.js'
-import { decode, decodeFrame, encodeFrame, type Frame, isAnswerTo, type Reader, Writer } from './codec.js'
+import { decode, decodeFrame, type Frame, isAnswerTo, type Reader, Writer } from './codec.js'
 import { ChannelError, FrameError, TokenError } from './errors.js'
 import { type RandomBytes, systemRandom } from './random.js'
 import type { Transport } from './transport.js'
@@ -64,11 +64,9 @@ export class CommandPort {
     read: (reader: Reader) => Answer,
     options: CallOptions = {},
   ): Promise<Answer> {
+    if (!options.sealed && !ALWAYS_SEALED.has(command)) return decode(await this.#plain(command, session, body), read)
     const plain = body.finish()
     try {
-      if (!options.sealed && !ALWAYS_SEALED.has(command)) {
-        return decode(await this.#plain(command, session, plain), read)
-      }
       return decode(await this.#sealed(command, session, plain), read)
     } finally {
       plain.fill(0)
@@ -84,7 +82,7 @@ export class CommandPort {
     await this.#transport.close()
   }
 
-  async #plain(command: number, session: number, body: Uint8Array): Promise<Uint8Array> {
+  async #plain(command: number, session: number, body: Writer): Promise<Uint8Array> {
     const answer = await this.#exchange(command, 0, session, body)
     if (answer.flags !== 0) throw new FrameError('FRAME_MALFORMED', 'an answer has flags that its request had not')
     return answer.body
@@ -104,19 +102,18 @@ export class CommandPort {
 
   async #throughChannel(channel: Channel, command: number, session: number, body: Uint8Array): Promise<Uint8Array> {
     const { sealed, opener } = channel.seal({ command, word: session }, body)
-    const answer = await this.#exchange(command, protocol.FLAG_SEALED, session, sealed)
+    const message = new Writer().fixed(sealed, sealed.length)
+    const answer = await this.#exchange(command, protocol.FLAG_SEALED, session, message)
     if (answer.flags !== protocol.FLAG_SEALED) {
       throw new ChannelError('CHANNEL_ANSWER', 'the answer to a sealed command is not sealed')
     }
     return opener({ command: answer.command, word: answer.word }, answer.body)
   }
 
-  async #exchange(command: number, flags: number, session: number, body: Uint8Array): Promise<Frame> {
+  async #exchange(command: number, flags: number, session: number, body: Writer): Promise<Frame> {
     this.#tag = (this.#tag + 1) >>> 0
     const tag = this.#tag
-    const answer = decodeFrame(
-      await this.#transport.exchange(encodeFrame({ command, flags, word: session, tag, body })),
-    )
+    const answer = decodeFrame(await this.#transport.exchange(body.frame({ command, flags, word: session, tag })))
     if (!isAnswerTo(answer, command, tag)) throw new FrameError('FRAME_MALFORMED', 'this answers another command')
     if (answer.word === protocol.RC_OK) return answer
     if (answer.body.length > 0) throw new FrameError('FRAME_MALFORMED', 'a refusal has a body')
@@ -135,7 +132,9 @@ export class CommandPort {
 
   async #openChannel(): Promise<Channel> {
     const offer = new ChannelOffer(this.#random)
-    return offer.accept(await this.#plain(protocol.CMD_CHANNEL_OPEN, 0, offer.body()), this.#chain)
+    const body = offer.body()
+    const answer = await this.#plain(protocol.CMD_CHANNEL_OPEN, 0, new Writer().fixed(body, body.length))
+    return offer.accept(answer, this.#chain)
   }
 }
 

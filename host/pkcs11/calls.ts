@@ -1,16 +1,10 @@
 // The one table of calls of p11-kit's RPC: number, name, and the values of request and answer in the order of their signatures.
 
+import { Writer } from '../client/index.js'
 import { answers, requests, template } from './attribute-codec.js'
 import { byte, byteRoom, bytes, type Codec, cstring, nothing, row, text, ulong, ulongRoom, ulongs } from './codec.js'
 import { mechanism } from './mechanism-codec.js'
 import { info, mechanismInfo, sessionInfo, slotInfo, tokenInfo } from './structures.js'
-
-export interface Call<Request, Reply> {
-  readonly id: number
-  readonly name: string
-  readonly request: Codec<Request>
-  readonly reply: Codec<Reply>
-}
 
 /** Whatever its values are. */
 export interface AnyCall {
@@ -18,6 +12,19 @@ export interface AnyCall {
   readonly name: string
   readonly request: { readonly signature: string }
   readonly reply: { readonly signature: string }
+  /** First bytes of a body: call id, length of the signature, signature. */
+  readonly requestHead: Uint8Array
+  readonly replyHead: Uint8Array
+}
+
+export interface Call<Request, Reply> extends AnyCall {
+  readonly request: Codec<Request>
+  readonly reply: Codec<Reply>
+}
+
+/** First bytes of a body. */
+export function bodyHead(id: number, signature: string): Uint8Array {
+  return new Writer().u32(id).text(signature).finish()
 }
 
 export function call<Request, Reply>(
@@ -26,7 +33,8 @@ export function call<Request, Reply>(
   request: Codec<Request>,
   reply: Codec<Reply>,
 ): Call<Request, Reply> {
-  return { id, name, request, reply }
+  const requestHead = bodyHead(id, request.signature)
+  return { id, name, request, reply, requestHead, replyHead: bodyHead(id, reply.signature) }
 }
 
 const u = ulong

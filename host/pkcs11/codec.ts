@@ -210,7 +210,8 @@ export function row(...codecs: Codec<unknown>[]): Codec<unknown[]> {
     signature: codecs.map(({ signature }) => signature).join(''),
     read: (reader) => codecs.map((codec) => codec.read(reader)),
     write: (writer, values) => {
-      for (const [i, codec] of codecs.entries()) codec.write(writer, values[i])
+      let at = 0
+      for (const codec of codecs) codec.write(writer, values[at++])
     },
   }
 }

@@ -3,8 +3,9 @@
 import type { Duplex } from 'node:stream'
 import type { SlotSource } from '../client/index.js'
 import { LIBRARY } from './codec.js'
+import { Incoming } from './incoming.js'
 import { type OnFault, Pkcs11Module } from './module.js'
-import { HEAD, type Head, RPC_VERSION, readHead } from './rpc.js'
+import { RPC_VERSION } from './rpc.js'
 
 /** Calls under way, and bytes of answers not fetched, from which on nothing more is read. */
 const CALLS_LIMIT = 64
@@ -24,130 +25,117 @@ export interface ConnectionOptions {
  * @returns how many calls there were
  */
 export async function serveClient(stream: Duplex, options: ConnectionOptions): Promise<{ calls: number }> {
-  const link = new Link(stream, options.onNews)
-  let module: Pkcs11Module | undefined
-  let calls = 0
-  try {
-    const [offered = 0] = (await link.read(1)) ?? []
-    // The stream has ended before it began: a client that only looks whether somebody listens.
-    if (!link.begun) return { calls }
-    await link.write(Uint8Array.of(offered === LIBRARY ? LIBRARY : Math.min(offered, RPC_VERSION)))
-    module = new Pkcs11Module(options.slots, offered, options.onFault, options.asksChallenge?.())
-    for (;;) {
-      const message = await nextMessage(link)
-      if (!message) break
-      calls++
-      const answer = module.answer(message.code, message.body)
-      if (!(answer instanceof Promise)) await link.write(answer)
-      else await link.answerLater(answer)
-    }
-  } catch (error) {
-    // A stream that breaks, or a client that does not speak the protocol: there is nobody to tell.
-    if (!(error instanceof Error)) throw error
-  } finally {
-    stream.destroy()
-    await module?.close()
-  }
-  return { calls }
+  const conversation = new Conversation(stream, options)
+  await conversation.ended
+  stream.destroy()
+  await conversation.module?.close()
+  return { calls: conversation.calls }
 }
 
-/** undefined = the client has gone, between two messages or within one. @throws FrameError */
-async function nextMessage(link: Link): Promise<{ code: number; body: Uint8Array } | undefined> {
-  const bytes = await link.read(HEAD)
-  if (!bytes) return undefined
-  const head: Head = readHead(bytes)
-  if (head.options > 0 && !(await link.read(head.options))) return undefined
-  const body = await link.read(head.body)
-  return body && { code: head.code, body }
-}
-
-/** Exact reads and patient writes on a stream. */
-class Link {
-  begun = false
-  readonly #chunks: Buffer[] = []
-  #length = 0
-  #ended = false
+/**
+ * What has come whole is answered in the turn in which it came, without a promise where the module needs none; what is answered in one
+ * turn goes out together.
+ */
+class Conversation {
+  readonly ended: Promise<void>
+  module: Pkcs11Module | undefined
+  calls = 0
+  readonly #incoming = new Incoming()
+  readonly #end: () => void
+  #over = false
   #under = 0
-  #wake: (() => void) | undefined
+  #paused = false
+  #answers: Uint8Array[] = []
+  /** Bytes of them. */
+  #length = 0
 
   constructor(
     private readonly stream: Duplex,
-    onNews?: () => void,
+    private readonly options: ConnectionOptions,
   ) {
-    stream.on('data', (chunk: Buffer) => {
-      this.begun = true
-      onNews?.()
-      this.#chunks.push(chunk)
-      this.#length += chunk.length
-      // No more than what is asked for is kept waiting: the kernel holds the rest.
-      if (this.#length > ANSWERS_LIMIT) stream.pause()
-      this.#tell()
+    let end = (): void => undefined
+    this.ended = new Promise((resolve) => {
+      end = resolve
     })
-    const ended = (): void => {
-      this.#ended = true
-      this.#tell()
+    // A client that has gone, or does not speak the protocol: there is nobody to tell.
+    this.#end = () => {
+      this.#over = true
+      end()
     }
     stream
-      .on('end', ended)
-      .on('close', ended)
-      .on('error', ended)
-      .on('drain', () => this.#tell())
+      .on('data', (chunk: Buffer) => {
+        options.onNews?.()
+        this.#incoming.add(chunk)
+        this.#work()
+      })
+      .on('drain', () => this.#work())
+      .on('end', this.#end)
+      .on('close', this.#end)
+      .on('error', this.#end)
   }
 
-  /** So many bytes of its own; undefined = the stream has ended before. */
-  async read(length: number): Promise<Buffer | undefined> {
-    while (this.#length < length) {
-      if (this.#ended) return undefined
-      if (this.stream.isPaused()) this.stream.resume()
-      await this.#news()
+  /** Answers what there is while the client fetches its answers and has not too many calls under way. */
+  #work(): void {
+    try {
+      while (!this.#over && !this.#isFull && this.#step());
+    } catch {
+      this.#end()
     }
-    return this.#take(length)
+    this.#flush()
+    // The kernel holds what is not read.
+    if (this.#isFull === this.#paused || this.#over) return
+    this.#paused = !this.#paused
+    if (this.#paused) this.stream.pause()
+    else this.stream.resume()
   }
 
-  /** Writes, and waits while the client does not fetch its answers. */
-  write(bytes: Uint8Array): Promise<void> | undefined {
-    if (this.#ended) return undefined
-    this.stream.write(bytes)
-    return this.stream.writableLength > ANSWERS_LIMIT ? this.#untilFetched() : undefined
+  get #isFull(): boolean {
+    return this.#under >= CALLS_LIMIT || this.#length + this.stream.writableLength > ANSWERS_LIMIT
   }
 
-  /** Writes an answer when it is there, and waits while too many calls are under way. */
-  async answerLater(answer: Promise<Uint8Array>): Promise<void> {
-    this.#under++
-    answer.then((bytes) => {
-      this.#under--
-      if (!this.#ended) this.stream.write(bytes)
-      this.#tell()
-    })
-    while (!this.#ended && (this.#under >= CALLS_LIMIT || this.stream.writableLength > ANSWERS_LIMIT))
-      await this.#news()
-  }
-
-  async #untilFetched(): Promise<void> {
-    while (!this.#ended && this.stream.writableLength > ANSWERS_LIMIT) await this.#news()
-  }
-
-  #take(length: number): Buffer {
-    const [first] = this.#chunks
-    this.#length -= length
-    if (first && first.length > length) {
-      this.#chunks[0] = first.subarray(length)
-      return Buffer.from(first.subarray(0, length))
+  /** Whether there was something to do. @throws FrameError: no client sends this */
+  #step(): boolean {
+    if (!this.module) {
+      const offered = this.#incoming.byte()
+      if (offered === undefined) return false
+      const { slots, onFault, asksChallenge } = this.options
+      this.module = new Pkcs11Module(slots, offered, onFault, asksChallenge?.())
+      this.#send(Uint8Array.of(offered === LIBRARY ? LIBRARY : Math.min(offered, RPC_VERSION)))
+      return true
     }
-    const all = Buffer.concat(this.#chunks.splice(0))
-    if (all.length > length) this.#chunks.push(all.subarray(length))
-    return all.subarray(0, length)
+    const message = this.#incoming.message()
+    if (!message) return false
+    this.calls++
+    const answer = this.module.answer(message.code, message.body)
+    if (answer instanceof Promise) {
+      this.#under++
+      answer.then(this.#later)
+    } else this.#send(answer)
+    return true
   }
 
-  #news(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve
-    })
+  readonly #later = (answer: Uint8Array): void => {
+    this.#under--
+    // Those of other calls that end in this turn go with it.
+    if (this.#answers.length === 0) process.nextTick(this.#resume)
+    this.#send(answer)
   }
 
-  #tell(): void {
-    const wake = this.#wake
-    this.#wake = undefined
-    wake?.()
+  readonly #resume = (): void => this.#work()
+
+  #send(answer: Uint8Array): void {
+    this.#answers.push(answer)
+    this.#length += answer.length
+  }
+
+  #flush(): void {
+    const answers = this.#answers
+    if (answers.length === 0) return
+    this.#answers = []
+    this.#length = 0
+    if (this.#over) return
+    if (answers.length > 1) this.stream.cork()
+    for (const answer of answers) this.stream.write(answer)
+    if (answers.length > 1) this.stream.uncork()
   }
 }

@@ -11,7 +11,7 @@ import { CKR, ckrOfError, Pkcs11Error } from './errors.js'
 import { generalHandlers } from './general.js'
 import type { Handler } from './handlers.js'
 import { objectHandlers } from './object-handlers.js'
-import { checkSignature, encodeFailure, openBody } from './rpc.js'
+import { bodyId, encodeFailure, openRequest } from './rpc.js'
 import { sessionHandlers } from './session-handlers.js'
 import { tokenHandlers } from './token-handlers.js'
 
@@ -65,14 +65,14 @@ export class Pkcs11Module {
       return value
     }
     try {
-      const { id, signature, reader } = openBody(body, this.#app.offered)
+      const id = bodyId(body)
       const handler = HANDLERS.get(id)
       if (!handler) throw new Pkcs11Error(CKR.FUNCTION_NOT_SUPPORTED)
       name = handler.call.name
-      checkSignature(handler.call, signature)
+      const reader = openRequest(handler.call, body, this.#app.offered)
       if (!this.#app.initialized && id !== calls.initialize.id) throw new Pkcs11Error(CKR.CRYPTOKI_NOT_INITIALIZED)
       const reply = handler.serve(this.#app, reader, code)
-      return reply instanceof Promise ? reply.catch(failed).then(wipe) : wipe(reply)
+      return reply instanceof Promise ? reply.then(wipe, (error: unknown) => wipe(failed(error))) : wipe(reply)
     } catch (error) {
       return wipe(failed(error))
     }

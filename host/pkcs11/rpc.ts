@@ -1,8 +1,8 @@
 // Messages of p11-kit's RPC: twelve bytes of head, options, and a body of call id, signature and values.
 
 import { FrameError } from '../client/index.js'
-import type { AnyCall, Call } from './calls.js'
-import { type Codec, RpcReader, RpcWriter, ulong } from './codec.js'
+import { type AnyCall, bodyHead, type Call } from './calls.js'
+import { RpcReader, RpcWriter, ulong } from './codec.js'
 
 /** The highest protocol version that this door speaks. */
 export const RPC_VERSION = 2
@@ -40,20 +40,17 @@ export function readHead(bytes: Uint8Array): Head {
   return head
 }
 
-function message(code: number, id: number, signature: string, fill: (writer: RpcWriter) => void, offered: number) {
+/** What goes before a body of this head. */
+function begun(code: number, head: Uint8Array, offered: number): RpcWriter {
   const writer = new RpcWriter(offered)
-  writer.u32(code).u32(0).u32(0).u32(id).text(signature)
-  fill(writer)
-  const bytes = writer.finish()
-  new DataView(bytes.buffer).setUint32(8, bytes.length - HEAD)
-  return bytes
+  writer.u32(code).u32(0).u32(0).fixed(head, head.length)
+  return writer
 }
 
-function said<Value>(
-  code: number,
-  { id, codec, value, offered }: { id: number; codec: Codec<Value>; value: Value; offered: number },
-): Uint8Array {
-  return message(code, id, codec.signature, (writer) => codec.write(writer, value), offered)
+function finished(writer: RpcWriter): Uint8Array {
+  const bytes = writer.finish()
+  new DataView(bytes.buffer, bytes.byteOffset, HEAD).setUint32(8, bytes.length - HEAD)
+  return bytes
 }
 
 /** An answer with the values of a call. */
@@ -63,12 +60,16 @@ export function encodeReply<Request, Reply>(
   value: Reply,
   offered: number,
 ): Uint8Array {
-  return said(code, { id: call.id, codec: call.reply, value, offered })
+  const writer = begun(code, call.replyHead, offered)
+  call.reply.write(writer, value)
+  return finished(writer)
 }
+
+const FAILURE = bodyHead(0, ulong.signature)
 
 /** An answer that is a CK_RV alone. */
 export function encodeFailure(code: number, ckr: number): Uint8Array {
-  return said(code, { id: 0, codec: ulong, value: ckr, offered: 0 })
+  return finished(begun(code, FAILURE, 0).ulong(ckr))
 }
 
 /** A request, as a client sends it. */
@@ -78,7 +79,9 @@ export function encodeRequest<Request, Reply>(
   value: Request,
   offered: number,
 ): Uint8Array {
-  return said(code, { id: call.id, codec: call.request, value, offered })
+  const writer = begun(code, call.requestHead, offered)
+  call.request.write(writer, value)
+  return finished(writer)
 }
 
 /** Begins to read a body. @throws FrameError FRAME_MALFORMED */
@@ -112,7 +115,18 @@ export function readReply<Request, Reply>(
   return { value }
 }
 
-/** @throws FrameError: the signature is not the call's */
-export function checkSignature(call: AnyCall, signature: string): void {
-  if (call.request.signature !== signature) throw malformed(`${call.name} has another signature`)
+/** Call id of a body. @param body at least BODY_LEAST bytes */
+export function bodyId(body: Uint8Array): number {
+  const [a = 0, b = 0, c = 0, d = 0] = body
+  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
+}
+
+/** Begins to read the body of a request of this call. @throws FrameError FRAME_MALFORMED: the signature is not the call's */
+export function openRequest({ name, requestHead }: AnyCall, body: Uint8Array, offered: number): RpcReader {
+  for (let i = BODY_LEAST / 2; i < requestHead.length; i++) {
+    if (body[i] !== requestHead[i]) throw malformed(`${name} has another signature`)
+  }
+  const reader = new RpcReader(body, offered)
+  reader.view(requestHead.length)
+  return reader
 }
