@@ -49,16 +49,14 @@ export class NtlsTransport implements Transport {
     if (!isCommandFrame(frame)) {
       throw new TransportError('TRANSPORT_FRAME', `${frame.length} bytes are not one command frame`)
     }
-    let refuse = (_error: TransportError): void => undefined
-    const ended = new Promise<never>((_resolve, reject) => {
-      refuse = reject
+    return new Promise((resolve, reject) => {
+      this.#refuse.add(reject)
+      // It never rejects.
+      this.door.exchange(frame).then((answer) => {
+        this.#refuse.delete(reject)
+        resolve(answer)
+      }, reject)
     })
-    this.#refuse.add(refuse)
-    try {
-      return await Promise.race([this.door.exchange(frame), ended])
-    } finally {
-      this.#refuse.delete(refuse)
-    }
   }
 
   async close(): Promise<void> {

@@ -16,6 +16,8 @@ export class Application {
   readonly sessions = new Map<number, Session>()
   readonly #clients = new Map<TokenClient, TokenClient>()
   readonly #mechanisms = new Map<TokenClient, Promise<readonly MechanismInfo[]>>()
+  /** Their rows by type, once the token has told them. */
+  readonly #rows = new Map<TokenClient, ReadonlyMap<number, MechanismInfo>>()
   readonly #watch: SlotWatch
   /** Handles of sessions whose token is gone, until the program closes them. */
   readonly #lost = new Set<number>()
@@ -93,12 +95,16 @@ export class Application {
    * The token's row of a mechanism.
    * @throws Pkcs11Error MECHANISM_INVALID; TokenError COMMAND_NON_BACKUP: a Backup HSM lists none and does no cryptography
    */
-  async mechanism(slot: Slot, type: number): Promise<MechanismInfo> {
-    const table = await this.mechanismsOf(slot)
-    if (table.length === 0) throw new TokenError(protocol.RC_COMMAND_NON_BACKUP, 0)
-    const row = table.find(({ mechanism }) => mechanism === type)
-    if (!row) throw new Pkcs11Error(CKR.MECHANISM_INVALID)
-    return row
+  mechanism(slot: Slot, type: number): MechanismInfo | Promise<MechanismInfo> {
+    const client = this.clientOf(slot)
+    const rows = this.#rows.get(client)
+    if (rows) return rowOf(rows, type)
+    return this.mechanismsOf(slot).then((table) => {
+      const told = new Map(table.map((row) => [row.mechanism, row]))
+      // The token may have gone meanwhile.
+      if (this.#mechanisms.has(client)) this.#rows.set(client, told)
+      return rowOf(told, type)
+    })
   }
 
   /** @throws Pkcs11Error SESSION_HANDLE_INVALID; DEVICE_REMOVED: its token is gone */
@@ -134,6 +140,7 @@ export class Application {
     if (!own) return
     this.#clients.delete(shown)
     this.#mechanisms.delete(own)
+    this.#rows.delete(own)
     forgetKeys(own)
     for (const session of this.sessions.values()) {
       if (session.client !== own) continue
@@ -182,6 +189,13 @@ export class Application {
   async dropAll(): Promise<void> {
     await Promise.allSettled([...this.sessions.values()].map((session) => this.drop(session)))
   }
+}
+
+function rowOf(rows: ReadonlyMap<number, MechanismInfo>, type: number): MechanismInfo {
+  if (rows.size === 0) throw new TokenError(protocol.RC_COMMAND_NON_BACKUP, 0)
+  const row = rows.get(type)
+  if (!row) throw new Pkcs11Error(CKR.MECHANISM_INVALID)
+  return row
 }
 
 function unlessGone(error: unknown): void {

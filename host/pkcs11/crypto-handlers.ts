@@ -1,5 +1,6 @@
 // Encryption, decryption, digests, signatures (PKCS#11 2.40 §5.8 to §5.12), derivation; and the calls for what this token has not.
 
+import type { MechanismInfo } from '../client/index.js'
 import type { Application } from './application.js'
 import type { CkAttribute } from './attribute-codec.js'
 import { calls } from './calls.js'
@@ -24,33 +25,41 @@ const FLAGS: Readonly<Record<OperationKind, number>> = {
   verify: CKF.VERIFY,
 }
 
-/** Whether an operation of this kind can begin with this mechanism. @throws Pkcs11Error OPERATION_ACTIVE, MECHANISM_INVALID */
-async function admit(session: Session, kind: OperationKind, type: number, app: Application): Promise<void> {
+/** Nothing of this kind is under way. @throws Pkcs11Error OPERATION_ACTIVE */
+function needIdle(session: Session, kind: OperationKind): void {
   const under = session.operations.get(kind)
   if (under && under.phase !== 'drained') throw new Pkcs11Error(CKR.OPERATION_ACTIVE)
   session.operations.delete(kind)
-  const { flags } = await app.mechanism(session.slot, type)
+}
+
+/** Asks the token for what is not known of it yet, and goes on at once where all is. */
+function knowing<Known, Result>(known: Known | Promise<Known>, work: (known: Known) => Result | Promise<Result>) {
+  return known instanceof Promise ? known.then(work) : work(known)
+}
+
+/** Whether operations of this kind begin with this mechanism. @throws Pkcs11Error MECHANISM_INVALID */
+function needKind({ flags }: MechanismInfo, kind: OperationKind): void {
   if ((flags & FLAGS[kind]) === 0) throw new Pkcs11Error(CKR.MECHANISM_INVALID)
 }
 
-async function begin(
+function begin(
   session: Session,
   kind: KeyedKind,
   [wanted, key]: readonly [CkMechanism, number],
   app: Application,
-): Promise<void> {
-  if (wanted.type === CANCEL) {
-    end(session, kind)
-    return
-  }
-  await admit(session, kind, wanted.type, app)
-  const mechanism = tokenMechanism(wanted)
-  const info = await keyFor(session, kind, wanted.type, key)
-  const what: Partial<Operation> =
-    kind === 'encrypt' || kind === 'decrypt'
-      ? { cipher: new Cipher(session, kind, mechanism, info) }
-      : { signed: new SignedData(session, kind, mechanism, info.handle) }
-  session.operations.set(kind, { mechanism, key: info, phase: 'begun', ...what })
+): void | Promise<void> {
+  if (wanted.type === CANCEL) return end(session, kind)
+  needIdle(session, kind)
+  return knowing(app.mechanism(session.slot, wanted.type), (row) => {
+    needKind(row, kind)
+    const mechanism = tokenMechanism(wanted)
+    return knowing(keyFor(session, kind, wanted.type, key), (info) => {
+      const ciphers = kind === 'encrypt' || kind === 'decrypt'
+      const cipher = ciphers ? new Cipher(session, kind, mechanism, info) : undefined
+      const signed = ciphers ? undefined : new SignedData(session, kind, mechanism, info.handle)
+      session.operations.set(kind, { mechanism, key: info, phase: 'begun', cipher, signed })
+    })
+  })
 }
 
 // ---- ciphers ------------------------------------------------------------------------------------------------------------
@@ -111,7 +120,13 @@ async function final(session: Session, kind: Direction, room: Room, app: Applica
   return result
 }
 
-const DRAINED: Operation = { mechanism: { mechanism: 0 }, key: { handle: 0, width: 0 }, phase: 'drained' }
+const DRAINED: Operation = {
+  mechanism: { mechanism: 0 },
+  key: { handle: 0, width: 0 },
+  phase: 'drained',
+  cipher: undefined,
+  signed: undefined,
+}
 
 /** A Final call after one that may have been a question: there was nothing left, and there is nothing now. */
 function isDrained(session: Session, kind: Direction): boolean {
@@ -189,15 +204,15 @@ function verifyFinal(session: Session, signature: Bytes): Promise<void> {
 
 const NO_KEY = { handle: 0, width: 0 }
 
-async function beginDigest(session: Session, wanted: CkMechanism, app: Application): Promise<void> {
-  if (wanted.type === CANCEL) {
-    end(session, 'digest')
-    return
-  }
-  await admit(session, 'digest', wanted.type, app)
-  const mechanism = tokenMechanism(wanted)
-  const signed = new SignedData(session, 'digest', mechanism, 0)
-  session.operations.set('digest', { mechanism, key: NO_KEY, phase: 'begun', signed })
+function beginDigest(session: Session, wanted: CkMechanism, app: Application): void | Promise<void> {
+  if (wanted.type === CANCEL) return end(session, 'digest')
+  needIdle(session, 'digest')
+  return knowing(app.mechanism(session.slot, wanted.type), (row) => {
+    needKind(row, 'digest')
+    const mechanism = tokenMechanism(wanted)
+    const signed = new SignedData(session, 'digest', mechanism, 0)
+    session.operations.set('digest', { mechanism, key: NO_KEY, phase: 'begun', cipher: undefined, signed })
+  })
 }
 
 function digestKey(session: Session, key: number): Promise<void> {

@@ -63,10 +63,12 @@ export function forgetKeys(client: TokenClient): void {
 }
 
 /** Asks the token once per program. The token looks at the key again whenever it uses it: what is remembered decides nothing alone. */
-async function factsOf(session: Session, handle: number): Promise<KeyFacts> {
+function factsOf(session: Session, handle: number): KeyFacts | Promise<KeyFacts> {
   const name = nameOf(session, handle)
-  const known = remembered.get(session.client)?.get(name)
-  if (known) return known
+  return remembered.get(session.client)?.get(name) ?? ask(session, handle, name)
+}
+
+async function ask(session: Session, handle: number, name: string): Promise<KeyFacts> {
   const rows = await session.client.objects.get(session.token, handle, FACTS).catch((error: unknown) => {
     const unknown = error instanceof TokenError && error.ckr === CKR.OBJECT_HANDLE_INVALID
     throw unknown ? new Pkcs11Error(CKR.KEY_HANDLE_INVALID, undefined, { cause: error }) : error
@@ -94,11 +96,15 @@ async function factsOf(session: Session, handle: number): Promise<KeyFacts> {
  * Looks at the key that an operation begins with; the token looks again when it uses it.
  * @throws Pkcs11Error KEY_HANDLE_INVALID, KEY_TYPE_INCONSISTENT, KEY_FUNCTION_NOT_PERMITTED; what the token answers
  */
-export async function keyFor(session: Session, kind: KeyedKind, type: number, key: number): Promise<KeyInfo> {
-  const facts = await factsOf(session, tokenHandle(key, CKR.KEY_HANDLE_INVALID))
+export function keyFor(session: Session, kind: KeyedKind, type: number, key: number): KeyInfo | Promise<KeyInfo> {
+  const facts = factsOf(session, tokenHandle(key, CKR.KEY_HANDLE_INVALID))
+  return facts instanceof Promise ? facts.then((told) => usable(told, kind, type)) : usable(facts, kind, type)
+}
+
+function usable(facts: KeyFacts, kind: KeyedKind, type: number): KeyInfo {
   const { usage, keyClass } = USAGES[kind]
-  const fits = [keyClass, CKO_SECRET_KEY].includes(facts.keyClass) && (kindOf(type)?.keys ?? []).includes(facts.keyType)
-  if (!fits) throw new Pkcs11Error(CKR.KEY_TYPE_INCONSISTENT)
+  const isOfClass = facts.keyClass === keyClass || facts.keyClass === CKO_SECRET_KEY
+  if (!isOfClass || !kindOf(type)?.keys.includes(facts.keyType)) throw new Pkcs11Error(CKR.KEY_TYPE_INCONSISTENT)
   if (!facts.usages.has(usage)) throw new Pkcs11Error(CKR.KEY_FUNCTION_NOT_PERMITTED)
   return facts
 }

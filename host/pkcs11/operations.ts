@@ -13,9 +13,9 @@ export interface Operation {
   readonly key: KeyInfo
   phase: Phase
   /** Of `encrypt` and `decrypt`. */
-  readonly cipher?: Cipher
+  readonly cipher: Cipher | undefined
   /** Of `digest`, `sign` and `verify`. */
-  readonly signed?: SignedData
+  readonly signed: SignedData | undefined
 }
 
 export function end(session: Session, kind: OperationKind): void {

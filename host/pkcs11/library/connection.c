@@ -36,6 +36,7 @@ struct Connection {
   bool reading;
   bool broken;
   // The reader's own.
+  Awake awake;
   size_t at;
   size_t end;
   uint8_t chunk[CHUNK];
@@ -61,10 +62,10 @@ static bool send_all(int fd, const uint8_t *bytes, size_t length) {
   return true;
 }
 
-static bool receive(int fd, uint8_t *bytes, size_t most, size_t *length) {
+static bool receive(Connection *connection, uint8_t *bytes, size_t most, size_t *length) {
   ssize_t got;
   do {
-    got = recv(fd, bytes, most, 0);
+    got = awake_receive(&connection->awake, connection->fd, bytes, most);
   } while (got < 0 && errno == EINTR);
   *length = got > 0 ? (size_t)got : 0;
   return got > 0;
@@ -77,14 +78,14 @@ static bool read_exactly(Connection *connection, uint8_t *bytes, size_t length) 
       // Long bodies go where they belong at once.
       if (bytes != NULL && length >= CHUNK) {
         size_t got;
-        if (!receive(connection->fd, bytes, length, &got))
+        if (!receive(connection, bytes, length, &got))
           return false;
         bytes += got;
         length -= got;
         continue;
       }
       connection->at = 0;
-      if (!receive(connection->fd, connection->chunk, CHUNK, &connection->end))
+      if (!receive(connection, connection->chunk, CHUNK, &connection->end))
         return false;
     }
     size_t there = connection->end - connection->at;
@@ -240,11 +241,11 @@ static int dial(void) {
 }
 
 // One byte each way. Another server of p11-kit's protocol answers another version.
-static bool agree(int fd) {
+static bool agree(Connection *connection) {
   const uint8_t offer = LIBRARY_VERSION;
   uint8_t answer;
   size_t length;
-  return send_all(fd, &offer, 1) && receive(fd, &answer, 1, &length) && answer == LIBRARY_VERSION;
+  return send_all(connection->fd, &offer, 1) && receive(connection, &answer, 1, &length) && answer == LIBRARY_VERSION;
 }
 
 Connection *connection_open(CK_RV *ckr) {
@@ -252,12 +253,17 @@ Connection *connection_open(CK_RV *ckr) {
   int fd = dial();
   if (fd < 0)
     return NULL;
-  Connection *connection = agree(fd) ? calloc(1, sizeof *connection) : NULL;
+  Connection *connection = calloc(1, sizeof *connection);
   if (connection == NULL) {
     close(fd);
     return NULL;
   }
   connection->fd = fd;
+  awake_begin(&connection->awake);
+  if (!agree(connection)) {
+    connection_abandon(connection);
+    return NULL;
+  }
   connection->next_code = FIRST_CODE;
   pthread_mutex_init(&connection->writing, NULL);
   pthread_mutex_init(&connection->lock, NULL);

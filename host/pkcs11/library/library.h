@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "cryptoki.h"
 #include "functions.h"
@@ -48,6 +49,20 @@ uint32_t get_u32(Reader *reader);
 uint64_t get_u64(Reader *reader);
 // So many bytes in place; NULL = there are not.
 const uint8_t *get_bytes(Reader *reader, size_t length);
+
+// ---- awake.c: a moment before a thread sleeps ----
+
+// How looking on has paid so far.
+typedef struct {
+  // Processors.
+  bool several;
+  unsigned failures;
+  unsigned rest;
+} Awake;
+
+void awake_begin(Awake *awake);
+// As recv, which it is.
+ssize_t awake_receive(Awake *awake, int fd, void *bytes, size_t most);
 
 // ---- connection.c: one connection, used by many threads ----
 
