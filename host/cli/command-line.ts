@@ -2,6 +2,7 @@ import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { ParseArgsConfig } from 'node:util'
 import { ownClientFolder } from '../lab/index.js'
+import { shellWord } from './shells.js'
 
 /** The line was typed wrong: exit code 2. */
 export class UsageError extends Error {
@@ -40,6 +41,11 @@ export function stateFolder(option: string | undefined, env: NodeJS.ProcessEnv):
   const base = env.XDG_STATE_HOME
   // The specification wants relative paths ignored.
   return join(base !== undefined && isAbsolute(base) ? base : join(homedir(), '.local', 'state'), 'moonlet')
+}
+
+/** ` --state DIR` for a hint that names a command, or nothing where commands find the folder by themselves. */
+export function stateOption(stateDir: string, env: NodeJS.ProcessEnv): string {
+  return stateDir === stateFolder(undefined, env) ? '' : ` --state ${shellWord(stateDir)}`
 }
 
 /**

@@ -14,3 +14,9 @@ export function assignment(shell: Shell, name: string, value: string): string {
       return `$env:${name} = '${value.replace(/['\u2018-\u201b]/g, '$&$&')}'`
   }
 }
+
+/** A word for a Unix shell in a sentence: as it is where no shell would read more into it, in quotes where one would. */
+export function shellWord(word: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(word)) return word
+  return /["$`\\!]/.test(word) ? `'${word.replaceAll("'", `'\\''`)}'` : `"${word}"`
+}

@@ -2,11 +2,18 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type DescribedHsm, type DescribedWorkstation, type LabDescription, parseDescription } from './description.js'
+import {
+  type DescribedHsm,
+  type DescribedWorkstation,
+  type LabDescription,
+  type LabSource,
+  parseDescription,
+  seenFrom,
+} from './description.js'
 import { LabError } from './errors.js'
 import { importItems } from './import.js'
 import type { KeyItem } from './key-items.js'
-import { changeLabFile, LAB_FILE, type LabFile } from './lab-file.js'
+import { changeLabFile, LAB_FILE, type LabFile, readLabFile } from './lab-file.js'
 import { officerAt } from './officer.js'
 import { DEFAULT_PROFILE, type LabPlan, type PlannedHsm, plannedHsm, profileNamed, serialsOf } from './plan.js'
 import { DEFAULT_CHALLENGE, initLab, type SetupOptions } from './setup.js'
@@ -57,16 +64,12 @@ export interface BringUpOptions extends Pick<SetupOptions, 'onProgress' | 'signa
 
 /**
  * Makes the lab if there is none, and sets what may change from one start to the next.
- * @param content text of the lab file
  * @throws LabError LAB_EXISTS where there is another lab than the file says, LAB_FILE_INVALID; what `initLab` throws
  */
-export async function bringUp(
-  stateDir: string,
-  { description, content }: { readonly description: LabDescription; readonly content: string },
-  options: BringUpOptions,
-): Promise<LabFile> {
+export async function bringUp(stateDir: string, source: LabSource, options: BringUpOptions): Promise<LabFile> {
+  const { description } = source
   if (existsSync(join(stateDir, LAB_FILE))) checkSame(stateDir, description)
-  else await make(stateDir, { description, content }, options)
+  else await make(stateDir, source, options)
   return changeLabFile(stateDir, (file) => ({
     ...file,
     hsms: file.hsms.map(({ latency: _latency, powerCut: _powerCut, ...hsm }) => {
@@ -78,18 +81,17 @@ export async function bringUp(
 }
 
 /** The lab file that a lab was made from; undefined = it was made by `moonlet init`, or is not there. @throws LabError LAB_FILE_INVALID */
-export function madeFrom(
-  stateDir: string,
-): { readonly description: LabDescription; readonly content: string } | undefined {
+export function madeFrom(stateDir: string): LabSource | undefined {
   const path = join(stateDir, COPY)
-  if (!existsSync(path)) return undefined
+  if (!existsSync(path) || !existsSync(join(stateDir, LAB_FILE))) return undefined
   const content = readFileSync(path, 'utf8')
-  return { description: parseDescription(content, path), content }
+  const { sourceFolder: folder = stateDir } = readLabFile(stateDir)
+  return { description: seenFrom(folder, parseDescription(content, path)), content, folder }
 }
 
 async function make(
   stateDir: string,
-  { description, content }: { readonly description: LabDescription; readonly content: string },
+  { description, content, folder }: LabSource,
   { readKeys, ...options }: BringUpOptions,
 ): Promise<void> {
   const { challenge, seed, hsm: hsms } = description
@@ -108,6 +110,7 @@ async function make(
       options.onProgress?.(`${hsm}: ${objects.length} objects imported`)
     }
   })
+  await changeLabFile(stateDir, (file) => ({ ...file, sourceFolder: folder }))
   writeWholeFile(join(stateDir, COPY), content)
 }
 

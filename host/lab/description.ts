@@ -97,6 +97,14 @@ export interface LabDescription {
   readonly pkcs11?: DescribedPkcs11 | undefined
 }
 
+/** A lab file that was read. */
+export interface LabSource {
+  readonly description: LabDescription
+  readonly content: string
+  /** The folder from which its paths are seen. */
+  readonly folder: string
+}
+
 const label = textLike(/^[^\p{Cc}]{1,64}$/u, 'a label of 1 to 64 characters')
 const listen = textLike(/^(\[[0-9A-Fa-f:.]+\]|[^:\s]+):\d{1,5}$/, 'HOST:PORT, such as "127.0.0.1:1792"')
 const service: Check<DescribedService> = object({ listen: optional(listen), 'key-log': optional(text) })
@@ -273,16 +281,21 @@ export function parseDescription(content: string, source: string): LabDescriptio
   return readToml(content, source, checkDescription)
 }
 
-/** Reads a lab file; paths in it come out as seen from here. @throws LabError LAB_FILE_INVALID, LAB_IO */
-export function readDescription(path: string): { readonly description: LabDescription; readonly content: string } {
+/** Reads a lab file; its paths, seen from its own folder, come out absolute. @throws LabError LAB_FILE_INVALID, LAB_IO */
+export function readDescription(path: string): LabSource {
   let content: string
   try {
     content = readFileSync(path, 'utf8')
   } catch (cause) {
     throw new LabError('LAB_IO', `the lab file ${path} cannot be read: ${messageOf(cause)}`, { cause })
   }
-  const { state, hsm, appliance, rbs, ped, pkcs11, ...rest } = parseDescription(content, path)
-  const from = (file: string): string => resolve(dirname(path), file)
+  const folder = dirname(resolve(path))
+  return { description: seenFrom(folder, parseDescription(content, path)), content, folder }
+}
+
+/** The description with its paths absolute. */
+export function seenFrom(folder: string, { state, hsm, appliance, rbs, ped, pkcs11, ...rest }: LabDescription) {
+  const from = (file: string): string => resolve(folder, file)
   const here = <Service extends DescribedService>(service: Service): Service => {
     const log = service['key-log']
     return { ...service, ...(log === undefined ? {} : { 'key-log': from(log) }) }
@@ -298,5 +311,5 @@ export function readDescription(path: string): { readonly description: LabDescri
       ? { pkcs11: { ...pkcs11, ...(pkcs11.listen === undefined ? {} : { listen: from(pkcs11.listen) }) } }
       : {}),
   }
-  return { description, content }
+  return description
 }

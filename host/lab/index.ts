@@ -38,6 +38,7 @@ export {
   type DescribedPkcs11,
   type DescribedService,
   type LabDescription,
+  type LabSource,
   parseDescription,
   readDescription,
   STANDARD_LAB,

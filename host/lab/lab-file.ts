@@ -102,6 +102,8 @@ export interface LabFile {
   readonly views: readonly LabView[]
   readonly ped: LabPed
   readonly challenge?: LabChallenge | undefined
+  /** Folder from which the paths in `lab.toml` are seen, of a lab that was made from such a file. */
+  readonly sourceFolder?: string | undefined
 }
 
 export const name = textLike(/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/, 'a name: letters, digits, dot, dash and underscore')
@@ -147,6 +149,7 @@ const checkLab: Check<LabFile> = object({
     serial: optional(listOf(object({ hsm: name, path: text, baudRate: optional(wholeNumber(300, 4_000_000)) }))),
   }),
   challenge: optional(object({ secret: text, remark: text })),
+  sourceFolder: optional(text),
 })
 
 function refuseRepeated(values: readonly (string | number)[], path: (index: number) => string): void {

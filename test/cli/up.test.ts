@@ -152,7 +152,9 @@ test('the PED apart, PED servers that may call, and the PKCS#11 door: each is sh
   assert.match(plan.stdout, /PED +in a process of its own\n[\s\S]* pkcs11 +at .*door\n/)
   const up = await moonlet(['up', file])
   assert.is(up.code, 0, up.stderr)
-  assert.match(up.stdout, /\nPKCS#11 programs find it by 'moonlet env'\.\n$/)
+  // The state folder is the file's own: whoever follows the hints has to name it.
+  assert.ok(up.stdout.includes(`\nWork with 'lunacm --state ${state}'; `), up.stdout)
+  assert.ok(up.stdout.endsWith(`\nPKCS#11 programs find it by 'moonlet env --state ${state}'.\n`), up.stdout)
   const door = join(state, '..', 'door')
   for (const said of [up.stdout, (await moonlet(['status', '--state', state])).stdout]) {
     assert.match(said, /NTLS at \S+ port \d+, PED servers may call 127\.0\.0\.1 port \d+, process \d+\n/)
@@ -177,6 +179,22 @@ test('the PED apart, PED servers that may call, and the PKCS#11 door: each is sh
   )
   assert.not.ok(existsSync(door))
   assert.is((await moonlet(['down', '--state', state])).stdout, 'Nothing runs.\n')
+  // Without the file its paths are seen from where it lay, not from here.
+  const back = await moonlet(['up', '--state', state])
+  assert.is(back.code, 0, back.stderr)
+  assert.ok(back.stdout.includes(`PKCS#11 at ${door}, `), back.stdout)
+})
+
+test('the usual state folder needs no name in hints, and one with a blank is in quotes', async () => {
+  const { file, state } = labFile((text) => text.replace(/import = .*\n/, '').replace(/\n\[appliance\][\s\S]*/, ''))
+  const base = join(state, '..', 'a base')
+  const usual = await moonlet(['up', file, '--state', join(base, 'moonlet')], { env: { XDG_STATE_HOME: base } })
+  assert.is(usual.code, 0, usual.stderr)
+  assert.match(usual.stdout, "Work with 'lunacm'; 'moonlet status' shows")
+  const other = await moonlet(['up', file, '--state', join(base, 'moonlet')])
+  assert.ok(other.stdout.includes(`Work with 'lunacm --state "${join(base, 'moonlet')}"'; `), other.stdout)
+  const init = await moonlet(['init', '--state', join(base, 'other')])
+  assert.ok(init.stdout.includes(`'moonlet import --state "${join(base, 'other')}" --slot 1 FILE...'`), init.stdout)
 })
 
 test('a PKCS#11 door of no workstation, and a PED apart that no pedserver has', async () => {

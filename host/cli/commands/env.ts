@@ -9,6 +9,7 @@ import {
   readArguments,
   refusePositionals,
   stateFolder,
+  stateOption,
   UsageError,
 } from '../command-line.js'
 import type { CliCommand } from '../program.js'
@@ -66,7 +67,10 @@ Options:
     const say = (line: string): void => {
       io.stderr.write(`moonlet: ${line}\n`)
     }
-    if (!door) say("the PKCS#11 door is closed: open it with 'moonlet up' or 'moonlet pkcs11'")
+    if (!door) {
+      const at = stateOption(stateDir, io.env)
+      say(`the PKCS#11 door is closed: open it with 'moonlet up${at}' or 'moonlet pkcs11${at}'`)
+    }
     const socket = door?.socket ?? join(stateDir, 'pkcs11', 'socket')
     const library = chooseLibrary(values.library)
     if (library === undefined) say("no library was found: install p11-kit's client (Debian: p11-kit-modules)")

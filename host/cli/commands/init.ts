@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { DEFAULT_CHALLENGE, initLab, type LabFile, PROFILES, standardPlan } from '../../lab/index.js'
-import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder } from '../command-line.js'
+import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder, stateOption } from '../command-line.js'
 import type { CliCommand } from '../program.js'
 import { slotLines } from '../views.js'
 
@@ -65,12 +65,13 @@ Options:
       signal: io.signal,
       onProgress: (line) => io.stderr.write(`${line}\n`),
     })
-    io.stdout.write(summary(stateDir, file))
+    io.stdout.write(summary(stateDir, file, stateOption(stateDir, io.env)))
     return 0
   },
 }
 
-function summary(stateDir: string, file: LabFile): string {
+/** @param at `--state DIR` for the commands that are named, or nothing */
+function summary(stateDir: string, file: LabFile, at: string): string {
   const [view] = file.views
   return `
 A lab is ready in ${stateDir}
@@ -79,6 +80,6 @@ ${view ? slotLines(view.slots).join('\n') : ''}
 
 The Crypto Officers' challenge is ${file.challenge?.secret ?? ''}
 
-Put keys in with 'moonlet import --slot 1 FILE...', then work with 'lunacm'.
+Put keys in with 'moonlet import${at} --slot 1 FILE...', then work with 'lunacm${at}'.
 `
 }

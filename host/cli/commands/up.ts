@@ -12,6 +12,7 @@ import {
   type LabDescription,
   LabError,
   type LabFile,
+  type LabSource,
   madeFrom,
   makeFolders,
   parseDescription,
@@ -25,7 +26,7 @@ import {
   STANDARD_LAB,
 } from '../../lab/index.js'
 import { startInBackground } from '../background.js'
-import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder } from '../command-line.js'
+import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder, stateOption } from '../command-line.js'
 import type { CliCommand, CliIo } from '../program.js'
 import { runningLines } from '../views.js'
 import { runningProcesses, stopAll } from './down.js'
@@ -37,7 +38,7 @@ const PEDSERVER = fileURLToPath(new URL('../pedserver.js', import.meta.url))
 interface Wanted {
   readonly description: LabDescription
   /** Undefined = the lab is there, and was made without a lab file. */
-  readonly content: string | undefined
+  readonly source: LabSource | undefined
 }
 
 export const up: CliCommand = {
@@ -78,59 +79,57 @@ Options:
     refusePositionals(more)
     const given = path === undefined ? undefined : readDescription(resolve(path))
     const stateDir = stateFolder(values.state ?? given?.description.state, io.env)
-    const wanted = given ?? usual(stateDir)
+    const wanted = given ? { description: given.description, source: given } : usual(stateDir)
     if (values['dry-run']) {
       io.stdout.write(planned(stateDir, wanted))
       return 0
     }
     const file = await make(stateDir, wanted, io)
     await start(stateDir, file, wanted.description, io)
-    io.stdout.write(`Lab in ${stateDir}\n\n${(await runningLines(stateDir, file)).join('\n')}\n\n${hint(values.state)}`)
+    io.stdout.write(
+      `Lab in ${stateDir}\n\n${(await runningLines(stateDir, file)).join('\n')}\n\n${hint(stateDir, io.env)}`,
+    )
     if (await runningPkcs11(stateDir))
-      io.stdout.write(`PKCS#11 programs find it by 'moonlet env${where(values.state)}'.\n`)
+      io.stdout.write(`PKCS#11 programs find it by 'moonlet env${stateOption(stateDir, io.env)}'.\n`)
     return 0
   },
 }
 
-const where = (state: string | undefined): string => (state === undefined ? '' : ` --state ${state}`)
-
-function hint(state: string | undefined): string {
-  const at = where(state)
+function hint(stateDir: string, env: NodeJS.ProcessEnv): string {
+  const at = stateOption(stateDir, env)
   return `Work with 'lunacm${at}'; 'moonlet status${at}' shows the lab, 'moonlet down${at}' ends it.\n`
 }
 
 /** Without a file: the one that the lab was made from, or services for a lab that was made without, or the usual lab. */
 function usual(stateDir: string): Wanted {
   const before = madeFrom(stateDir)
-  if (before) return before
-  const standard = { description: parseDescription(STANDARD_LAB, 'the example'), content: STANDARD_LAB }
-  if (!existsSync(join(stateDir, LAB_FILE))) return standard
+  if (before) return { description: before.description, source: before }
+  const description = parseDescription(STANDARD_LAB, 'the example')
+  // It names no files.
+  if (!existsSync(join(stateDir, LAB_FILE)))
+    return { description, source: { description, content: STANDARD_LAB, folder: stateDir } }
   const kinds = new Set(readLabFile(stateDir).hsms.map(({ kind }) => kind))
-  const { appliance, usb, ...rest } = standard.description
+  const { appliance, usb, ...rest } = description
   return {
     description: {
       ...rest,
       ...(kinds.has('network') && appliance ? { appliance } : {}),
       ...(kinds.has('backup') && usb ? { usb } : {}),
     },
-    content: undefined,
+    source: undefined,
   }
 }
 
-async function make(stateDir: string, { description, content }: Wanted, io: CliIo): Promise<LabFile> {
-  if (content === undefined) return readLabFile(stateDir)
-  return bringUp(
-    stateDir,
-    { description, content },
-    {
-      signal: io.signal,
-      onProgress: (line) => io.stderr.write(`${line}\n`),
-      readKeys: (paths) =>
-        readFiles(paths, undefined, (error) => {
-          throw error
-        }),
-    },
-  )
+async function make(stateDir: string, { source }: Wanted, io: CliIo): Promise<LabFile> {
+  if (!source) return readLabFile(stateDir)
+  return bringUp(stateDir, source, {
+    signal: io.signal,
+    onProgress: (line) => io.stderr.write(`${line}\n`),
+    readKeys: (paths) =>
+      readFiles(paths, undefined, (error) => {
+        throw error
+      }),
+  })
 }
 
 /** Starts what is to run and does not; where one does not start, those that this has started are ended again. */
@@ -209,18 +208,18 @@ function doorOptions({ listen, workstation, backup }: DescribedPkcs11): string[]
   ]
 }
 
-function planned(stateDir: string, { description, content }: Wanted): string {
+function planned(stateDir: string, { description, source }: Wanted): string {
   const isThere = existsSync(join(stateDir, LAB_FILE))
   const { hsms, views } = planOf(description)
   const { appliance, rbs, usb, ped, workstation, pkcs11 } = description
   const lines = [
     `${isThere ? 'Lab that is there' : 'To be made'}: ${stateDir}`,
-    ...(content === undefined
+    ...(source === undefined
       ? []
       : hsms.map(({ name, kind, record, partitions }) =>
           `  ${name.padEnd(12)} ${kind.padEnd(8)} serial number ${String(record.serial).padEnd(10)} ${partitions.join(', ')}`.trimEnd(),
         )),
-    ...(content === undefined
+    ...(source === undefined
       ? []
       : views.map(
           ({ name, slots }) => `  ${name.padEnd(12)} workstation with slot ${slots.map(({ slot }) => slot).join(', ')}`,
