@@ -28,8 +28,11 @@ export async function atWorkstation<Result>(
   } catch (error) {
     const config = options.ntls ?? options.ntlsConfig
     const alone = error instanceof LabError && error.code === 'LAB_MISSING'
-    if (!alone || config === undefined || ClientConfig.load(config).servers().length === 0) throw error
-    return atClient(config, options, work)
+    if (!alone || config === undefined) throw error
+    if (ClientConfig.load(config).servers().length > 0) return atClient(config, options, work)
+    if (options.ntls === undefined) throw error
+    const text = `${error.message}; nor does a Chrystoki.conf in ${config} name a server: 'vtl addServer'`
+    throw new LabError('LAB_MISSING', text, { cause: error })
   }
 }
 

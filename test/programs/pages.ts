@@ -74,6 +74,12 @@ export const PAGES: readonly ProgramPage[] = [
     packages: 'gnutls-bin p11-kit-modules',
   },
   {
+    name: 'cmu',
+    about: 'cmu over NTLS: pairs, requests, certificates, and a Backup HSM that refuses',
+    programs: ['openssl'],
+    packages: 'openssl',
+  },
+  {
     name: 'backup',
     about: 'lunacm backs the keys of these programs up and restores them, and the programs use them again',
     programs: ['pkcs11-tool', 'openssl', 'keytool', 'jarsigner', 'ssh-keygen', 'git', 'p11tool'],
