@@ -27,6 +27,19 @@ export interface CryptoExports extends Record<string, unknown> {
   hmacUpdate(ctx: number, p: number, n: number): void
   hmacFinal(ctx: number, out: number): void
   hmac(alg: number, key: number, keyLen: number, p: number, n: number, out: number): void
+  hkdf(
+    alg: number,
+    extracts: number,
+    expands: number,
+    key: number,
+    keyLength: number,
+    salt: number,
+    saltLength: number,
+    info: number,
+    infoLength: number,
+    out: number,
+    n: number,
+  ): void
   kdf(
     key: number,
     keyLen: number,

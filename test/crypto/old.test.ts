@@ -10,6 +10,7 @@ import {
   CONTEXT,
   Core,
   equalBytes,
+  MD5,
   readVectors,
   seedProperties,
   text,
@@ -23,7 +24,7 @@ seedProperties()
 /** CIPHER_… of the core. */
 const CIPHERS: Readonly<Record<string, number>> = { cast128: 2, rc2: 3, seed: 5, aria: 6 }
 /** HASH_… of the core. */
-const DIGESTS: Readonly<Record<string, number>> = { md5: 10, md2: 11 }
+const DIGESTS: Readonly<Record<string, number>> = { md5: MD5.alg, md2: 11 }
 
 const vectors = readVectors('old.txt')
 

@@ -31,7 +31,8 @@ file; a key of 8 bytes for AES-WRAP and an RSA signature whose DigestInfo lacks 
 refused. A test of AES-WRAP or AES-KWP without a ciphertext wants the wrapping to be refused.
 
 Primitives: ${PRIMITIVES.slice(0, 10).join(', ')},
-${PRIMITIVES.slice(10, -1).join(', ')}.
+${PRIMITIVES.slice(10, 20).join(', ')},
+${PRIMITIVES.slice(20, -1).join(', ')}.
 `
 
 export interface Surroundings {

@@ -1,6 +1,6 @@
 // The symmetric primitives of the firmware, by the crypto core as a module (dist/crypto.wasm). Where the core has two ways to the
 // same result (one block or eight, one object or a batch, a message at once or in pieces) both are taken and must agree.
-import { Core, HASHES, SHA3 } from '../crypto/core.js'
+import { Core, HASHES, MD5, SHA3 } from '../crypto/core.js'
 import { joined } from './numbers.js'
 import { failed, type Outcome } from './result.js'
 
@@ -35,7 +35,7 @@ function agreed(what: string, first: Uint8Array | undefined, second: Uint8Array 
 /** The number of a hash by its name in any spelling (SHA1, SHA-512, sha256); undefined where the firmware has none. */
 export function hashOf(name: string): number | undefined {
   const plain = name.toLowerCase().replaceAll('-', '')
-  return [...HASHES, ...SHA3].find((hash) => hash.name.replace('-', '') === plain)?.alg
+  return [...HASHES, ...SHA3, MD5].find((hash) => hash.name.replace('-', '') === plain)?.alg
 }
 
 export interface Sealed {
@@ -302,6 +302,15 @@ export class Firmware {
       n,
     )
     return good === 1 ? core.take(out, n) : undefined
+  }
+
+  hkdf(alg: number, key: Uint8Array, salt: Uint8Array, info: Uint8Array, n: number, expands: boolean): Uint8Array {
+    const { core } = this
+    const out = core.room(n)
+    const [keyAt, saltAt, infoAt] = [core.put(key), core.put(salt), core.put(info)]
+    const [extract, expand] = [1, expands ? 1 : 0]
+    core.call.hkdf(alg, extract, expand, keyAt, key.length, saltAt, salt.length, infoAt, info.length, out, n)
+    return core.take(out, n)
   }
 
   pbkdf2(alg: number, password: Uint8Array, salt: Uint8Array, iterations: number, n: number): Uint8Array {

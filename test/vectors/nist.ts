@@ -8,14 +8,18 @@ import { cmac } from './nist/cmac.js'
 import { drbg } from './nist/drbg.js'
 import { agreement, cdh, ecdsa, keyPair, publicKey } from './nist/ec.js'
 import { hmac, sha } from './nist/hashes.js'
-import { kbkdf, pbkdf2 } from './nist/kdf.js'
+import { hkdf, kbkdf, pbkdf2 } from './nist/kdf.js'
 import { keyWrap } from './nist/key-wrap.js'
+import { oldCipher, rc4, tripleCmac } from './nist/old.js'
 import { rsaSignature } from './nist/rsa.js'
 import { exampleResults, examplesOf } from './nist/rsa-examples.js'
 import { NistFile } from './nist-text.js'
 import { notApplicable, type Result } from './result.js'
 
 const FAMILIES: readonly Family[] = [
+  // Files of these tell of the AES validation tests that they are modelled on.
+  oldCipher,
+  rc4,
   aes,
   keyWrap,
   gcm,
@@ -32,13 +36,16 @@ const FAMILIES: readonly Family[] = [
   publicKey,
   keyPair,
   rsaSignature,
+  hkdf,
+  tripleCmac,
 ]
 
 const NO_FINITE_FIELDS = 'the firmware has no finite-field keys'
 
 /** Kinds of file that are known, for something that the firmware does not have. */
 const ABSENT: readonly (readonly [pattern: RegExp, why: string])[] = [
-  [/\bTDES|TDEA|Triple.?DES|\bTKW|KWP?-A[ED] with TDEA/i, 'the firmware has no triple DES'],
+  [/\bTKW|KWP?-A[ED] with TDEA/i, 'the firmware has no key wrap by Triple DES'],
+  [/\bTDES|TDEA|Triple.?DES/i, 'the firmware has no such mode of Triple DES'],
   [/data for (CFB|OFB)|XTS|OCB|SIV/, 'the firmware has no such mode of AES'],
   [/^(CFB|OFB)\d*(GFSbox|KeySbox|MCT|MMT|VarKey|VarTxt)/, 'the firmware has no such mode of AES'],
   [/SHA3-|SHAKE/, 'the firmware has no SHA-3'],

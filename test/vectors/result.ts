@@ -10,9 +10,11 @@ export const PRIMITIVES = [
   'AES-CMAC',
   'SHA-1',
   'SHA-2',
+  'MD5',
   'HMAC',
   'KBKDF',
   'PBKDF2',
+  'HKDF',
   'HMAC_DRBG',
   'EC-KEY',
   'ECDH',
@@ -20,6 +22,10 @@ export const PRIMITIVES = [
   'RSA-PKCS1',
   'RSA-PSS',
   'RSA-OAEP',
+  'TDES',
+  'CAST-128',
+  'SEED',
+  'RC4',
   /** What the firmware does not have: never run. */
   'OTHER',
 ] as const

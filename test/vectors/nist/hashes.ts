@@ -6,6 +6,7 @@ import type { NistFile } from '../nist-text.js'
 import { all, compare, failed, notApplicable, type Outcome, PASSED } from '../result.js'
 
 function hashNameOf(file: NistFile): string | undefined {
+  if (/rfc1321/.test(file.comments)) return 'MD5'
   const stated = /"SHA-?(\d+(?:\/\d+)?) (?:ShortMsg|LongMsg|Monte)/.exec(file.comments)?.[1]
   const named = /^SHA(\d+(?:_\d+)?)(?:ShortMsg|LongMsg|Monte)/.exec(basename(file.path))?.[1]
   const number = stated ?? named?.replace('_', '/')
@@ -38,7 +39,7 @@ export const sha: Family = {
     const alg = hashOf(name)
     let seed: Uint8Array | undefined
     for (const vector of file.vectors(['MD'])) {
-      const primitive = alg === undefined ? 'OTHER' : name === 'SHA-1' ? 'SHA-1' : 'SHA-2'
+      const primitive = alg === undefined ? 'OTHER' : name === 'SHA-1' || name === 'MD5' ? name : 'SHA-2'
       const outcome = firmware.run((): Outcome => {
         if (alg === undefined) return notApplicable(`${name}: the firmware has no such hash`)
         const digest = vector.bytes('MD')
@@ -63,8 +64,10 @@ export const sha: Family = {
 
 /** The hash of a file of HMAC test cases that holds but one. */
 const rfcHash = (file: NistFile): string | undefined =>
-  /HMAC-SHA-?(\d+)/.exec(file.comments)?.[1] ?? /sha-?(\d+)/i.exec(basename(file.path))?.[1]
-const HASH_OF_LENGTH = new Map([20, 28, 32, 48, 64].map((length, i) => [length, ['1', '224', '256', '384', '512'][i]]))
+  /HMAC-(MD5|SHA-?\d+)/.exec(file.comments)?.[1] ?? /md5|sha-?\d+/i.exec(basename(file.path))?.[0]
+const HASH_OF_LENGTH = new Map(
+  [20, 28, 32, 48, 64].map((length, i) => [length, `SHA-${['1', '224', '256', '384', '512'][i]}`]),
+)
 
 export const hmac: Family = {
   matches: (file) =>
@@ -75,8 +78,8 @@ export const hmac: Family = {
     for (const vector of file.vectors(['Mac', 'MD'])) {
       const outcome = firmware.run((): Outcome => {
         const name = vector.has('L') ? HASH_OF_LENGTH.get(vector.count('L')) : rfcHash(file)
-        const alg = hashOf(`SHA-${name}`)
-        if (alg === undefined) return notApplicable(`HMAC-SHA-${name}: the firmware has no such hash`)
+        const alg = hashOf(name ?? '')
+        if (alg === undefined) return notApplicable(`HMAC with ${name}: the firmware has no such hash`)
         const expected = vector.bytes(vector.has('Mac') ? 'Mac' : 'MD')
         const mac = firmware.hmac(alg, vector.bytes('Key'), vector.bytes('Msg'))
         return compare('MAC', mac.subarray(0, expected.length), expected)

@@ -1,9 +1,9 @@
-// KBKDFVS (SP 800-108), counter mode, and PBKDF2 as RFC 6070 has it.
+// KBKDFVS (SP 800-108), counter mode, PBKDF2 as RFC 6070 has it, and HKDF as RFC 5869 has it.
 import { basename } from 'node:path'
 import type { Family } from '../family.js'
 import { hashOf } from '../firmware.js'
 import type { Vector } from '../nist-text.js'
-import { compare, failed, notApplicable, type Outcome } from '../result.js'
+import { all, compare, failed, notApplicable, type Outcome } from '../result.js'
 
 const CMAC = 16
 const NOTHING = new Uint8Array(0)
@@ -54,6 +54,28 @@ export const pbkdf2: Family = {
         return compare('derived key', made, vector.bytes('DERIVED_KEY'))
       })
       yield { primitive: 'PBKDF2', where: vector.where, outcome }
+    }
+  },
+}
+
+/** With the extracted key on the way. */
+export const hkdf: Family = {
+  matches: (file) => file.hasFields('Hash', 'IKM', 'PRK', 'OKM'),
+
+  *results(file, { firmware }) {
+    for (const vector of file.vectors(['OKM'])) {
+      const outcome = firmware.run((): Outcome => {
+        const alg = hashOf(vector.text('Hash'))
+        if (alg === undefined) return notApplicable(`HKDF with ${vector.text('Hash')}`)
+        const salt = vector.has('salt') ? vector.bytes('salt') : NOTHING
+        const [key, info, expected] = [vector.bytes('IKM'), vector.bytes('info'), vector.bytes('OKM')]
+        const [extracted, n] = [vector.bytes('PRK'), vector.count('L')]
+        return all(
+          () => compare('extracted key', firmware.hkdf(alg, key, salt, info, extracted.length, false), extracted),
+          () => compare('derived key', firmware.hkdf(alg, key, salt, info, n, true), expected),
+        )
+      })
+      yield { primitive: 'HKDF', where: vector.where, outcome }
     }
   },
 }
