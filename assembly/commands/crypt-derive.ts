@@ -2,7 +2,7 @@
 
 import { PLAIN_MAX, PLAIN2, usePlain2 } from '../arena'
 import { blockEncrypt, blockKey, chainEncrypt } from '../crypto/block-cipher'
-import { desParity } from '../crypto/des'
+import { desEncrypt, desKey, desParity } from '../crypto/des'
 import { hkdf } from '../crypto/hkdf'
 import { HASH_CTX, hashFinal, hashInit, hashLength, hashUpdate } from '../crypto/sha2'
 import { load32be, xorBytes } from '../crypto/util'
@@ -44,6 +44,7 @@ import { fixedLength, isDes } from '../token/key-types'
 import {
   FAMILY_CBC_DATA,
   FAMILY_COUNTER_KDF,
+  FAMILY_DUKPT,
   FAMILY_ECB_DATA,
   FAMILY_ECDH,
   FAMILY_FEEDBACK_KDF,
@@ -144,6 +145,7 @@ function make(): u32 {
   }
   if (family === FAMILY_ECB_DATA || family === FAMILY_CBC_DATA) return encrypted()
   if (family === FAMILY_HKDF) return expanded()
+  if (family === FAMILY_DUKPT) return initialPinKey()
   if (wanted === 0) return RC_TEMPLATE_INCOMPLETE
   let good = false
   if (family === FAMILY_COUNTER_KDF || family === FAMILY_FEEDBACK_KDF) good = kdf108(BASE, base, wanted)
@@ -223,6 +225,26 @@ function encrypted(): u32 {
   if (chained) chainEncrypt(CTX, cipher(), parameter, parameter + <usize>size, PLAIN2, n)
   else blockEncrypt(CTX, cipher(), parameter, PLAIN2, n)
   return cut(n)
+}
+
+const KSN: i32 = 10
+/** The bytes of a key serial number that are enciphered. */
+const KSN_LEFT: usize = memory.data(8, 8)
+
+/**
+ * The initial key of a device that derives a key for each transaction (ANSI X9.24-1:2009, A.6): the left of its key serial number,
+ * without the counter, under the base key, and under that with the first four bytes of each half changed.
+ */
+function initialPinKey(): u32 {
+  if (parameterLength !== KSN) return RC_MECHANISM_PARAM_INVALID
+  memory.copy(KSN_LEFT, parameter, 8)
+  store<u8>(KSN_LEFT + 7, load<u8>(KSN_LEFT + 7) & 0xe0)
+  desKey(CTX, BASE, 16)
+  desEncrypt(CTX, KSN_LEFT, PLAIN2, 1)
+  for (let i: usize = 0; i < 16; i++) if ((i & 4) === 0) store<u8>(BASE + i, load<u8>(BASE + i) ^ 0xc0)
+  desKey(CTX, BASE, 16)
+  desEncrypt(CTX, KSN_LEFT, PLAIN2 + 8, 1)
+  return cut(16)
 }
 
 const EXTRACT: u32 = 1

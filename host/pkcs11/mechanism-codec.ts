@@ -114,7 +114,7 @@ const SHAPES: ReadonlyMap<number, Shape> = new Map<number, Shape>([
   ...rows('pss', named(/^CKM_.*RSA_PKCS_PSS$/)),
   ...rows('number', named(/^CKM_.*(MAC|HMAC)_GENERAL$|^CKM_RC2_(ECB|MAC)$/)),
   ...rows('number', [protocol.CKM_CONCATENATE_BASE_AND_KEY, protocol.CKM_EXTRACT_KEY_FROM_KEY]),
-  ...rows('string', named(/^CKM_(CONCATENATE_BASE_AND_DATA|CONCATENATE_DATA_AND_BASE|XOR_BASE_AND_DATA)$/)),
+  ...rows('string', named(/^CKM_(CONCATENATE_(BASE_AND_DATA|DATA_AND_BASE)|XOR_BASE_AND_DATA|LUNA_DES2_DUKPT_IPEK)$/)),
   ...rows('string', named(/^CKM_(AES|DES|DES3|SEED|ARIA)_ECB_ENCRYPT_DATA$/)),
   ...rows('chained', named(/^CKM_(AES|SEED|ARIA)_CBC_ENCRYPT_DATA$/)),
   ...rows('chained8', [protocol.CKM_DES_CBC_ENCRYPT_DATA, protocol.CKM_DES3_CBC_ENCRYPT_DATA]),

@@ -302,6 +302,22 @@ test('a key that is the ciphertext of data; keys of one cipher do not do the wor
   }
 })
 
+test('the initial key of a device of DUKPT (ANSI X9.24-1:2009, A.4), but for parity', async () => {
+  const base = await desk.secret(protocol.CKK_DES2, hex('0123456789abcdeffedcba9876543210'))
+  const ipek = (serial: string): CkMechanism => ({
+    ...{ type: protocol.CKM_LUNA_DES2_DUKPT_IPEK, parameter: { form: 'string', data: hex(serial) } },
+  })
+  const bits = (value: Uint8Array): string => Buffer.from(value.map((byte) => byte & 0xfe)).toString('hex')
+  const expected = bits(hex('6ac292faa1315b4d858ab3a3d7d5933a'))
+  // The counter of 21 bits is not part of it.
+  for (const serial of ['ffff9876543210e00000', 'ffff9876543210ffffff']) {
+    assert.is(bits(await desk.derived(ipek(serial), base, open(protocol.CKK_DES2, 0))), expected)
+  }
+  assert.is.not(bits(await desk.derived(ipek('ffff9876543211e00000'), base, open(protocol.CKK_DES2, 0))), expected)
+  assert.is(await ckrOf(() => desk.derive(ipek('ff'.repeat(9)), base, generic(0))), CKR.MECHANISM_PARAM_INVALID)
+  assert.is(await ckrOf(() => desk.derive(ipek('ff'.repeat(10)), base, generic(17))), 0x62)
+})
+
 test('C_GetMechanismInfo, and what other clients pass on', async () => {
   const info = (type: number) => desk.program.call(calls.getMechanismInfo, [1, type])
   const rows: [number, number, number, number][] = [
@@ -331,7 +347,9 @@ test('C_GetMechanismInfo, and what other clients pass on', async () => {
 
 /** Numbers of all that is here. */
 const OLD = Object.entries(protocol).flatMap(([name, value]) =>
-  /^CKM_(MD2|MD5|RC2|RC4|CAST|SEED|ARIA|LUNA_SEED|LUNA_ARIA)/.test(name) && typeof value === 'number' ? [value] : [],
+  /^CKM_(MD2|MD5|RC2|RC4|CAST|SEED|ARIA|LUNA_SEED|LUNA_ARIA|LUNA_DES2)/.test(name) && typeof value === 'number'
+    ? [value]
+    : [],
 )
 
 test('FIPS mode: nothing of all that is listed, and the token refuses it', async () => {
