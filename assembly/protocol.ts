@@ -31,6 +31,7 @@ export const CMD_CHANNEL_OPEN = 0x0002
 export const CMD_SELF_TEST = 0x0003
 export const CMD_RANDOM = 0x0004
 export const CMD_CERTIFICATES = 0x0005
+export const CMD_RANDOM_SEED = 0x0006
 export const CMD_FACTORY_BEGIN = 0x0010
 export const CMD_FACTORY_FINISH = 0x0011
 
@@ -84,6 +85,7 @@ export const CMD_OBJECT_GET = 0x0604
 export const CMD_OBJECT_SET = 0x0605
 export const CMD_OBJECT_DESTROY = 0x0606
 export const CMD_OBJECT_COPY = 0x0607
+export const CMD_OBJECT_COUNT = 0x0608
 
 export const CMD_MECHANISM_LIST = 0x0700
 export const CMD_SIGN = 0x0701
@@ -266,6 +268,8 @@ export const RC_NEGOTIATION_NO_ALGS = 0x8000010a
 export const RC_NEGOTIATION_EXPIRED = 0x8000010b
 export const RC_NEGOTIATION_INVALID = 0x8000010c
 export const RC_CLONE_SESSION_INVALID = 0x8000010d
+/** The key has been used as often as its limit says. */
+export const RC_KEY_NOT_ACTIVE = 0x80000136
 
 // ---- token ----------------------------------------------------------------------------------------------------------
 export const STATE_BLANK = 0
@@ -657,6 +661,12 @@ export const CKA_EC_PARAMS = 0x180
 export const CKA_EC_POINT = 0x181
 /** Vendor attribute: the 12-byte object UID, kept across clones (the published LUNA_ATTR_OUID). */
 export const CKA_OUID = 0x80000005
+/** Vendor attributes: how often a key was used, and may be. */
+export const CKA_USAGE_COUNT = 0x80000101
+export const CKA_USAGE_LIMIT = 0x80000200
+/** What OBJECT_COUNT does with the count. */
+export const COUNT_INCREMENT = 1
+export const COUNT_SET = 2
 
 export const CKM_RSA_PKCS_KEY_PAIR_GEN = 0x0000
 export const CKM_RSA_PKCS = 0x0001

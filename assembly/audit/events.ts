@@ -26,6 +26,7 @@ import {
   CMD_HSM_ZEROIZE,
   CMD_MECHANISM_LIST,
   CMD_OBJECT_COPY,
+  CMD_OBJECT_COUNT,
   CMD_OBJECT_CREATE,
   CMD_OBJECT_DESTROY,
   CMD_OBJECT_GENERATE,
@@ -134,7 +135,8 @@ function behind(body: usize, length: i32, at: i32): i32 {
 
 function firstIsId(command: u32): bool {
   if (command === CMD_PARTITION_DELETE || command === CMD_PARTITION_SET_POLICY) return true
-  return command === CMD_PARTITION_RESIZE || command === CMD_OBJECT_SET || command === CMD_SESSION_OPEN
+  if (command === CMD_OBJECT_SET || command === CMD_OBJECT_COUNT) return true
+  return command === CMD_PARTITION_RESIZE || command === CMD_SESSION_OPEN
 }
 
 function answersId(command: u32): bool {

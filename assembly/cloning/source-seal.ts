@@ -5,7 +5,7 @@ import { BATCH_CEK, BATCH_RECORDS, KEY_GSK, useBatch } from '../arena'
 import { flash_read } from '../board'
 import { load32be, store32be } from '../crypto/util'
 import { findHandle, ouidOf, row } from '../flash/directory'
-import { SLOT_GSK, SLOT_PSK } from '../flash/mount'
+import { SLOT_GSK, SLOT_PSK, SLOT_TOMBSTONE } from '../flash/mount'
 import {
   BIT_TOKEN,
   MAX_BODY,
@@ -14,7 +14,6 @@ import {
   RC_DEVICE_MEMORY,
   RC_OBJECT_HANDLE_INVALID,
   RC_OK,
-  RC_OPERATION_NOT_ALLOWED,
   SEALED_OVERHEAD,
 } from '../protocol'
 import {
@@ -29,8 +28,9 @@ import {
   cekUnwrap,
   cekWrap,
 } from '../token/cek-batch'
-import { isUser, mayList, objectBits, openObject } from '../token/objects'
-import { RECORD_BODY, RECORD_CEK, recordOpenBody, recordSize } from '../token/record'
+import { isUser, mayList } from '../token/objects'
+import { RECORD_BODY, RECORD_CEK, recordHeadAt, recordLength, recordOpenBody, recordSize } from '../token/record'
+import { findVolatile, SESSION_HANDLES, volatileData, volatileOuid } from '../token/session-objects'
 import { ENVELOPE_CEK, envelopeCek, envelopeHead, envelopeSealBody, OVERHEAD } from './envelope'
 import { HEADER } from './handshake'
 import { cloneVerdict } from './rules'
@@ -57,14 +57,35 @@ function sizeOf(k: i32): i32 {
   return load<i32>(entry(k), 8)
 }
 
+/** A session object has no record: its list takes the place of one that was opened, behind the head that a record would have. */
+function fetchVolatile(access: u64, partition: u32, handle: u32, at: usize): u32 {
+  const v = findVolatile(access, partition, handle)
+  if (changetype<usize>(v) === 0) return RC_OBJECT_HANDLE_INVALID
+  const verdict = cloneVerdict(partition, v.cls)
+  if (verdict !== RC_OK) return verdict
+  recordHeadAt(
+    at,
+    partition,
+    0,
+    handle,
+    0,
+    volatileOuid(v),
+    v.cls,
+    v.keyType,
+    v.bits | BIT_TOKEN,
+    SLOT_TOMBSTONE,
+    <i32>v.length,
+    0,
+  )
+  memory.copy(at + RECORD_BODY, volatileData(v), v.length)
+  return RC_OK
+}
+
 /** Why an object does not travel; RC_OK = its record stands at `at`. */
 function fetch(access: u64, partition: u32, user: bool, handle: u32, at: usize): u32 {
+  if (handle >= SESSION_HANDLES) return fetchVolatile(access, partition, handle, at)
   const index = findHandle(partition, handle)
-  if (index === 0) {
-    // An object of this session only.
-    const rc = openObject(access, partition, handle)
-    return rc === RC_OK && (objectBits & BIT_TOKEN) === 0 ? RC_OPERATION_NOT_ALLOWED : RC_OBJECT_HANDLE_INVALID
-  }
+  if (index === 0) return RC_OBJECT_HANDLE_INVALID
   const r = row(index)
   if (!mayList(r, user)) return RC_OBJECT_HANDLE_INVALID
   const verdict = cloneVerdict(partition, r.objectClass)
@@ -90,7 +111,8 @@ export function gather(access: u64, partition: u32, handles: usize, n: u32, code
     const at = BATCH_RECORDS + <usize>records
     const code = fetch(access, partition, user, handle, at)
     if (code === RC_OK) {
-      const index = findHandle(partition, handle)
+      // 0 for a session object, which has no row.
+      const index = handle >= SESSION_HANDLES ? 0 : findHandle(partition, handle)
       const size = <i32>load32be(at + 52)
       // The answer carries one code per handle besides the message.
       const room = MAX_BODY - ANSWER_FIXED - 4 * (<i32>consumed + 1)
@@ -101,7 +123,7 @@ export function gather(access: u64, partition: u32, handles: usize, n: u32, code
       store<i32>(e, size, 8)
       store<u32>(e, consumed, 12)
       end += OVERHEAD + size
-      records += <i32>row(index).length
+      records += <i32>recordLength(size)
       gathered++
     }
     store32be(codes + <usize>consumed * 4, code)
@@ -115,11 +137,19 @@ function unwrapSlot(slot: u32, key: usize): void {
   cekGroup()
   if (key === 0) return
   for (let k = 0; k < gathered; k++) {
-    if (row(load<u32>(entry(k))).slot !== slot) continue
+    const index = load<u32>(entry(k))
+    if (index === 0 || row(index).slot !== slot) continue
     memory.copy(cekSlot(k), recordOf(k) + RECORD_CEK, BATCH_CEK)
     cekJoin(k)
   }
   cekUnwrap(key)
+}
+
+/** The head of an envelope from that of a record (`recordHeadAt`). */
+function envelopeOf(at: usize, seq: u32, record: usize, n: i32): void {
+  const handle = load32be(record + 16)
+  const cls = load32be(record + 36)
+  envelopeHead(at, seq, handle, record + 24, cls, load32be(record + 40), load32be(record + 44), n)
 }
 
 let sealed: u32 = 0
@@ -141,19 +171,23 @@ export function sealGathered(psk: usize, kek: usize, sid: usize, seq: u32, codes
   cekGroup()
   let at = out + <usize>ENVELOPES
   for (let k = 0; k < gathered; k++) {
-    const r = row(load<u32>(entry(k)))
+    const index = load<u32>(entry(k))
     const n = sizeOf(k)
     const body = recordOf(k) + RECORD_BODY
-    if (!cekIsGood(k) || !recordOpenBody(recordOf(k), cekOf(k), n, body)) {
+    if (index !== 0 && (!cekIsGood(k) || !recordOpenBody(recordOf(k), cekOf(k), n, body))) {
       store32be(codes + <usize>load<u32>(entry(k), 12) * 4, RC_DEVICE_ERROR)
       store<i32>(entry(k), -1, 8)
       continue
     }
-    envelopeHead(at, seq + sealed, r.handle, ouidOf(r), r.objectClass, r.keyType, r.bits, n)
+    if (index === 0) envelopeOf(at, seq + sealed, recordOf(k), n)
+    else {
+      const r = row(index)
+      envelopeHead(at, seq + sealed, r.handle, ouidOf(r), r.objectClass, r.keyType, r.bits, n)
+    }
     envelopeCek(cekSeed(k), sid, seq + sealed, body, n, cekOf(k))
     cekKeep(k)
     cekJoin(k)
-    store<u32>(sent + <usize>sealed * 4, r.handle)
+    store<u32>(sent + <usize>sealed * 4, index === 0 ? load32be(recordOf(k) + 16) : row(index).handle)
     at += <usize>(OVERHEAD + n)
     sealed++
   }

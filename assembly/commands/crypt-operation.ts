@@ -24,6 +24,7 @@ import { ANY_SECRET } from '../token/mechanism-table'
 import { mechFamily, mechKeyType, takeMechanism } from '../token/mechanisms'
 import { objectClass, objectKeyType, openObject } from '../token/objects'
 import { access, here } from './context'
+import { usageOf } from './crypt-usage'
 import { read32, readBytes, readLength, writeRoom } from './frame'
 
 export const CTX: usize = memory.data(8192, 16)
@@ -62,7 +63,7 @@ export function openKey(handle: u32, usage: u32, notThere: u32): u32 {
   const rc = openObject(access(), here(), handle)
   if (rc !== RC_OK) return rc === RC_OBJECT_HANDLE_INVALID ? notThere : rc
   if (objectKeyType === UNAVAILABLE) return notThere
-  return boolOf(PLAIN, plainSize(), usage, false) ? RC_OK : RC_KEY_FUNCTION_NOT_PERMITTED
+  return boolOf(PLAIN, plainSize(), usage, false) ? usageOf(handle) : RC_KEY_FUNCTION_NOT_PERMITTED
 }
 
 /** Whether the key in hand is a secret one that the mechanism works with. */

@@ -35,6 +35,7 @@ import { access, here, needUser } from './context'
 import { macBegin, macEnd, macGoOn, macKeep, macLength, macUpdate, RUNNING } from './crypt-mac'
 import { data, dataLength, key, mechanism, parameter, parameterLength, readData, readKeyed } from './crypt-operation'
 import { isMac, macIsRight, openSigner, openVerifier, setDigested, signPair, verifyPair } from './crypt-sign'
+import { usageGoesOn } from './crypt-usage'
 import { read8, readBytes, readDone, readLength, write32, writeFixed, writeSkip } from './frame'
 
 const CHECK: i32 = 16
@@ -137,7 +138,10 @@ export function part(): u32 {
   if (!first && !take(state, stateLength)) return RC_SAVED_STATE_INVALID
   if (mac) macPart(first, last)
   else hashPart(first, data, dataLength, last)
-  if (!last) return give()
+  if (!last) {
+    usageGoesOn()
+    return give()
+  }
   if (mac) {
     if (!signs) return macIsRight(signature, signatureLength)
     write32(<u32>macLength())

@@ -31,6 +31,7 @@ import { wipeMac } from './crypt-mac'
 import { CTX } from './crypt-operation'
 import { part, wipeParts } from './crypt-part'
 import { sign, verify } from './crypt-sign'
+import { usageBegin, usageEnd } from './crypt-usage'
 import { unwrap, wrap } from './crypt-wrap'
 import { readDone, write32, writeSkip } from './frame'
 
@@ -39,6 +40,7 @@ export function cryptCommand(command: u32): u32 {
   if (state() !== STATE_FUNCTIONAL) return RC_TOKEN_NOT_RECOGNIZED
   if (isBackup() || hsmPolicy(HSM_POLICY_FULL_FUNCTION) === 0) return RC_COMMAND_NON_BACKUP
   let rc: u32 = RC_FUNCTION_NOT_SUPPORTED
+  usageBegin()
   if (command === CMD_SIGN) rc = sign()
   else if (command === CMD_VERIFY) rc = verify()
   else if (command === CMD_ENCRYPT) rc = encrypt()
@@ -47,6 +49,7 @@ export function cryptCommand(command: u32): u32 {
   else if (command === CMD_UNWRAP) rc = unwrap()
   else if (command === CMD_PART) rc = part()
   else if (command === CMD_DERIVE) rc = derive()
+  rc = usageEnd(command, rc)
   wipe(CTX, AES_CTX)
   wipeRsa()
   wipeMac()

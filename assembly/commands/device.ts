@@ -17,6 +17,7 @@ import {
   CMD_FACTORY_BEGIN,
   CMD_FACTORY_FINISH,
   CMD_RANDOM,
+  CMD_RANDOM_SEED,
   CMD_SELF_TEST,
   CMD_SESSION_CLOSE,
   CMD_SESSION_INFO,
@@ -77,7 +78,7 @@ import { partitionExists } from '../token/partitions'
 import { ecGenerate } from '../token/pka'
 import { hsmPolicy } from '../token/policies'
 import { profileOf } from '../token/profile'
-import { fresh, random, randomTest } from '../token/random'
+import { fresh, random, randomTest, stir } from '../token/random'
 import { selfTest } from '../token/self-test'
 import { openedSession, openSession, roleOf, sessionFlags } from '../token/sessions'
 import {
@@ -121,8 +122,10 @@ import {
   read8,
   read32,
   read64,
+  readBytes,
   readDone,
   readFixed,
+  readLength,
   readOk,
   write8,
   write32,
@@ -143,6 +146,7 @@ export function deviceCommand(command: u32): u32 {
   if (command === CMD_STATUS) return status()
   if (command === CMD_SELF_TEST) return test()
   if (command === CMD_RANDOM) return randomBytes()
+  if (command === CMD_RANDOM_SEED) return randomSeed()
   if (command === CMD_CERTIFICATES) return identity()
   if (command === CMD_FACTORY_BEGIN) return factoryBegin()
   if (command === CMD_FACTORY_FINISH) return factoryFinish()
@@ -210,6 +214,14 @@ function randomBytes(): u32 {
   if (n === 0 || n > RANDOM_MAX) return RC_ARGUMENTS_BAD
   write32(n)
   return random(writeSkip(<i32>n), <i32>n) ? RC_OK : RC_RANDOM_NO_RNG
+}
+
+/** Whatever a client gives, any number of bytes that fits. */
+function randomSeed(): u32 {
+  const seed = readBytes()
+  const n = readLength()
+  if (!readDone()) return RC_FRAME_MALFORMED
+  return stir(seed, n) ? RC_OK : RC_RANDOM_NO_RNG
 }
 
 function identity(): u32 {

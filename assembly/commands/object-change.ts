@@ -13,15 +13,20 @@ import {
   CKA_PRIVATE,
   CKA_TOKEN,
   CKA_UNWRAP,
+  CKA_USAGE_COUNT,
   CKA_WRAP,
+  COUNT_INCREMENT,
+  COUNT_SET,
   POLICY_CHANGE_ATTRIBUTES,
+  RC_ARGUMENTS_BAD,
   RC_ATTRIBUTE_READ_ONLY,
   RC_FRAME_MALFORMED,
+  RC_KEY_HANDLE_INVALID,
   RC_OK,
   RC_RANDOM_NO_RNG,
   RC_TEMPLATE_INCONSISTENT,
 } from '../protocol'
-import { boolOf, checkTemplate, padded, plainPut, plainSize } from '../token/attributes'
+import { boolOf, checkTemplate, padded, plainPut, plainPutUlong, plainSize, ulongOf } from '../token/attributes'
 import {
   newOuid,
   objectBits,
@@ -34,9 +39,9 @@ import {
 } from '../token/objects'
 import { partitionPolicy } from '../token/policies'
 import { recordLength } from '../token/record'
-import { changeAttribute, isSecretClass } from '../token/template'
+import { changeAttribute, isKey, isSecretClass } from '../token/template'
 import { access, here, myStorageKey, needOfficer } from './context'
-import { read32, readBytes, readDone, readLength, write32 } from './frame'
+import { read8, read32, readBytes, readDone, readLength, write32 } from './frame'
 import { headerValue } from './object-find'
 import { keepObject, mayKeep } from './object-keep'
 
@@ -98,12 +103,34 @@ export function set(): u32 {
   let rc = open()
   if (rc === RC_OK) rc = mayKeep()
   if (rc === RC_OK) rc = apply(false)
-  if (rc !== RC_OK) return rc
+  return rc === RC_OK ? rewrite() : rc
+}
+
+/** Writes the object in hand over the one it was opened from. */
+export function rewrite(): u32 {
   if ((objectBits & BIT_TOKEN) === 0) return rewriteVolatile(access(), here())
-  rc = txBegin(recordLength(plainSize()))
+  let rc = txBegin(recordLength(plainSize()))
   if (rc === RC_OK) rc = rewriteObject(here(), myStorageKey())
   if (rc === RC_OK) txCommit()
   return rc
+}
+
+/** OBJECT_COUNT: how often a key counts as used is raised, or set. */
+export function setCount(): u32 {
+  const handle = read32()
+  const how = read8()
+  const value = read32()
+  if (!readDone()) return RC_FRAME_MALFORMED
+  let rc = needOfficer()
+  if (rc === RC_OK) rc = openObject(access(), here(), handle)
+  if (rc === RC_OK) rc = mayKeep()
+  if (rc !== RC_OK) return rc
+  if (!isKey(objectClass)) return RC_KEY_HANDLE_INVALID
+  if (how !== COUNT_INCREMENT && how !== COUNT_SET) return RC_ARGUMENTS_BAD
+  const count: u32 = how === COUNT_SET ? 0 : ulongOf(PLAIN, plainSize(), CKA_USAGE_COUNT, 0)
+  if (count > u32.MAX_VALUE - value) return RC_ARGUMENTS_BAD
+  rc = plainPutUlong(CKA_USAGE_COUNT, count + value)
+  return rc === RC_OK ? rewrite() : rc
 }
 
 /** The copy has what its original has but for the changes: where it came from, and whether it was ever open, goes with it. */

@@ -28,6 +28,7 @@ import {
   CKA_PRIVATE,
   CKA_SENSITIVE,
   CKA_TOKEN,
+  CKA_USAGE_COUNT,
   CKA_VALUE,
   CKO_SECRET_KEY,
   RC_ARGUMENTS_BAD,
@@ -43,7 +44,7 @@ import { cipherOf } from '../token/key-types'
 import { mayList, OBJECT_OUID, objectBits, objectClass, objectKeyType, openObject } from '../token/objects'
 import { recordLength } from '../token/record'
 import { SESSION_ROWS, sessionObjectAt, sessionRow } from '../token/session-objects'
-import { isSecretClass, isSecretValue } from '../token/template'
+import { isKey, isSecretClass, isSecretValue } from '../token/template'
 import { access, here, iAmUser } from './context'
 import {
   read16,
@@ -118,6 +119,11 @@ export function attributeOf(type: u32): usize {
   }
   const p = plainFind(type)
   valueSize = valueLength()
+  if (p === 0 && type === CKA_USAGE_COUNT && isKey(objectClass)) {
+    store32be(SMALL, 0)
+    valueSize = 4
+    return SMALL
+  }
   return p
 }
 

@@ -11,6 +11,7 @@ import {
   CKA_VALUE_LEN,
   CKO_SECRET_KEY,
   CMD_OBJECT_COPY,
+  CMD_OBJECT_COUNT,
   CMD_OBJECT_CREATE,
   CMD_OBJECT_DESTROY,
   CMD_OBJECT_GENERATE,
@@ -59,7 +60,7 @@ import {
   writeRoom,
   writeSkip,
 } from './frame'
-import { copy, set } from './object-change'
+import { copy, set, setCount } from './object-change'
 import { attributeOf, attributeSize, list } from './object-find'
 import { keepObject, mayKeep } from './object-keep'
 import { generatePair } from './object-pair'
@@ -80,6 +81,7 @@ export function objectCommand(command: u32): u32 {
   if (command === CMD_OBJECT_GENERATE_PAIR) return generatePair()
   if (command === CMD_OBJECT_SET) return set()
   if (command === CMD_OBJECT_COPY) return copy()
+  if (command === CMD_OBJECT_COUNT) return setCount()
   return RC_FUNCTION_NOT_SUPPORTED
 }
 

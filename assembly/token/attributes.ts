@@ -20,6 +20,8 @@ import {
   CKA_SIGN_RECOVER,
   CKA_TOKEN,
   CKA_TRUSTED,
+  CKA_USAGE_COUNT,
+  CKA_USAGE_LIMIT,
   CKA_VALUE_LEN,
   CKA_VERIFY_RECOVER,
   RC_ATTRIBUTE_TYPE_INVALID,
@@ -37,7 +39,7 @@ export const KIND_UNKNOWN: i32 = -1
 export function attributeKind(type: u32): i32 {
   if (type === CKA_CLASS || type === CKA_KEY_TYPE || type === CKA_CERTIFICATE_TYPE) return KIND_ULONG
   if (type === CKA_MODULUS_BITS || type === CKA_VALUE_LEN || type === CKA_KEY_GEN_MECHANISM) return KIND_ULONG
-  if (type === CKA_CERTIFICATE_CATEGORY) return KIND_ULONG
+  if (type === CKA_CERTIFICATE_CATEGORY || type === CKA_USAGE_COUNT || type === CKA_USAGE_LIMIT) return KIND_ULONG
   if (type === CKA_TOKEN || type === CKA_PRIVATE || type === CKA_TRUSTED || type === CKA_SENSITIVE) return KIND_BOOL
   if (type >= <u32>CKA_ENCRYPT && type <= <u32>CKA_DERIVE) return KIND_BOOL
   if (type >= <u32>CKA_EXTRACTABLE && type <= <u32>CKA_ALWAYS_SENSITIVE) return KIND_BOOL

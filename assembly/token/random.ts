@@ -2,7 +2,7 @@
 // secrets come from the DRBG, with prediction resistance: reseeded from the TRNG for every request. Both run the continuous health tests.
 
 import { trng } from '../board'
-import { drbgGenerateResistant, drbgInstantiate, trngHealth, trngHealthReset } from '../crypto/drbg'
+import { drbgGenerateResistant, drbgInstantiate, drbgReseed, trngHealth, trngHealthReset } from '../crypto/drbg'
 import { selfTestIsCorrupt } from '../crypto/self-test'
 import { wipe } from '../crypto/util'
 import { nameKey } from '../flash/name-index'
@@ -35,6 +35,13 @@ export function randomBegin(serial: usize): u32 {
 /** `n` bytes straight from the TRNG. False = the TRNG failed: the caller answers RC_RANDOM_NO_RNG. */
 export function fresh(out: usize, n: i32): bool {
   return trng(out, n) === PERIPHERAL_OK && trngHealth(out, n)
+}
+
+/** Mixes what a client brings into the DRBG, beside fresh entropy: it cannot make it weaker (SP 800-90A r1 §8.7.2). */
+export function stir(additional: usize, n: i32): bool {
+  const done = fresh(SEED, 48) && drbgReseed(SEED, 48, additional, n)
+  wipe(SEED, 48)
+  return done
 }
 
 /** `n` bytes from the DRBG, at most 65,536. False, and nothing written, where the TRNG failed or there is no instance. */

@@ -44,6 +44,8 @@ import {
   CKA_TOKEN,
   CKA_TRUSTED,
   CKA_UNWRAP,
+  CKA_USAGE_COUNT,
+  CKA_USAGE_LIMIT,
   CKA_VALUE,
   CKA_VALUE_LEN,
   CKA_VERIFY,
@@ -89,7 +91,8 @@ import { curveLength } from './pka'
 /** Attributes that only the token sets. */
 function isTokens(type: u32): bool {
   if (type === CKA_LOCAL || type === CKA_ALWAYS_SENSITIVE || type === CKA_NEVER_EXTRACTABLE) return true
-  return type === CKA_KEY_GEN_MECHANISM || type === CKA_OUID || type === CKA_TRUSTED
+  if (type === CKA_KEY_GEN_MECHANISM || type === CKA_USAGE_COUNT) return true
+  return type === CKA_OUID || type === CKA_TRUSTED
 }
 
 export function isKey(cls: u32): bool {
@@ -136,7 +139,9 @@ export function objectFrom(list: usize, length: i32, cls: u32, keyType: u32, loc
     if (k === CKK_LUNA_EC_EDWARDS) k = CKK_EC_EDWARDS
     if (keyType !== UNAVAILABLE && k !== keyType) return RC_TEMPLATE_INCONSISTENT
     if (!keyTypeFits(c, k)) return RC_ATTRIBUTE_VALUE_INVALID
-  } else if (find(list, length, CKA_KEY_TYPE) !== 0) return RC_TEMPLATE_INCONSISTENT
+  } else if (find(list, length, CKA_KEY_TYPE) !== 0 || find(list, length, CKA_USAGE_LIMIT) !== 0) {
+    return RC_TEMPLATE_INCONSISTENT
+  }
 
   const secret = isSecretClass(c)
   let bits: u32 = 0
@@ -339,6 +344,7 @@ export function changeAttribute(type: u32, value: usize, mayChangeUsage: bool): 
   if (type === CKA_LABEL || type === CKA_SUBJECT || type === CKA_ID) return RC_OK
   if (type === CKA_START_DATE || type === CKA_END_DATE) return RC_OK
   if (type === CKA_VALUE && objectClass === CKO_DATA) return RC_OK
+  if (type === CKA_USAGE_LIMIT) return isKey(objectClass) ? RC_OK : RC_ATTRIBUTE_TYPE_INVALID
   if (isUsage(type)) return mayChangeUsage && usageFits(type) ? RC_OK : RC_ATTRIBUTE_READ_ONLY
   return RC_ATTRIBUTE_READ_ONLY
 }

@@ -137,6 +137,12 @@ export class ObjectCommands {
     return this.#port.call(protocol.CMD_OBJECT_COPY, session, body, (reader) => reader.u32())
   }
 
+  /** How often a key counts as used: raised by, or set to a number. */
+  count(session: number, handle: number, how: number, value: number): Promise<void> {
+    const body = new Writer().u32(handle).u8(how).u32(value)
+    return this.#port.call(protocol.CMD_OBJECT_COUNT, session, body, nothing)
+  }
+
   /** One return code per handle. */
   destroy(session: number, handles: readonly number[]): Promise<number[]> {
     const body = new Writer().u16(handles.length)

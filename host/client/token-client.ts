@@ -139,6 +139,11 @@ export class TokenClient {
     return this.#port.call(protocol.CMD_RANDOM, 0, new Writer().u32(count), (reader) => reader.bytes())
   }
 
+  /** Stirs bytes, at most 65,000, into the token's random numbers. */
+  seedRandom(seed: Uint8Array): Promise<void> {
+    return this.#port.call(protocol.CMD_RANDOM_SEED, 0, new Writer().bytes(seed), nothing)
+  }
+
   /** The token's certificates as it sends them, not checked. */
   certificates(): Promise<{ hoc: Uint8Array; twc: Uint8Array }> {
     return this.#port.call(protocol.CMD_CERTIFICATES, 0, empty(), (reader) => ({

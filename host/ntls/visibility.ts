@@ -17,6 +17,7 @@ const OPEN_TO_ALL: ReadonlySet<number> = new Set([
   protocol.CMD_CHANNEL_OPEN,
   protocol.CMD_SELF_TEST,
   protocol.CMD_RANDOM,
+  protocol.CMD_RANDOM_SEED,
   protocol.CMD_CERTIFICATES,
   protocol.CMD_HSM_INFO,
   protocol.CMD_HSM_POLICIES,

@@ -39,6 +39,7 @@ export const caCalls = {
   ),
   cloneMofN: call(0x1017, 'CA_CloneMofN', uu, nothing),
   duplicateMofN: call(0x1018, 'CA_DuplicateMofN', u, nothing),
+  modifyUsageCount: call(0x1019, 'CA_ModifyUsageCount', uuuu, nothing),
   // ---- the HSM
   factoryReset: call(0x1020, 'CA_FactoryReset', uu, nothing),
   zeroize: call(0x1021, 'CA_Zeroize', uu, nothing),

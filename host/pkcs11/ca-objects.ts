@@ -134,6 +134,10 @@ function checkedHandle(handle: number | undefined): number {
 }
 
 export const caObjectHandlers: readonly Handler[] = [
+  onSession(caCalls.modifyUsageCount, ({ client, token }, [, handle, how, value]) => {
+    if (value > 0xffffffff || how > 0xff) throw new Pkcs11Error(CKR.ARGUMENTS_BAD)
+    return client.objects.count(token, tokenHandle(handle), how, value)
+  }),
   on(caCalls.getObjectHandle, async (app, [id, container, ouid]) =>
     inSession(app, await named(app, id, container), (session) => byOuid(session, given(ouid))),
   ),

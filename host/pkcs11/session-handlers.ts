@@ -25,6 +25,8 @@ const CKU_AUDIT = 0x80000002
 
 /** Bytes of one RANDOM command. */
 const RANDOM_MOST = 4096
+/** Bytes of a seed of one command. */
+const SEED_MOST = 60 * 1024
 /** More random bytes than this are no request of a program. */
 const RANDOM_LIMIT = 1024 * 1024
 
@@ -133,8 +135,9 @@ export const sessionHandlers: readonly Handler[] = [
   onSession(calls.getSessionInfo, info),
   onSession(calls.login, (session, [, user, pin], app) => login(session, user, pin, app)),
   onSession(calls.logout, (session, _, app) => logout(session, app)),
-  onSession(calls.seedRandom, () => {
-    throw new Pkcs11Error(CKR.RANDOM_SEED_NOT_SUPPORTED)
+  onSession(calls.seedRandom, async ({ client }, [, seed]) => {
+    const bytes = given(seed)
+    for (let at = 0; at < bytes.length; at += SEED_MOST) await client.seedRandom(bytes.subarray(at, at + SEED_MOST))
   }),
   onSession(calls.generateRandom, (session, [, { capacity }]) => random(session, capacity)),
 ]

@@ -10,6 +10,10 @@ const { CKO_CERTIFICATE, CKO_DATA, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_K
 const ANY = [CKO_DATA, CKO_CERTIFICATE, CKO_PUBLIC_KEY, CKO_PRIVATE_KEY, CKO_SECRET_KEY]
 const KEYS = [CKO_PUBLIC_KEY, CKO_PRIVATE_KEY, CKO_SECRET_KEY]
 
+/** Numbers that the vendor has added: on p11-kit's wire they are bytes, as all that it does not know. */
+const VENDOR_NUMBERS: ReadonlySet<number> = new Set([protocol.CKA_USAGE_COUNT, protocol.CKA_USAGE_LIMIT])
+const valueKind = (type: number) => (VENDOR_NUMBERS.has(type) ? 'ulong' : kindOf(type))
+
 const CKA_COPYABLE = 0x171
 const CKA_DESTROYABLE = 0x172
 const CKA_ALWAYS_AUTHENTICATE = 0x202
@@ -58,7 +62,7 @@ export function defaultOf(type: number, objectClass: number): Uint8Array | undef
 
 /** @throws Pkcs11Error ATTRIBUTE_VALUE_INVALID */
 function tokenValue({ type, value }: CkAttribute): Uint8Array {
-  const kind = kindOf(type)
+  const kind = valueKind(type)
   if (value === undefined) throw new Pkcs11Error(CKR.ATTRIBUTE_VALUE_INVALID)
   if (kind === 'byte' || type === CKA_DESTROYABLE) {
     const [byte] = value
@@ -109,7 +113,7 @@ export function searchTemplate(list: readonly CkAttribute[]): Attribute[] | unde
 
 /** A value of the token in the bytes of a C program. */
 export function callerValue(type: number, value: Uint8Array): Uint8Array {
-  const kind = kindOf(type)
+  const kind = valueKind(type)
   if (kind === 'byte') return boolValue(value) ? yes : no
   if (kind !== 'ulong') return value
   const number = ulongValue(value)

@@ -200,6 +200,7 @@ test('commands without a session: those of every client pass, the factory’s an
     protocol.CMD_STATUS,
     protocol.CMD_CHANNEL_OPEN,
     protocol.CMD_RANDOM,
+    protocol.CMD_RANDOM_SEED,
     protocol.CMD_HSM_INFO,
     protocol.CMD_PED_GET,
     protocol.CMD_MECHANISM_LIST,

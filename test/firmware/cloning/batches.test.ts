@@ -203,7 +203,7 @@ test('the source seals one batch ahead, not two; its results come in order; noth
   await refuses(protocol.RC_NEGOTIATION_INVALID, cloning.sourceResult(from.session, answered), 'the same M4 twice')
 })
 
-test('handles that are no token objects of the partition are named, and the others travel', async () => {
+test('handles that are no objects of the partition are named; a session object travels as a token object', async () => {
   const from = await firmwareEnd('handles')
   const { objects, cloning } = from.client
   const good = await objects.create(from.session, dataObject('good', 'value'))
@@ -214,12 +214,22 @@ test('handles that are no token objects of the partition are named, and the othe
   const { codes, message } = await cloning.sourceBatch(from.session, [0, good, session, 4711, 0xffff_ffff], true)
   assert.equal(refusals(codes), {
     0: 'OBJECT_HANDLE_INVALID',
-    2: 'OPERATION_NOT_ALLOWED',
     3: 'OBJECT_HANDLE_INVALID',
     4: 'OBJECT_HANDLE_INVALID',
   })
-  assert.is((await cloning.sourceResult(from.session, target.batch(Buffer.from(message))))[0]?.handle, good)
-  assert.is(stored.length, 1)
+  const results = await cloning.sourceResult(from.session, target.batch(Buffer.from(message)))
+  assert.equal(
+    results.map(({ handle }) => handle),
+    [good, session],
+  )
+  const [, ouid] = await Promise.all(
+    [good, session].map(async (one) => objects.get(from.session, one, [protocol.CKA_OUID])),
+  )
+  assert.is(stored.length, 2)
+  assert.equal(stored[1]?.ouid, Buffer.from(ouid?.[0]?.value ?? ''))
+  assert.is((stored[1]?.bits ?? 0) & protocol.BIT_TOKEN, protocol.BIT_TOKEN)
+  const values = (stored[1]?.attributes ?? []).map(({ value }) => Buffer.from(value).toString('latin1'))
+  assert.ok(values.includes('session object'))
 })
 
 test('without CONTINUE the first failure stops the batch', async () => {

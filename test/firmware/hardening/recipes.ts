@@ -78,6 +78,7 @@ const DEVICE: readonly Recipe[] = [
     code: protocol.RC_SELF_TEST_AES,
   })),
   plain(protocol.CMD_RANDOM, SOON, -1, u32(64)),
+  plain(protocol.CMD_RANDOM_SEED, SOON, -1, field('what a client brings')),
   plain(protocol.CMD_CERTIFICATES, SOON, -1),
   plain(protocol.CMD_FACTORY_BEGIN, 'blank', -1, factoryBody),
   {
@@ -275,6 +276,10 @@ const OBJECTS: readonly Recipe[] = [
   {
     ...{ command: protocol.CMD_OBJECT_COPY, posture: SOON, session: 1 },
     body: (scene) => cat(u32(handle(scene, AES)), field(cat(u32(protocol.CKA_LABEL), u32(4), 'copy'))),
+  },
+  {
+    ...{ command: protocol.CMD_OBJECT_COUNT, posture: SOON, session: 1 },
+    body: (scene) => cat(u32(handle(scene, AES)), Buffer.of(protocol.COUNT_SET), u32(3)),
   },
   {
     ...{ command: protocol.CMD_OBJECT_DESTROY, posture: SOON, session: 1 },

@@ -26,6 +26,7 @@ const CALLS: Readonly<Record<number, (client: TokenClient) => Promise<unknown>>>
   [protocol.CMD_STATUS]: (client) => client.status(),
   [protocol.CMD_SELF_TEST]: (client) => client.selfTest(),
   [protocol.CMD_RANDOM]: (client) => client.random(8),
+  [protocol.CMD_RANDOM_SEED]: (client) => client.seedRandom(nothing),
   [protocol.CMD_CERTIFICATES]: (client) => client.certificates(),
   [protocol.CMD_FACTORY_FINISH]: (client) => client.factoryFinish(Buffer.alloc(96)),
   [protocol.CMD_SESSION_OPEN]: (client) => client.openSession(1),
