@@ -7,7 +7,6 @@ import { row } from '../flash/directory'
 import { SLOT_GSK, SLOT_PSK } from '../flash/mount'
 import { txBegin, txCommit } from '../flash/transaction'
 import {
-  CKO_SECRET_KEY,
   RC_ATTRIBUTE_VALUE_INVALID,
   RC_CERTIFICATE_DATA_INVALID,
   RC_CLONE_NOT_ATTEMPTED,
@@ -30,7 +29,7 @@ import {
 } from '../token/cek-batch'
 import { addStaged, objectBits, objectClass, objectHandle, stagedRow, stageObject } from '../token/objects'
 import { RECORD_BODY, RECORD_CEK, recordCek, recordLength, recordSealBody } from '../token/record'
-import { objectIsSound } from '../token/template'
+import { isKnownClass, objectIsSound } from '../token/template'
 import { ENVELOPE_CEK, envelopeOpenBody } from './envelope'
 import { cloneVerdict } from './rules'
 
@@ -43,7 +42,7 @@ function ckr(rc: u32): u32 {
 function place1(partition: u32, sid: usize, envelope: usize, i: i32, at: usize): u32 {
   if (!cekIsGood(i) || !envelopeOpenBody(envelope, cekOf(i), sid)) return RC_CERTIFICATE_DATA_INVALID
   if ((objectBits & ~0xff) !== 0) return RC_TEMPLATE_INCONSISTENT
-  if (objectClass > <u32>CKO_SECRET_KEY) return RC_ATTRIBUTE_VALUE_INVALID
+  if (!isKnownClass(objectClass)) return RC_ATTRIBUTE_VALUE_INVALID
   const verdict = cloneVerdict(partition, objectClass)
   if (verdict !== RC_OK) return verdict
   if (!listIsWellFormed(PLAIN, plainSize()) || listHasHeaderAttribute(PLAIN, plainSize()))

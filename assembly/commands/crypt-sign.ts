@@ -12,6 +12,7 @@ import {
   CKA_VERIFY,
   CKO_PRIVATE_KEY,
   CKO_PUBLIC_KEY,
+  PERIPHERAL_INVALID,
   POLICY_NON_LOCAL_SIGNING,
   RC_CURVE_NOT_SUPPORTED,
   RC_DATA_INVALID,
@@ -31,10 +32,12 @@ import {
 } from '../protocol'
 import { plainFind, valueLength } from '../token/attributes'
 import { curveOf, edwardsLength, edwardsOf } from '../token/curves'
+import { dsaOrder, dsaSign, dsaVerify } from '../token/dsa'
 import { edFits, edSign, edVerify } from '../token/edwards'
 import {
   FAMILY_CBC_MAC,
   FAMILY_CMAC,
+  FAMILY_DSA,
   FAMILY_ECDSA,
   FAMILY_EDDSA,
   FAMILY_GMAC,
@@ -42,7 +45,8 @@ import {
   FAMILY_RSA_PSS,
   FAMILY_RSA_RAW,
 } from '../token/mechanism-families'
-import { canSign, canVerify, hashOf, mechFamily, mechHash } from '../token/mechanisms'
+import { canSign, canVerify, hashOf, mechFamily, mechHash, nonFips } from '../token/mechanisms'
+import { namedField, namedOrder, namedSign, namedVerify, takeNamed } from '../token/named-curves'
 import { objectBits } from '../token/objects'
 import { curveLength, ecdsaSign, ecdsaVerify } from '../token/pka'
 import { partitionPolicy } from '../token/policies'
@@ -85,10 +89,14 @@ function digestOfData(): i32 {
     digest(mechHash, data, dataLength, SHARED)
     return hashLength(mechHash)
   }
-  if (dataLength < 1 || dataLength > 64) return 0
-  memory.copy(SHARED, data, dataLength)
-  return dataLength
+  if (dataLength < 1) return 0
+  // Of more than an order has bits the leftmost count, and none has more than these.
+  const n = min(dataLength, DIGEST_MAX)
+  memory.copy(SHARED, data, n)
+  return n
 }
+
+const DIGEST_MAX: i32 = 72
 
 let pssHash: i32 = 0
 let pssMgf: i32 = 0
@@ -158,6 +166,7 @@ export function sign(): u32 {
 /** Signs with the private key in hand and writes the signature. */
 export function signPair(): u32 {
   if (mechFamily === FAMILY_ECDSA) return signEcdsa()
+  if (mechFamily === FAMILY_DSA) return signDsa()
   if (mechFamily === FAMILY_EDDSA) return signEdwards()
   const k = modulusLength()
   const rc = encodeRsa(k)
@@ -174,11 +183,32 @@ function signEcdsa(): u32 {
   if (n === 0) return RC_DATA_LEN_RANGE
   const params = plainFind(CKA_EC_PARAMS)
   const curve = curveOf(params, valueLength())
-  if (curve === 0) return RC_CURVE_NOT_SUPPORTED
+  if (curve === 0) return signNamed(params, valueLength(), n)
   const scalar = plainFind(CKA_VALUE)
   const L = curveLength(curve)
   write32(<u32>(2 * L))
   return ecdsaSign(curve, scalar, SHARED, n, writeSkip(2 * L)) ? RC_OK : RC_FUNCTION_FAILED
+}
+
+/** On a curve for old programs, over the digest of n bytes in SHARED. */
+function signNamed(params: usize, length: i32, n: i32): u32 {
+  if (!takeNamed(params, length) || !nonFips(here())) return RC_CURVE_NOT_SUPPORTED
+  const size = 2 * namedOrder()
+  if (!namedSign(params, length, plainFind(CKA_VALUE), SHARED, n)) return RC_CURVE_NOT_SUPPORTED
+  write32(<u32>size)
+  memory.copy(writeSkip(size), PKA_OUT, size)
+  return RC_OK
+}
+
+function signDsa(): u32 {
+  if (parameterLength !== 0) return RC_MECHANISM_PARAM_INVALID
+  const n = digestOfData()
+  if (n === 0) return RC_DATA_LEN_RANGE
+  if (!dsaSign(SHARED, n)) return RC_FUNCTION_FAILED
+  const size = 2 * dsaOrder()
+  write32(<u32>size)
+  memory.copy(writeSkip(size), PKA_OUT, size)
+  return RC_OK
 }
 
 function signEdwards(): u32 {
@@ -229,6 +259,7 @@ export function verify(): u32 {
 /** Verifies with the public key in hand. */
 export function verifyPair(signature: usize, length: i32): u32 {
   if (mechFamily === FAMILY_ECDSA) return verifyEcdsa(signature, length)
+  if (mechFamily === FAMILY_DSA) return verifyDsa(signature, length)
   if (mechFamily === FAMILY_EDDSA) return verifyEdwards(signature, length)
   const k = modulusLength()
   if (length !== k) return RC_SIGNATURE_LEN_RANGE
@@ -257,18 +288,38 @@ function verifyEdwards(signature: usize, length: i32): u32 {
   return edVerify(curve, key, signature, data, dataLength) ? RC_OK : RC_SIGNATURE_INVALID
 }
 
+function verifyNamed(params: usize, paramsLength: i32, signature: usize, length: i32, n: i32): u32 {
+  if (!takeNamed(params, paramsLength) || !nonFips(here())) return RC_CURVE_NOT_SUPPORTED
+  if (length !== 2 * namedOrder()) return RC_SIGNATURE_LEN_RANGE
+  const size = 1 + 2 * namedField()
+  const point = plainFind(CKA_EC_POINT)
+  const wrapped = valueLength()
+  if (wrapped < size) return RC_KEY_TYPE_INCONSISTENT
+  const rc = namedVerify(params, paramsLength, point + <usize>(wrapped - size), signature, SHARED, n)
+  if (rc === -PERIPHERAL_INVALID) return RC_CURVE_NOT_SUPPORTED
+  return rc === 0 ? RC_OK : RC_SIGNATURE_INVALID
+}
+
+function verifyDsa(signature: usize, length: i32): u32 {
+  if (parameterLength !== 0) return RC_MECHANISM_PARAM_INVALID
+  const n = digestOfData()
+  if (n === 0) return RC_DATA_LEN_RANGE
+  if (length !== 2 * dsaOrder()) return RC_SIGNATURE_LEN_RANGE
+  return dsaVerify(signature, SHARED, n) ? RC_OK : RC_SIGNATURE_INVALID
+}
+
 function verifyEcdsa(signature: usize, length: i32): u32 {
   if (parameterLength !== 0) return RC_MECHANISM_PARAM_INVALID
   const n = digestOfData()
   if (n === 0) return RC_DATA_LEN_RANGE
   const params = plainFind(CKA_EC_PARAMS)
   const curve = curveOf(params, valueLength())
-  if (curve === 0) return RC_CURVE_NOT_SUPPORTED
+  if (curve === 0) return verifyNamed(params, valueLength(), signature, length, n)
   const L = curveLength(curve)
   if (length !== 2 * L) return RC_SIGNATURE_LEN_RANGE
   const point = plainFind(CKA_EC_POINT)
   const wrapped = valueLength()
-  if (curve === 0 || wrapped < 1 + 2 * L) return RC_KEY_TYPE_INCONSISTENT
+  if (wrapped < 1 + 2 * L) return RC_KEY_TYPE_INCONSISTENT
   return ecdsaVerify(curve, point + <usize>(wrapped - 1 - 2 * L), signature, SHARED, n) === 0
     ? RC_OK
     : RC_SIGNATURE_INVALID

@@ -2,9 +2,7 @@
 
 import { PKA_IN, PKA_OUT, PLAIN, SECRET, SECRET2 } from '../arena'
 import { load32be, store32be } from '../crypto/util'
-import { txBegin, txCommit } from '../flash/transaction'
 import {
-  BIT_TOKEN,
   CKA_EC_PARAMS,
   CKA_EC_POINT,
   CKA_MODULUS,
@@ -16,6 +14,7 @@ import {
   CKK_EC,
   CKK_EC_EDWARDS,
   CKK_RSA,
+  CKM_DSA_KEY_PAIR_GEN,
   CKM_EC_EDWARDS_KEY_PAIR_GEN,
   CKM_EC_KEY_PAIR_GEN,
   CKM_LUNA_EC_EDWARDS_KEY_PAIR_GEN,
@@ -25,6 +24,7 @@ import {
   CKO_PUBLIC_KEY,
   PKA_RSA_GENERATE,
   RC_ATTRIBUTE_VALUE_INVALID,
+  RC_DOMAIN_PARAMS_INVALID,
   RC_FRAME_MALFORMED,
   RC_FUNCTION_FAILED,
   RC_KEY_SIZE_RANGE,
@@ -37,24 +37,22 @@ import { checkTemplate, plainFind, plainPut, plainSize, ulongOf, valueLength } f
 import { curveOf, edwardsLength, edwardsOf } from '../token/curves'
 import { edGenerate } from '../token/edwards'
 import { canGenerate, nonFips, takeMechanism } from '../token/mechanisms'
-import { namedField, namedGenerate, namedOrder, takeNamed } from '../token/named-curves'
-import { addObject, endObject, newOuid, objectBits, objectHandle, storeVolatile } from '../token/objects'
+import { EXPLICIT_MAX, namedField, namedGenerate, namedOrder, takeNamed } from '../token/named-curves'
+import { newOuid } from '../token/objects'
 import { accelerate, curveLength, ecGenerate } from '../token/pka'
-import { recordLength } from '../token/record'
 import { completeObject, objectFrom } from '../token/template'
-import { access, here, myStorageKey, needOfficer } from './context'
-import { read32, readBytes, readDone, readLength, write32 } from './frame'
-import { mayKeep } from './object-keep'
+import { here, needOfficer } from './context'
+import { read32, readBytes, readDone, readLength } from './frame'
+import { generateDsa } from './object-dsa'
+import { keepPrivate, keepPublic, mayKeep } from './object-keep'
 
 /** Templates are read after the reader has moved on: their places. */
 let list1: usize = 0
 let length1: i32 = 0
 let list2: usize = 0
 let length2: i32 = 0
-const SMALL: usize = memory.data(16, 4)
-
-/** Where the parts of a generated pair stand in PKA_OUT until both objects are made. */
-let publicHandle: u32 = 0
+/** CKA_EC_PARAMS of the pair. */
+const PARAMETERS: usize = memory.data(512, 4)
 
 export function generatePair(): u32 {
   const mechanism = read32()
@@ -74,49 +72,8 @@ export function generatePair(): u32 {
   if (mechanism === CKM_EC_EDWARDS_KEY_PAIR_GEN || mechanism === CKM_LUNA_EC_EDWARDS_KEY_PAIR_GEN) {
     return generateEc(mechanism, CKK_EC_EDWARDS)
   }
+  if (mechanism === CKM_DSA_KEY_PAIR_GEN) return generateDsa(list1, length1, list2, length2)
   return mechanism === CKM_EC_KEY_PAIR_GEN ? generateEc(mechanism, CKK_EC) : RC_MECHANISM_INVALID
-}
-
-/**
- * Both keys of a pair in one transaction: the public one is added first, the private one last, and then both are admitted. Where the
- * second cannot be kept the first is ended in the same transaction, so nothing is left of either.
- */
-let pairOpen: bool = false
-
-function keepPublic(rcPublic: u32): u32 {
-  if (rcPublic !== RC_OK) return rcPublic
-  pairOpen = false
-  if ((objectBits & BIT_TOKEN) === 0) {
-    const rc = storeVolatile(access(), here())
-    publicHandle = objectHandle
-    return rc
-  }
-  // Room for the private key too: its template and at most 3 KiB of RSA-4096 components.
-  let rc = txBegin(recordLength(plainSize()) + recordLength(length2 + 4096))
-  if (rc === RC_OK) rc = addObject(here(), myStorageKey())
-  pairOpen = rc === RC_OK
-  publicHandle = objectHandle
-  return rc
-}
-
-function keepPrivate(rcPrivate: u32): u32 {
-  let rc = rcPrivate
-  if (rc === RC_OK && !newOuid()) rc = RC_RANDOM_NO_RNG
-  if (rc === RC_OK) {
-    if ((objectBits & BIT_TOKEN) === 0) rc = storeVolatile(access(), here())
-    else {
-      if (!pairOpen) rc = txBegin(recordLength(plainSize()))
-      if (rc === RC_OK) rc = addObject(here(), myStorageKey())
-      pairOpen = pairOpen || rc === RC_OK
-    }
-  }
-  if (rc !== RC_OK) endObject(access(), here(), publicHandle)
-  if (pairOpen) txCommit()
-  pairOpen = false
-  if (rc !== RC_OK) return rc
-  write32(publicHandle)
-  write32(objectHandle)
-  return RC_OK
 }
 
 let partAt: usize = 0
@@ -161,7 +118,7 @@ function generateRsa(mechanism: u32): u32 {
   rc = plainPut(CKA_MODULUS, p, partLength)
   if (rc === RC_OK) rc = completeObject(mechanism)
   if (rc === RC_OK && !newOuid()) rc = RC_RANDOM_NO_RNG
-  rc = keepPublic(rc)
+  rc = keepPublic(rc, length2)
   if (rc !== RC_OK) return rc
 
   rc = objectFrom(list2, length2, CKO_PRIVATE_KEY, CKK_RSA, true)
@@ -191,9 +148,9 @@ function generateEc(mechanism: u32, keyType: u32): u32 {
   const edwards = keyType === CKK_EC_EDWARDS
   const curve = edwards ? edwardsOf(params, paramsLength) : curveOf(params, paramsLength)
   const named = curve === 0 && keyType === CKK_EC && takeNamed(params, paramsLength)
-  if ((curve === 0 && !named) || paramsLength > 16) return RC_ATTRIBUTE_VALUE_INVALID
+  if ((curve === 0 && !named) || paramsLength > EXPLICIT_MAX) return RC_ATTRIBUTE_VALUE_INVALID
   if (named && !nonFips(here())) return RC_ATTRIBUTE_VALUE_INVALID
-  memory.copy(SMALL, params, paramsLength)
+  memory.copy(PARAMETERS, params, paramsLength)
   // DER OCTET STRING around the point: CKA_EC_POINT is encoded so.
   const L = edwards ? edwardsLength(curve) : named ? namedOrder() : curveLength(curve)
   const pointLength = edwards ? L : 1 + 2 * (named ? namedField() : L)
@@ -201,20 +158,20 @@ function generateEc(mechanism: u32, keyType: u32): u32 {
   const made = edwards
     ? edGenerate(curve, SECRET, SECRET2 + head)
     : named
-      ? namedGenerate(SMALL, paramsLength, SECRET, SECRET2 + head)
+      ? namedGenerate(PARAMETERS, paramsLength, SECRET, SECRET2 + head)
       : ecGenerate(curve, SECRET, SECRET2 + head)
-  if (!made) return RC_RANDOM_NO_RNG
+  if (!made) return named ? RC_DOMAIN_PARAMS_INVALID : RC_RANDOM_NO_RNG
   store<u8>(SECRET2, 4)
   if (head === 3) store<u8>(SECRET2 + 1, 0x81)
   store<u8>(SECRET2 + head - 1, <u8>pointLength)
   rc = plainPut(CKA_EC_POINT, SECRET2, <i32>head + pointLength)
   if (rc === RC_OK) rc = completeObject(mechanism)
   if (rc === RC_OK && !newOuid()) rc = RC_RANDOM_NO_RNG
-  rc = keepPublic(rc)
+  rc = keepPublic(rc, length2)
   if (rc !== RC_OK) return rc
 
   rc = objectFrom(list2, length2, CKO_PRIVATE_KEY, keyType, true)
-  if (rc === RC_OK) rc = plainPut(CKA_EC_PARAMS, SMALL, paramsLength)
+  if (rc === RC_OK) rc = plainPut(CKA_EC_PARAMS, PARAMETERS, paramsLength)
   if (rc === RC_OK) rc = plainPut(CKA_VALUE, SECRET, L)
   if (rc === RC_OK) rc = completeObject(mechanism)
   return keepPrivate(rc)

@@ -9,6 +9,7 @@ import {
   BIT_SENSITIVE,
   CKA_VALUE,
   CKA_VALUE_LEN,
+  CKM_DSA_PARAMETER_GEN,
   CKO_SECRET_KEY,
   CMD_OBJECT_COPY,
   CMD_OBJECT_COUNT,
@@ -61,6 +62,7 @@ import {
   writeSkip,
 } from './frame'
 import { copy, set, setCount } from './object-change'
+import { generateParameters } from './object-dsa'
 import { attributeOf, attributeSize, list } from './object-find'
 import { keepObject, mayKeep } from './object-keep'
 import { generatePair } from './object-pair'
@@ -113,6 +115,10 @@ function generate(): u32 {
   const officer = needOfficer()
   if (officer !== RC_OK) return officer
   takeMechanism(mechanism, here())
+  if (mechanism === CKM_DSA_PARAMETER_GEN && canGenerate()) {
+    const sound = checkTemplate(list1, length1)
+    return sound === RC_OK ? generateParameters(list1, length1) : sound
+  }
   const keyType = generatedType(mechanism)
   if (keyType === UNAVAILABLE || !canGenerate()) return RC_MECHANISM_INVALID
   let rc = checkTemplate(list1, length1)

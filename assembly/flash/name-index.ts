@@ -2,16 +2,16 @@
 // Labels and ids are inside the sealed records, so a row's hashes are known once its object was in hand; until then it waits in a list of
 // its own, public and private objects apart.
 
-import { BIT_PRIVATE, CKO_SECRET_KEY, MAX_PARTITIONS } from '../protocol'
+import { BIT_PRIVATE, CKO_DOMAIN_PARAMETERS, MAX_PARTITIONS } from '../protocol'
 import { Row, row } from './rows'
 
 const BUCKETS: u32 = 65536
 const BY_LABEL: usize = memory.data(262144, 16)
 const BY_ID: usize = memory.data(262144, 16)
 /** Per partition and class. */
-const CLASSES: u32 = CKO_SECRET_KEY + 1
-const CLASS_HEAD: usize = memory.data(2048, 16)
-const CLASS_TAIL: usize = memory.data(2048, 16)
+const CLASSES: u32 = CKO_DOMAIN_PARAMETERS + 1
+const CLASS_HEAD: usize = memory.data(4096, 16)
+const CLASS_TAIL: usize = memory.data(4096, 16)
 /** Per partition: public, private. */
 const WAITING: usize = memory.data(1024, 16)
 
@@ -28,8 +28,8 @@ export function nameKey(value: u64): void {
 export function namesClear(): void {
   memory.fill(BY_LABEL, 0, 262144)
   memory.fill(BY_ID, 0, 262144)
-  memory.fill(CLASS_HEAD, 0, 2048)
-  memory.fill(CLASS_TAIL, 0, 2048)
+  memory.fill(CLASS_HEAD, 0, 4096)
+  memory.fill(CLASS_TAIL, 0, 4096)
   memory.fill(WAITING, 0, 1024)
 }
 

@@ -4,6 +4,7 @@ import { PLAIN, PLAIN_MAX, usePlain } from '../arena'
 import { load32be, store32be } from '../crypto/util'
 import {
   CKA_ALWAYS_SENSITIVE,
+  CKA_BASE,
   CKA_CERTIFICATE_CATEGORY,
   CKA_CERTIFICATE_TYPE,
   CKA_CLASS,
@@ -15,9 +16,12 @@ import {
   CKA_MODIFIABLE,
   CKA_MODULUS_BITS,
   CKA_OUID,
+  CKA_PRIME,
+  CKA_PRIME_BITS,
   CKA_PRIVATE,
   CKA_SENSITIVE,
   CKA_SIGN_RECOVER,
+  CKA_SUBPRIME_BITS,
   CKA_TOKEN,
   CKA_TRUSTED,
   CKA_USAGE_COUNT,
@@ -38,6 +42,7 @@ export const KIND_UNKNOWN: i32 = -1
 
 export function attributeKind(type: u32): i32 {
   if (type === CKA_CLASS || type === CKA_KEY_TYPE || type === CKA_CERTIFICATE_TYPE) return KIND_ULONG
+  if (type === CKA_PRIME_BITS || type === CKA_SUBPRIME_BITS) return KIND_ULONG
   if (type === CKA_MODULUS_BITS || type === CKA_VALUE_LEN || type === CKA_KEY_GEN_MECHANISM) return KIND_ULONG
   if (type === CKA_CERTIFICATE_CATEGORY || type === CKA_USAGE_COUNT || type === CKA_USAGE_LIMIT) return KIND_ULONG
   if (type === CKA_TOKEN || type === CKA_PRIVATE || type === CKA_TRUSTED || type === CKA_SENSITIVE) return KIND_BOOL
@@ -49,7 +54,7 @@ export function attributeKind(type: u32): i32 {
     return KIND_BYTES
   if (type === 0x101 || type === 0x102 || type === 0x110 || type === 0x111) return KIND_BYTES
   if (type === 0x120 || (type >= 0x122 && type <= 0x128) || type === 0x180 || type === 0x181) return KIND_BYTES
-  if (type === CKA_OUID) return KIND_BYTES
+  if ((type >= <u32>CKA_PRIME && type <= <u32>CKA_BASE) || type === CKA_OUID) return KIND_BYTES
   return KIND_UNKNOWN
 }
 

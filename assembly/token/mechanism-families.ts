@@ -33,6 +33,7 @@ export const FAMILY_LUNA_KDF: u32 = 28
 export const FAMILY_PBKDF2: u32 = 29
 export const FAMILY_STREAM: u32 = 30
 export const FAMILY_DUKPT: u32 = 31
+export const FAMILY_DSA: u32 = 32
 
 /** The mechanism's parameter gives the length of its MAC. */
 export const GENERAL: u32 = 1

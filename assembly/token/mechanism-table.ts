@@ -35,8 +35,8 @@ export class Mechanism {
 }
 
 const ROW: usize = 36
-const TABLE: usize = memory.data(10080, 16)
-const ROWS_MAX: i32 = 280
+const TABLE: usize = memory.data(11520, 16)
+const ROWS_MAX: i32 = 320
 let count: i32 = 0
 
 export function mechanismCount(): i32 {

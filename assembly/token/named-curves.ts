@@ -1,9 +1,10 @@
-// Curves for old programs: key agreement and key pairs on what SEC 2, X9.62 and RFC 5639 name, by the accelerator's own knowledge of them.
-// Nothing is signed on them.
+// Curves for old programs: what SEC 2, X9.62 and RFC 5639 name, by the accelerator's own knowledge of them, and prime curves that are written
+// out. Nothing is signed on those over binary fields.
 
 import { PKA_IN, PKA_OUT } from '../arena'
-import { wipe } from '../crypto/util'
-import { PKA_NAMED_ECDH, PKA_NAMED_PUBLIC } from '../protocol'
+import { store16be, wipe } from '../crypto/util'
+import { PKA_NAMED_ECDH, PKA_NAMED_PUBLIC, PKA_NAMED_SIGN, PKA_NAMED_VERIFY } from '../protocol'
+import { derContent, derLength, derRead, derUnsigned } from './der'
 import { accelerate } from './pka'
 import { fresh } from './random'
 
@@ -287,8 +288,40 @@ function familyOf(oid: usize, length: i32): i32 {
 let field: i32 = 0
 let order: i32 = 0
 
-/** Takes a curve by its object identifier; false where it is none of these. */
+/** Bytes of parameters that are written out. */
+export const EXPLICIT_MAX: i32 = 512
+const PRIME_FIELD: usize = memory.data<u8>([0x2a, 0x86, 0x48, 0xce, 0x3d, 0x01, 0x01])
+
+/** Bits of the number that was read last. */
+function bitsRead(): i32 {
+  return derLength() === 0 ? 0 : derLength() * 8 - <i32>clz<u32>(<u32>load<u8>(derContent())) + 24
+}
+
+/** Takes a prime curve that is written out (ECParameters, SEC 1 appendix C.2): the accelerator looks whether it is one. */
+function takeExplicit(params: usize, length: i32): bool {
+  const limit = params + <usize>length
+  if (length > EXPLICIT_MAX || derRead(params, limit, 0x30) !== limit) return false
+  let p = derRead(derContent(), limit, 0x02)
+  if (p === 0) return false
+  const behind = derRead(p, limit, 0x30)
+  if (behind === 0) return false
+  p = derRead(derContent(), behind, 0x06)
+  if (p === 0 || derLength() !== 7 || memory.compare(derContent(), PRIME_FIELD, 7) !== 0) return false
+  if (derUnsigned(p, behind) !== behind) return false
+  const prime = bitsRead()
+  p = derRead(behind, limit, 0x30)
+  if (p === 0) return false
+  p = derRead(p, limit, 0x04)
+  if (p === 0 || derLength() !== 1 + 2 * ((prime + 7) >> 3)) return false
+  if (derUnsigned(p, limit) === 0) return false
+  field = prime
+  order = bitsRead()
+  return field >= 112 && field <= 521 && order >= 112 && order <= 521
+}
+
+/** Takes a curve by its object identifier or its parameters; false where it is none of these. */
 export function takeNamed(oid: usize, length: i32): bool {
+  if (length > 0 && load<u8>(oid) === 0x30) return takeExplicit(oid, length)
   const family = familyOf(oid, length)
   for (let i = 0; i < COUNT; i++) {
     const row = ROWS + ((<usize>i) << 3)
@@ -310,40 +343,69 @@ export function namedOrder(): i32 {
   return (order + 7) >> 3
 }
 
-/** Puts the identifier into the input; how long the input is by then. */
-function begin(oid: usize, length: i32): i32 {
-  store<u8>(PKA_IN, <u8>length)
-  memory.copy(PKA_IN + 1, oid, length)
-  return 1 + length
+/** Puts the parameters into the input; how long the input is by then. */
+function begin(params: usize, length: i32): i32 {
+  store16be(PKA_IN, <u32>length)
+  memory.copy(PKA_IN + 2, params, length)
+  return 2 + length
+}
+
+/** The same with a scalar behind its length. */
+function beginSecret(params: usize, length: i32, scalar: usize): i32 {
+  const n = namedOrder()
+  const at = begin(params, length)
+  store<u8>(PKA_IN + <usize>at, <u8>n)
+  memory.copy(PKA_IN + <usize>(at + 1), scalar, n)
+  return at + 1 + n
 }
 
 /**
- * A key pair on the curve taken: scalar and point. The scalar is below the greatest power of two that the order is not: that is below the
- * order, and not 0 for all that chance does.
+ * A key pair on the curve taken: scalar and point. As many bits as the order has; a scalar that is not below it is drawn again
+ * (FIPS 186-5 appendix A.2.2). False where the accelerator takes none: the TRNG failed, or the curve is none.
  */
-export function namedGenerate(oid: usize, length: i32, scalar: usize, point: usize): bool {
+export function namedGenerate(params: usize, length: i32, scalar: usize, point: usize): bool {
   const n = namedOrder()
-  if (!fresh(scalar, n)) return false
-  const top = (order - 1) & 7
-  if (top === 0) store<u8>(scalar, 0)
-  else store<u8>(scalar, <u32>load<u8>(scalar) & (<u32>0xff >>> (8 - top)))
-  const at = begin(oid, length)
-  memory.copy(PKA_IN + <usize>at, scalar, n)
-  const made = accelerate(PKA_NAMED_PUBLIC, at + n)
-  if (made !== 1 + 2 * namedField()) return false
-  memory.copy(point, PKA_OUT, made)
-  return true
+  for (let i = 0; i < 64; i++) {
+    if (!fresh(scalar, n)) return false
+    store<u8>(scalar, <u32>load<u8>(scalar) & (<u32>0xff >>> (8 * n - order)))
+    const at = begin(params, length)
+    memory.copy(PKA_IN + <usize>at, scalar, n)
+    const made = accelerate(PKA_NAMED_PUBLIC, at + n)
+    if (made !== 1 + 2 * namedField()) continue
+    memory.copy(point, PKA_OUT, made)
+    return true
+  }
+  return false
+}
+
+/** r ∥ s over a digest into PKA_OUT. False where nothing is signed on the curve taken. */
+export function namedSign(params: usize, length: i32, scalar: usize, digest: usize, n: i32): bool {
+  const at = beginSecret(params, length, scalar)
+  memory.copy(PKA_IN + <usize>at, digest, n)
+  return accelerate(PKA_NAMED_SIGN, at + n) === 2 * namedOrder()
+}
+
+/** 0 = verifies, else minus the PERIPHERAL status. */
+export function namedVerify(params: usize, length: i32, point: usize, signature: usize, digest: usize, n: i32): i32 {
+  const size = 1 + 2 * namedField()
+  const half = 2 * namedOrder()
+  let at = PKA_IN + <usize>begin(params, length)
+  store16be(at, <u32>size)
+  memory.copy(at + 2, point, size)
+  at += 2 + <usize>size
+  store16be(at, <u32>half)
+  memory.copy(at + 2, signature, half)
+  at += 2 + <usize>half
+  memory.copy(at, digest, n)
+  return accelerate(PKA_NAMED_VERIFY, <i32>(at - PKA_IN) + n)
 }
 
 /** X coordinate of the agreement on the curve taken. False where the peer's point is none of it. */
-export function namedAgree(oid: usize, length: i32, scalar: usize, peer: usize, out: usize): bool {
-  const n = namedOrder()
+export function namedAgree(params: usize, length: i32, scalar: usize, peer: usize, out: usize): bool {
   const L = namedField()
-  const at = begin(oid, length)
-  store<u8>(PKA_IN + <usize>at, <u8>n)
-  memory.copy(PKA_IN + <usize>(at + 1), scalar, n)
-  memory.copy(PKA_IN + <usize>(at + 1 + n), peer, 1 + 2 * L)
-  if (accelerate(PKA_NAMED_ECDH, at + 2 + n + 2 * L) !== L) return false
+  const at = beginSecret(params, length, scalar)
+  memory.copy(PKA_IN + <usize>at, peer, 1 + 2 * L)
+  if (accelerate(PKA_NAMED_ECDH, at + 1 + 2 * L) !== L) return false
   memory.copy(out, PKA_OUT, L)
   wipe(PKA_OUT, L)
   return true

@@ -12,6 +12,7 @@ import {
   BIT_SENSITIVE,
   BIT_TOKEN,
   CKA_ALWAYS_SENSITIVE,
+  CKA_BASE,
   CKA_CERTIFICATE_TYPE,
   CKA_CHECK_VALUE,
   CKA_CLASS,
@@ -33,7 +34,9 @@ import {
   CKA_MODULUS_BITS,
   CKA_NEVER_EXTRACTABLE,
   CKA_OUID,
+  CKA_PRIME,
   CKA_PRIME_1,
+  CKA_PRIME_BITS,
   CKA_PRIVATE,
   CKA_PRIVATE_EXPONENT,
   CKA_PUBLIC_EXPONENT,
@@ -41,6 +44,8 @@ import {
   CKA_SIGN,
   CKA_START_DATE,
   CKA_SUBJECT,
+  CKA_SUBPRIME,
+  CKA_SUBPRIME_BITS,
   CKA_TOKEN,
   CKA_TRUSTED,
   CKA_UNWRAP,
@@ -51,6 +56,7 @@ import {
   CKA_VERIFY,
   CKA_WRAP,
   CKC_X_509,
+  CKK_DSA,
   CKK_EC,
   CKK_EC_EDWARDS,
   CKK_GENERIC_SECRET,
@@ -58,6 +64,7 @@ import {
   CKK_RSA,
   CKO_CERTIFICATE,
   CKO_DATA,
+  CKO_DOMAIN_PARAMETERS,
   CKO_PRIVATE_KEY,
   CKO_PUBLIC_KEY,
   CKO_SECRET_KEY,
@@ -99,6 +106,10 @@ export function isKey(cls: u32): bool {
   return cls === CKO_PUBLIC_KEY || cls === CKO_PRIVATE_KEY || cls === CKO_SECRET_KEY
 }
 
+export function isKnownClass(cls: u32): bool {
+  return cls <= <u32>CKO_SECRET_KEY || cls === CKO_DOMAIN_PARAMETERS
+}
+
 export function isSecretClass(cls: u32): bool {
   return cls === CKO_PRIVATE_KEY || cls === CKO_SECRET_KEY
 }
@@ -114,7 +125,8 @@ export function isSecretValue(cls: u32, type: u32): bool {
 
 function keyTypeFits(cls: u32, keyType: u32): bool {
   if (cls === CKO_SECRET_KEY) return isSecretType(keyType)
-  return keyType === CKK_RSA || keyType === CKK_EC || keyType === CKK_EC_EDWARDS
+  if (cls === CKO_DOMAIN_PARAMETERS) return keyType === CKK_DSA
+  return keyType === CKK_RSA || keyType === CKK_DSA || keyType === CKK_EC || keyType === CKK_EC_EDWARDS
 }
 
 /**
@@ -131,17 +143,16 @@ export function objectFrom(list: usize, length: i32, cls: u32, keyType: u32, loc
   const c = ulongOf(list, length, CKA_CLASS, cls)
   if (c === UNAVAILABLE) return RC_TEMPLATE_INCOMPLETE
   if (cls !== UNAVAILABLE && c !== cls) return RC_TEMPLATE_INCONSISTENT
-  if (c > <u32>CKO_SECRET_KEY) return RC_ATTRIBUTE_VALUE_INVALID
+  if (!isKnownClass(c)) return RC_ATTRIBUTE_VALUE_INVALID
   let k: u32 = UNAVAILABLE
-  if (isKey(c)) {
+  if (isKey(c) || c === CKO_DOMAIN_PARAMETERS) {
     k = ulongOf(list, length, CKA_KEY_TYPE, keyType)
     if (k === UNAVAILABLE) return RC_TEMPLATE_INCOMPLETE
     if (k === CKK_LUNA_EC_EDWARDS) k = CKK_EC_EDWARDS
     if (keyType !== UNAVAILABLE && k !== keyType) return RC_TEMPLATE_INCONSISTENT
     if (!keyTypeFits(c, k)) return RC_ATTRIBUTE_VALUE_INVALID
-  } else if (find(list, length, CKA_KEY_TYPE) !== 0 || find(list, length, CKA_USAGE_LIMIT) !== 0) {
-    return RC_TEMPLATE_INCONSISTENT
-  }
+  } else if (find(list, length, CKA_KEY_TYPE) !== 0) return RC_TEMPLATE_INCONSISTENT
+  if (!isKey(c) && find(list, length, CKA_USAGE_LIMIT) !== 0) return RC_TEMPLATE_INCONSISTENT
 
   const secret = isSecretClass(c)
   let bits: u32 = 0
@@ -285,12 +296,34 @@ function secretIsSound(): u32 {
   return objectKeyType === CKK_GENERIC_SECRET || lengthFits(objectKeyType, n) ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
 }
 
+/** Bytes of p and of q that go together (FIPS 186-4 §4.2); the accelerator looks at the numbers. */
+function groupIsSound(): u32 {
+  if (!has(CKA_PRIME)) return RC_TEMPLATE_INCOMPLETE
+  const p = valueLength()
+  if (!has(CKA_SUBPRIME)) return RC_TEMPLATE_INCOMPLETE
+  const q = valueLength()
+  if (!has(CKA_BASE)) return RC_TEMPLATE_INCOMPLETE
+  const fits = p === 128 ? q === 20 : p === 256 ? q === 28 || q === 32 : p === 384 && q === 32
+  return fits && valueLength() <= p ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
+}
+
+function dsaIsSound(): u32 {
+  const rc = groupIsSound()
+  if (rc !== RC_OK || objectClass === CKO_DOMAIN_PARAMETERS) return rc
+  if (!has(CKA_VALUE)) return RC_TEMPLATE_INCOMPLETE
+  const n = valueLength()
+  plainFind(objectClass === CKO_PRIVATE_KEY ? CKA_SUBPRIME : CKA_PRIME)
+  return n <= valueLength() ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
+}
+
 /** What the object in hand is made of, wherever it came from, is of sizes that every command can work with. */
 export function objectIsSound(): u32 {
+  if (objectClass === CKO_DOMAIN_PARAMETERS) return objectKeyType === CKK_DSA ? dsaIsSound() : RC_TEMPLATE_INCONSISTENT
   if (!isKey(objectClass)) return objectKeyType === UNAVAILABLE ? RC_OK : RC_TEMPLATE_INCONSISTENT
   if (!keyTypeFits(objectClass, objectKeyType)) return RC_ATTRIBUTE_VALUE_INVALID
   if (objectClass === CKO_SECRET_KEY) return secretIsSound()
   if (objectKeyType === CKK_EC_EDWARDS) return edwardsIsSound()
+  if (objectKeyType === CKK_DSA) return dsaIsSound()
   return objectKeyType === CKK_RSA ? rsaIsSound() : ecIsSound()
 }
 
@@ -318,6 +351,16 @@ export function completeObject(mechanism: u32): u32 {
     if (!has(CKA_VALUE)) return RC_TEMPLATE_INCOMPLETE
     if (plainFind(CKA_CERTIFICATE_TYPE) === 0) return plainPutUlong(CKA_CERTIFICATE_TYPE, CKC_X_509)
     return ulongOf(PLAIN, plainSize(), CKA_CERTIFICATE_TYPE, 1) === CKC_X_509 ? RC_OK : RC_ATTRIBUTE_VALUE_INVALID
+  }
+  if (c === CKO_DOMAIN_PARAMETERS) {
+    rc = objectIsSound()
+    if (rc === RC_OK) {
+      plainFind(CKA_PRIME)
+      rc = plainPutUlong(CKA_PRIME_BITS, (<u32>valueLength()) << 3)
+    }
+    if (rc !== RC_OK) return rc
+    plainFind(CKA_SUBPRIME)
+    return plainPutUlong(CKA_SUBPRIME_BITS, (<u32>valueLength()) << 3)
   }
   rc = completeUsage()
   if (rc === RC_OK) rc = objectIsSound()

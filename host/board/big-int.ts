@@ -19,6 +19,16 @@ export function gcd(a: bigint, b: bigint): bigint {
   return b === 0n ? a : gcd(b, a % b)
 }
 
+/** base^exponent modulo m, for an exponent of 0 or more. Not in constant time. */
+export function power(base: bigint, exponent: bigint, m: bigint): bigint {
+  let result = 1n % m
+  for (const digit of exponent.toString(2)) {
+    result = (result * result) % m
+    if (digit === '1') result = (result * base) % m
+  }
+  return result
+}
+
 /** a⁻¹ modulo m, for a prime to m. */
 export function inverse(a: bigint, m: bigint): bigint {
   let [r0, r1, s0, s1] = [m, mod(a, m), 0n, 1n]

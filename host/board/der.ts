@@ -25,6 +25,38 @@ export function integerSequence(...numbers: readonly Uint8Array[]): Buffer {
   return result
 }
 
+/** An element of DER: `whole` with its tag and length. */
+export interface Element {
+  readonly tag: number
+  readonly content: Uint8Array
+  readonly whole: Uint8Array
+}
+
+/** The element at `at`, undefined where none is whole there; lengths of at most two bytes. */
+export function readElement(der: Uint8Array, at: number): Element | undefined {
+  const [tag, first, high = 0, low = 0] = der.subarray(at)
+  if (tag === undefined || first === undefined || first > 0x82 || first === 0x80) return undefined
+  const head = first < 0x80 ? 2 : first - 0x80 + 2
+  const size = first < 0x80 ? first : first === 0x81 ? high : high * 256 + low
+  const end = at + head + size
+  if (end > der.length) return undefined
+  return { tag, content: der.subarray(at + head, end), whole: der.subarray(at, end) }
+}
+
+/** The elements of a SEQUENCE that is all of `der`; undefined where it is none. */
+export function readSequence(der: Uint8Array): Element[] | undefined {
+  const sequence = readElement(der, 0)
+  if (sequence?.tag !== 0x30 || sequence.whole.length !== der.length) return undefined
+  const elements: Element[] = []
+  for (let at = 0; at < sequence.content.length; ) {
+    const element = readElement(sequence.content, at)
+    if (!element) return undefined
+    elements.push(element)
+    at += element.whole.length
+  }
+  return elements
+}
+
 const EC_PUBLIC_KEY = Buffer.from('06072a8648ce3d0201', 'hex')
 
 /** BIT STRING of whole bytes. */

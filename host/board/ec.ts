@@ -1,7 +1,8 @@
-import { createECDH, createHmac, createPrivateKey, createPublicKey, diffieHellman as derive } from 'node:crypto'
+import { createECDH, createPrivateKey, createPublicKey, diffieHellman as derive } from 'node:crypto'
 import { inverse, mod, toBytes, toInt } from './big-int.js'
 import type { Curve } from './curves.js'
 import { ecPrivateKey, ecPublicKey } from './der.js'
+import { digestInt, signWith } from './nonces.js'
 
 // The accelerator's elliptic curves. Scalar multiplication with a secret is OpenSSL's; ECDSA's arithmetic is on BigInt,
 // because node:crypto takes no ready-made digest for EC keys. BigInt is not constant time: this chip lies inside the
@@ -46,56 +47,10 @@ export function diffieHellman(curve: Curve, scalar: bigint, peer: Uint8Array): B
 
 // ---- ECDSA ----------------------------------------------------------------------------------------------------------
 
-/** The digest as a number: its leftmost bits, as many as the order has (FIPS 186-5 §6.4.1). */
-function digestInt(curve: Curve, digest: Uint8Array): bigint {
-  const excess = 8 * digest.length - curve.bits
-  return excess > 0 ? toInt(digest) >> BigInt(excess) : toInt(digest)
-}
-
-/** Hash for the nonces by the length of what is signed, so that the published RFC 6979 values come out. */
-function nonceHash(digest: Uint8Array): string {
-  const hashes: Readonly<Record<number, string>> = { 20: 'sha1', 28: 'sha224', 32: 'sha256', 48: 'sha384' }
-  return hashes[digest.length] ?? 'sha512'
-}
-
-/** Candidates for the nonce k (RFC 6979 §3.2), each in 1 … n − 1. */
-function* nonces(curve: Curve, scalar: bigint, digest: Uint8Array): Generator<bigint, never> {
-  const hash = nonceHash(digest)
-  const hmac = (key: Uint8Array, ...parts: readonly Uint8Array[]): Buffer =>
-    parts.reduce((state, part) => state.update(part), createHmac(hash, key)).digest()
-  const orderBytes = Math.ceil(curve.bits / 8)
-  const seed = Buffer.concat([toBytes(scalar, orderBytes), toBytes(digestInt(curve, digest) % curve.n, orderBytes)])
-  const size = hmac(seed).length
-  let v: Buffer = Buffer.alloc(size, 1)
-  let k: Buffer = Buffer.alloc(size, 0)
-  for (const step of [0, 1]) {
-    k = hmac(k, v, Uint8Array.of(step), seed)
-    v = hmac(k, v)
-  }
-  seed.fill(0)
-  for (;;) {
-    const blocks: Buffer[] = []
-    for (let have = 0; have < orderBytes; have += size) {
-      v = hmac(k, v)
-      blocks.push(v)
-    }
-    const candidate = digestInt(curve, Buffer.concat(blocks).subarray(0, orderBytes))
-    if (isScalar(curve, candidate)) yield candidate
-    k = hmac(k, v, Uint8Array.of(0))
-    v = hmac(k, v)
-  }
-}
-
-/** r ∥ s over a ready-made digest, each as long as a coordinate. Deterministic (RFC 6979); s is not normalized. */
+/** r ∥ s over a ready-made digest, each as long as the order. Deterministic (RFC 6979); s is not normalized. */
 export function ecdsaSign(curve: Curve, scalar: bigint, digest: Uint8Array): Buffer {
-  const { n, length } = curve
-  const e = digestInt(curve, digest)
-  for (const candidates = nonces(curve, scalar, digest); ; ) {
-    const k = candidates.next().value
-    const r = toInt(publicKey(curve, k).subarray(1, 1 + length)) % n
-    const s = mod(inverse(k, n) * (e + r * scalar), n)
-    if (r !== 0n && s !== 0n) return Buffer.concat([toBytes(r, length), toBytes(s, length)])
-  }
+  const xOf = (k: bigint): bigint => toInt(publicKey(curve, k).subarray(1, 1 + curve.length))
+  return signWith(curve.n, scalar, digest, xOf)
 }
 
 /** FIPS 186-5 §6.4.2. `point` is a valid point of the curve, `signature` r ∥ s. */
@@ -105,15 +60,17 @@ export function ecdsaVerify(
   signature: Uint8Array,
   digest: Uint8Array,
 ): boolean {
-  const { n, p, length } = curve
-  const [r, s] = [toInt(signature.subarray(0, length)), toInt(signature.subarray(length))]
-  if (signature.length !== 2 * length || !isScalar(curve, r) || !isScalar(curve, s)) return false
+  const { n, p, bits } = curve
+  const half = Math.ceil(bits / 8)
+  const [r, s] = [toInt(signature.subarray(0, half)), toInt(signature.subarray(half))]
+  if (signature.length !== 2 * half || !isScalar(curve, r) || !isScalar(curve, s)) return false
   const w = inverse(s, n)
-  const [x, , z] = doubleMultiply(curve, mod(digestInt(curve, digest) * w, n), mod(r * w, n), point)
+  const [x, , z] = doubleMultiply(curve, mod(digestInt(bits, digest) * w, n), mod(r * w, n), point)
   if (z === 0n) return false
-  // x of the affine point, taken modulo n, is r: compare without the inversion, for both values below p that fit.
+  // x of the affine point, taken modulo n, is r: compare without the inversion, for all values below p that fit.
   const zz = (z * z) % p
-  return [r, r + n].some((candidate) => candidate < p && (candidate * zz) % p === x)
+  for (let candidate = r; candidate < p; candidate += n) if ((candidate * zz) % p === x) return true
+  return false
 }
 
 // ---- points in Jacobian coordinates, (X : Y : Z) = (X/Z², Y/Z³), Z = 0 the point at infinity ------------------------
@@ -177,12 +134,17 @@ function digits(scalar: bigint): number[] {
   return result
 }
 
-const baseTables = new Map<Curve, Jacobian[]>()
+const baseTables = new WeakMap<Curve, Jacobian[]>()
 
 function baseTable(curve: Curve): Jacobian[] {
   const table = baseTables.get(curve) ?? oddMultiples(curve, [curve.g[0], curve.g[1], 1n])
   baseTables.set(curve, table)
   return table
+}
+
+/** Whether a point of the curve has the order of G, which all have where the cofactor is 1. */
+export function hasOrder(curve: Curve, point: readonly [x: bigint, y: bigint]): boolean {
+  return doubleMultiply(curve, 0n, curve.n, point)[2] === 0n
 }
 
 /** u1 · G + u2 · Q with one row of doublings for both (Straus, Shamir). Public values only. */

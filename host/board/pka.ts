@@ -3,6 +3,10 @@ import {
   PERIPHERAL_INVALID,
   PERIPHERAL_MISMATCH,
   PERIPHERAL_OK,
+  PKA_DSA_GENERATE,
+  PKA_DSA_PARAMETERS,
+  PKA_DSA_SIGN,
+  PKA_DSA_VERIFY,
   PKA_EC_GENERATE,
   PKA_EC_PUBLIC,
   PKA_ECDH,
@@ -13,83 +17,37 @@ import {
   PKA_ED_VERIFY,
   PKA_NAMED_ECDH,
   PKA_NAMED_PUBLIC,
+  PKA_NAMED_SIGN,
+  PKA_NAMED_VERIFY,
   PKA_RSA_GENERATE,
   PKA_RSA_PRIVATE,
   PKA_RSA_PUBLIC,
 } from '../../assembly/protocol.js'
 import { toBytes, toInt } from './big-int.js'
-import { type Curve, curveOf } from './curves.js'
+import type { Curve } from './curves.js'
+import { type DsaGroup, dsaGenerate, dsaGroup, dsaParameters, dsaSign, dsaVerify } from './dsa.js'
 import { decodePoint, diffieHellman, ecdsaSign, ecdsaVerify, isScalar, publicKey } from './ec.js'
-import { type EdwardsCurve, edwardsOf, edwardsPublic, edwardsSign, edwardsVerify } from './edwards.js'
+import { edwardsPublic, edwardsSign, edwardsVerify } from './edwards.js'
 import { systemCode } from './errors.js'
-import { namedAgree, namedPublic } from './named-curves.js'
-import { generateRsa, RSA_MAX_BITS, rsaPrivate, rsaPublic } from './rsa.js'
+import { type NamedCurve, namedAgree, namedCurve, namedPublic, namedSign, namedVerify } from './named-curves.js'
+import { Invalid, Operands } from './operands.js'
+import { generateRsa, rsaPrivate, rsaPublic } from './rsa.js'
 import type { Trng } from './trng.js'
 
-/** The operands do not have the shape that the operation asks for. */
-class Invalid extends Error {}
+const sized = (bytes: Uint8Array): Buffer => Buffer.concat([toBytes(BigInt(bytes.length), 4), bytes])
 
-/** Operands in their order; every length is checked before use. */
-class Operands {
-  #at = 0
-  constructor(private readonly bytes: Uint8Array) {}
-
-  take(length: number): Uint8Array {
-    if (length > this.bytes.length - this.#at) throw new Invalid()
-    this.#at += length
-    return this.bytes.subarray(this.#at - length, this.#at)
-  }
-
-  /** All that is left, at least one byte. */
-  rest(): Uint8Array {
-    return this.take(Math.max(1, this.bytes.length - this.#at))
-  }
-
-  /** All that is left, which may be nothing. */
-  remaining(): Uint8Array {
-    return this.take(this.bytes.length - this.#at)
-  }
-
-  end(): void {
-    if (this.#at !== this.bytes.length) throw new Invalid()
-  }
-
-  u32(): number {
-    return Number(toInt(this.take(4)))
-  }
-
-  /** Length u32, then the number. */
-  number(): Uint8Array {
-    const length = this.u32()
-    if (length === 0 || length > RSA_MAX_BITS / 8) throw new Invalid()
-    return this.take(length)
-  }
-
-  curve(): Curve {
-    const curve = curveOf(this.take(1)[0])
-    if (!curve) throw new Invalid()
-    return curve
-  }
-
-  /** Length u8, then the bytes. */
-  sized(): Uint8Array {
-    return this.take(this.take(1)[0] ?? 0)
-  }
-
-  edwards(): EdwardsCurve {
-    const curve = edwardsOf(this.take(1)[0])
-    if (!curve) throw new Invalid()
-    return curve
-  }
-
-  scalar(curve: Curve): bigint {
-    const scalar = toInt(this.take(curve.length))
-    if (!isScalar(curve, scalar)) throw new Invalid()
-    return scalar
-  }
+/** A scalar of the curve, as bytes of the order's length; one out of range is drawn again by whoever drew it. */
+function namedScalar({ order, orderLength }: NamedCurve, bytes: Uint8Array): Uint8Array {
+  const scalar = toInt(bytes)
+  if (bytes.length !== orderLength || scalar === 0n || scalar >= order) throw new Invalid()
+  return bytes
 }
 
-const sized = (bytes: Uint8Array): Buffer => Buffer.concat([toBytes(BigInt(bytes.length), 4), bytes])
+/** Nothing is signed on curves over binary fields. */
+function primeOf({ prime }: NamedCurve): Curve {
+  if (!prime) throw new Invalid()
+  return prime
+}
 
 /** As many bytes as the modulus has, leading zeros not counted. */
 function modulusLength(n: Uint8Array): number {
@@ -157,12 +115,47 @@ export class Pka {
         return ecdsaVerify(curve, point, signature, operands.rest()) ? PERIPHERAL_OK : PERIPHERAL_MISMATCH
       }
       case PKA_NAMED_PUBLIC: {
-        const oid = operands.sized()
-        return namedPublic(oid, operands.rest())
+        const curve = this.#named(operands)
+        return namedPublic(curve, namedScalar(curve, operands.rest()))
       }
       case PKA_NAMED_ECDH: {
-        const [oid, scalar] = [operands.sized(), operands.sized()]
-        return namedAgree(oid, scalar, operands.rest())
+        const curve = this.#named(operands)
+        return namedAgree(curve, namedScalar(curve, operands.sized()), operands.rest())
+      }
+      case PKA_NAMED_SIGN: {
+        const curve = this.#named(operands)
+        primeOf(curve)
+        return namedSign(curve, namedScalar(curve, operands.sized()), operands.rest())
+      }
+      case PKA_NAMED_VERIFY: {
+        const curve = this.#named(operands)
+        const [point, signature] = [operands.sized16(), operands.sized16()]
+        return namedVerify(primeOf(curve), point, signature, operands.rest()) ? PERIPHERAL_OK : PERIPHERAL_MISMATCH
+      }
+      case PKA_DSA_PARAMETERS: {
+        const [bits, subprime] = [operands.u32(), operands.u32()]
+        operands.end()
+        const group = dsaParameters(bits, subprime, (target) => this.trng.fill(target))
+        if (!group) return PERIPHERAL_INVALID
+        const k = bits / 8
+        return Buffer.concat([toBytes(group.p, k), toBytes(group.q, subprime / 8), toBytes(group.g, k)])
+      }
+      case PKA_DSA_GENERATE: {
+        const group = this.#dsa(operands)
+        operands.end()
+        return dsaGenerate(group, (target) => this.trng.fill(target)) ?? PERIPHERAL_INVALID
+      }
+      case PKA_DSA_SIGN: {
+        const group = this.#dsa(operands)
+        const x = toInt(operands.number())
+        if (x === 0n || x >= group.q) throw new Invalid()
+        return dsaSign(group, x, operands.rest())
+      }
+      case PKA_DSA_VERIFY: {
+        const group = this.#dsa(operands)
+        const y = toInt(operands.number())
+        const signature = operands.take(2 * group.orderLength)
+        return dsaVerify(group, y, signature, operands.rest()) ? PERIPHERAL_OK : PERIPHERAL_MISMATCH
       }
       case PKA_ED_PUBLIC: {
         const curve = operands.edwards()
@@ -199,6 +192,19 @@ export class Pka {
       default:
         return PERIPHERAL_INVALID
     }
+  }
+
+  #named(operands: Operands): NamedCurve {
+    const curve = namedCurve(operands.sized16())
+    if (!curve) throw new Invalid()
+    return curve
+  }
+
+  #dsa(operands: Operands): DsaGroup {
+    const [p, q, g] = [operands.number(), operands.number(), operands.number()]
+    const group = dsaGroup(toInt(p), toInt(q), toInt(g))
+    if (!group) throw new Invalid()
+    return group
   }
 
   /** A scalar by rejection (FIPS 186-5 appendix A.2.2) and its public key. */

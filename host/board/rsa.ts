@@ -54,7 +54,7 @@ const SMALL_PRIMES: readonly Divisors[] = (() => {
   return groups
 })()
 
-function hasSmallFactor(candidate: bigint): boolean {
+export function hasSmallFactor(candidate: bigint): boolean {
   return SMALL_PRIMES.some(({ primes, product }) => {
     const rest = Number(candidate % product)
     return primes.some((divisor) => rest % divisor === 0)

@@ -17,6 +17,9 @@ export interface SourceResult {
   readonly newHandle: number
 }
 
+/** Where in M4 the number of objects stands, where their rows begin, and how long one is (OBC-1 §5.6). */
+const [COUNT, RESULTS, RESULT] = [16 + 20, 16 + 24, 16]
+
 /** The eight commands that carry OBC-1 messages M1 to M5; `CloneJob` runs them in order. */
 export class CloningCommands {
   readonly #port: CommandPort
@@ -70,6 +73,17 @@ export class CloningCommands {
   targetClose(session: number, m5: Uint8Array): Promise<void> {
     return this.#port.call(protocol.CMD_CLONE_TARGET_CLOSE, session, new Writer().bytes(m5), nothing)
   }
+}
+
+/** What M4 says of each object of its batch, in order; none where it is no M4. */
+export function cloneResults(m4: Uint8Array): { readonly code: number; readonly newHandle: number }[] {
+  const view = new DataView(m4.buffer, m4.byteOffset, m4.length)
+  const count = m4.length < RESULTS ? 0 : view.getUint16(COUNT)
+  if (m4.length < RESULTS + count * RESULT) return []
+  return Array.from({ length: count }, (_, i) => {
+    const at = RESULTS + i * RESULT
+    return { code: view.getUint32(at + 4), newHandle: view.getUint32(at + 8) }
+  })
 }
 
 /** In place: messages are large, and their frames belong to nobody else. */

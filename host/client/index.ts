@@ -8,7 +8,7 @@ export {
   shareDomain,
   stopsAtFirstFailure,
 } from './clone-job.js'
-export type { SourceBatch, SourceResult } from './cloning.js'
+export { cloneResults, type SourceBatch, type SourceResult } from './cloning.js'
 export {
   type Attribute,
   attribute,

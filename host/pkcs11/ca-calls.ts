@@ -80,4 +80,20 @@ export const caCalls = {
   getHsmStorageInformation: call(0x104f, 'CA_GetHSMStorageInformation', u, uuuu),
   getTokenStorageInformation: call(0x1050, 'CA_GetTokenStorageInformation', u, uuuuu),
   getContainerStorageInformation: call(0x1051, 'CA_GetContainerStorageInformation', uu, uuuuu),
+  // ---- migration, step by step
+  migrationStart: call(0x1060, 'CA_MigrationStartSessionNegotiation', row(u, bytes, byteRoom), row(u, bytes)),
+  migrationContinue: call(
+    0x1061,
+    'CA_MigrationContinueSessionNegotiation',
+    row(u, u, bytes, bytes, row(byteRoom, byteRoom)),
+    row(u, bytes, u, bytes),
+  ),
+  migrationClose: call(0x1062, 'CA_MigrationCloseSession', row(u, bytes), nothing),
+  extract: call(
+    0x1063,
+    'CA_Extract',
+    row(u, u, row(bytes, bytes), row(ulongs, ulongs), row(ulongRoom, ulongRoom, byteRoom)),
+    row(ulongs, ulongs, bytes),
+  ),
+  insert: call(0x1064, 'CA_Insert', row(u, u, bytes, row(ulongs, bytes), row(ulongRoom, ulongRoom)), settings),
 } as const

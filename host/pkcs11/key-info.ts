@@ -5,8 +5,8 @@ import { tokenHandle } from './handlers.js'
 import { kindOf } from './mechanism-kinds.js'
 import type { OperationKind, Session } from './sessions.js'
 
-const { CKA_CLASS, CKA_EC_PARAMS, CKA_KEY_TYPE, CKA_MODULUS, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY } =
-  protocol
+const { CKA_CLASS, CKA_EC_PARAMS, CKA_KEY_TYPE, CKA_MODULUS, CKA_SUBPRIME } = protocol
+const { CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY } = protocol
 
 /** Operations with a key. */
 export type KeyedKind = Exclude<OperationKind, 'digest'>
@@ -18,7 +18,39 @@ const USAGES: Readonly<Record<KeyedKind, { usage: number; keyClass: number }>> =
   verify: { usage: protocol.CKA_VERIFY, keyClass: CKO_PUBLIC_KEY },
 }
 
-/** Bytes of a coordinate, by the DER of the curve's name. */
+/** Bytes of the order of a curve for old programs, by the last byte of its name. */
+const older = (prefix: string, orders: readonly (readonly [number, ...number[]])[]): [string, number][] =>
+  orders.flatMap(([bytes, ...last]) =>
+    last.map((one): [string, number] => [prefix + one.toString(16).padStart(2, '0'), bytes]),
+  )
+
+const OLDER: ReadonlyMap<string, number> = new Map([
+  ...older('06052b810400', [
+    [14, 6, 7],
+    [16, 28, 29],
+    [21, 8, 9, 30],
+    [24, 31],
+    [28, 33],
+    [29, 32],
+  ]),
+  ...older('06082a8648ce3d0301', [
+    [24, 1, 2, 3],
+    [30, 4, 5, 6],
+  ]),
+  ...older('06092b24030302080101', [
+    [20, 1, 2],
+    [24, 3, 4],
+    [28, 5, 6],
+    [32, 7, 8],
+    [40, 9, 10],
+    [48, 11, 12],
+    [64, 13, 14],
+  ]),
+])
+/** Of curves that are written out it is no more than this. */
+const LARGEST_ORDER = 66
+
+/** Bytes of the order, and but for older curves of a coordinate, by the DER of the curve's name. */
 const CURVES: Readonly<Record<string, number>> = {
   '06082a8648ce3d030107': 32,
   '06052b8104000a': 32,
@@ -30,10 +62,15 @@ const CURVES: Readonly<Record<string, number>> = {
   '130a65647761726473343438': 57,
 }
 
+function orderOf(curve: Uint8Array): number {
+  const name = Buffer.from(curve).toString('hex')
+  return CURVES[name] ?? OLDER.get(name) ?? LARGEST_ORDER
+}
+
 /** What an operation has to know of its key. */
 export interface KeyInfo {
   readonly handle: number
-  /** Bytes of an RSA modulus, or of a coordinate of an EC point; 0 for secret keys. */
+  /** Bytes of an RSA modulus, of the order of an EC or DSA group; 0 for secret keys. */
   readonly width: number
 }
 
@@ -45,7 +82,7 @@ interface KeyFacts extends KeyInfo {
 }
 
 const KINDS = Object.values(USAGES).map(({ usage }) => usage)
-const FACTS = [CKA_CLASS, CKA_KEY_TYPE, CKA_MODULUS, CKA_EC_PARAMS, ...KINDS]
+const FACTS = [CKA_CLASS, CKA_KEY_TYPE, CKA_MODULUS, CKA_SUBPRIME, CKA_EC_PARAMS, ...KINDS]
 /** Keys of one program at one token that are remembered; the one that was looked at first makes room. */
 const REMEMBERED = 1024
 
@@ -80,7 +117,7 @@ async function ask(session: Session, handle: number, name: string): Promise<KeyF
   const curve = values.get(CKA_EC_PARAMS)
   const facts: KeyFacts = {
     handle,
-    width: values.get(CKA_MODULUS)?.length ?? (curve && CURVES[Buffer.from(curve).toString('hex')]) ?? 0,
+    width: values.get(CKA_MODULUS)?.length ?? values.get(CKA_SUBPRIME)?.length ?? (curve ? orderOf(curve) : 0),
     keyClass: ulongValue(is),
     keyType: ulongValue(keyType),
     usages: new Set(KINDS.filter((usage) => values.get(usage)?.[0] === 1)),

@@ -2,7 +2,7 @@
 
 import * as protocol from '../../assembly/protocol.js'
 
-const { CKK_AES, CKK_DES, CKK_DES2, CKK_DES3, CKK_EC, CKK_EC_EDWARDS, CKK_GENERIC_SECRET, CKK_RSA } = protocol
+const { CKK_AES, CKK_DES, CKK_DES2, CKK_DES3, CKK_DSA, CKK_EC, CKK_EC_EDWARDS, CKK_GENERIC_SECRET, CKK_RSA } = protocol
 const { CKK_ARIA, CKK_CAST128, CKK_CAST3, CKK_LUNA_SEED, CKK_RC2, CKK_RC4, CKK_SEED } = protocol
 
 export type Family =
@@ -22,6 +22,7 @@ export type Family =
   | 'rsaPss'
   | 'rsaOaep'
   | 'rsaRaw'
+  | 'dsa'
   | 'ecdsa'
   | 'eddsa'
 
@@ -67,6 +68,7 @@ const SECRETS = [
   ...[CKK_CAST128, CKK_CAST3, CKK_RC2, CKK_RC4],
 ]
 const RSA = [CKK_RSA]
+const DSA = [CKK_DSA]
 const EC = [CKK_EC]
 const AES = [CKK_AES]
 const TRIPLE = [CKK_DES2, CKK_DES3]
@@ -91,6 +93,24 @@ function hashed(hash: number, [pkcs, pss, ...ecdsa]: readonly number[]): Rows {
     ...ecdsa.map((type) => [type, kind('ecdsa', EC, { hash })] as const),
   ]
 }
+
+/** DSA over a digest that is made of the data, or brought along. */
+const DSA_ROWS: Rows = (
+  [
+    [protocol.CKM_DSA, undefined],
+    [protocol.CKM_DSA_SHA1, CKM_SHA_1],
+    [protocol.CKM_DSA_SHA224, CKM_SHA224],
+    [protocol.CKM_DSA_SHA256, CKM_SHA256],
+    [protocol.CKM_DSA_SHA384, CKM_SHA384],
+    [protocol.CKM_DSA_SHA512, CKM_SHA512],
+    [protocol.CKM_DSA_SHA3_224, CKM_SHA3_224],
+    [protocol.CKM_DSA_SHA3_256, CKM_SHA3_256],
+    [protocol.CKM_DSA_SHA3_384, CKM_SHA3_384],
+    [protocol.CKM_DSA_SHA3_512, CKM_SHA3_512],
+    [protocol.CKM_LUNA_DSA_SHA224, CKM_SHA224],
+    [protocol.CKM_LUNA_DSA_SHA256, CKM_SHA256],
+  ] as const
+).map(([type, hash]) => [type, kind('dsa', DSA, hash === undefined ? {} : { hash })] as const)
 
 interface CipherNumbers {
   readonly ecb: number
@@ -260,6 +280,7 @@ const KINDS: ReadonlyMap<number, Kind> = new Map<number, Kind>([
   [protocol.CKM_RSA_PKCS_OAEP, kind('rsaOaep', RSA)],
   [protocol.CKM_RSA_X_509, kind('rsaRaw', RSA)],
   [protocol.CKM_ECDSA, kind('ecdsa', EC)],
+  ...DSA_ROWS,
   [protocol.CKM_EDDSA, kind('eddsa', [CKK_EC_EDWARDS])],
   [protocol.CKM_LUNA_EDDSA, kind('eddsa', [CKK_EC_EDWARDS])],
 ])
@@ -278,6 +299,12 @@ export function hashOf(type: number): number | undefined {
 export function isStreamed(type: number): boolean {
   const known = KINDS.get(type)
   return known !== undefined && (known.hash !== undefined || known.family === 'mac')
+}
+
+/** Whether parts are one digest that the program brings along: of what is too long the front counts. */
+export function isGathered(type: number): boolean {
+  const known = KINDS.get(type)
+  return known !== undefined && known.hash === undefined && (known.family === 'ecdsa' || known.family === 'dsa')
 }
 
 const CURVES: ReadonlySet<number> = new Set([

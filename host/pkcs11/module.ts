@@ -4,6 +4,7 @@ import { FrameError, type SlotSource } from '../client/index.js'
 import { Application } from './application.js'
 import { caContainerHandlers } from './ca-containers.js'
 import { caHsmHandlers } from './ca-hsm.js'
+import { caMigrationHandlers } from './ca-migration.js'
 import { caObjectHandlers } from './ca-objects.js'
 import { calls } from './calls.js'
 import { cryptoHandlers } from './crypto-handlers.js'
@@ -24,6 +25,7 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map(
     ...cryptoHandlers,
     ...caHsmHandlers,
     ...caObjectHandlers,
+    ...caMigrationHandlers,
     ...caContainerHandlers,
   ].map((one) => [one.call.id, one]),
 )

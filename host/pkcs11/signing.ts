@@ -4,7 +4,7 @@
 import { concat, type Mechanism } from '../client/index.js'
 import { CKR, Pkcs11Error } from './errors.js'
 import type { KeyInfo } from './key-info.js'
-import { digestLength, isStreamed, kindOf } from './mechanism-kinds.js'
+import { digestLength, isGathered, isStreamed, kindOf } from './mechanism-kinds.js'
 import { parameterNumber } from './mechanisms.js'
 import type { Session } from './sessions.js'
 
@@ -29,12 +29,17 @@ export class SignedData {
 
   /** Whether data may come in parts. */
   get inParts(): boolean {
+    return this.#streams || isGathered(this.mechanism.mechanism)
+  }
+
+  /** Whether the token works on the parts as they come. */
+  get #streams(): boolean {
     return isStreamed(this.mechanism.mechanism)
   }
 
   /** @throws Pkcs11Error DATA_LEN_RANGE; what the token answers */
   async add(data: Uint8Array): Promise<void> {
-    if (this.#length + data.length > COMMAND_DATA && !this.inParts) throw new Pkcs11Error(CKR.DATA_LEN_RANGE)
+    if (this.#length + data.length > COMMAND_DATA && !this.#streams) throw new Pkcs11Error(CKR.DATA_LEN_RANGE)
     for (let at = 0; at < data.length; ) {
       if (this.#length === COMMAND_DATA) await this.#flush()
       const taken = data.slice(at, at + COMMAND_DATA - this.#length)
@@ -88,5 +93,5 @@ export function signatureLength(mechanism: Mechanism, { width }: KeyInfo): numbe
   const { family, hash, mac, general } = kind
   if (family === 'digest') return digestLength(hash ?? 0)
   if (mac > 0) return general ? Math.min(mac, parameterNumber(mechanism)) : mac
-  return family === 'ecdsa' || family === 'eddsa' ? 2 * width : width
+  return family === 'dsa' || family === 'ecdsa' || family === 'eddsa' ? 2 * width : width
 }

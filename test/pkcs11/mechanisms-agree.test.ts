@@ -108,17 +108,17 @@ test('ECDH of NIST CAVP, P-256, count 0', async () => {
 
 /** Of each family one: SEC 2 prime and binary, X9.62 prime and binary, Brainpool; orders longer and shorter than coordinates. */
 const OLD_CURVES = [
-  { name: 'secp112r1', oid: '06052b81040006', length: 14 },
-  { name: 'secp160k1', oid: '06052b81040009', length: 20 },
-  { name: 'sect163k1', oid: '06052b81040001', length: 21 },
-  { name: 'sect571r1', oid: '06052b81040027', length: 72 },
-  { name: 'prime239v1', oid: '06082a8648ce3d030104', length: 30 },
-  { name: 'c2pnb176v1', oid: '06082a8648ce3d030004', length: 22 },
-  { name: 'brainpoolP512r1', oid: '06092b240303020801010d', length: 64 },
+  { name: 'secp112r1', oid: '06052b81040006', length: 14, order: 14 },
+  { name: 'secp160k1', oid: '06052b81040009', length: 20, order: 21 },
+  { name: 'sect163k1', oid: '06052b81040001', length: 21, order: 0 },
+  { name: 'sect571r1', oid: '06052b81040027', length: 72, order: 0 },
+  { name: 'prime239v1', oid: '06082a8648ce3d030104', length: 30, order: 30 },
+  { name: 'c2pnb176v1', oid: '06082a8648ce3d030004', length: 22, order: 0 },
+  { name: 'brainpoolP512r1', oid: '06092b240303020801010d', length: 64, order: 64 },
 ]
 
-test('ECDH on older curves, which sign nothing', async () => {
-  for (const { name, oid, length } of OLD_CURVES) {
+test('ECDH and ECDSA on older curves; those over binary fields sign nothing', async () => {
+  for (const { name, oid, length, order } of OLD_CURVES) {
     const pair = () =>
       desk.pair(
         bare(protocol.CKM_EC_KEY_PAIR_GEN),
@@ -151,7 +151,18 @@ test('ECDH on older curves, which sign nothing', async () => {
       await ckrOf(() => desk.derived(ecdh(protocol.CKM_ECDH1_COFACTOR_DERIVE, 1, theirs), own, generic(0))),
       0x140,
     )
-    assert.is(await ckrOf(() => desk.sign(bare(protocol.CKM_ECDSA_SHA256), own, fill(3))), 0x140)
+    const ecdsa = bare(protocol.CKM_ECDSA_SHA256)
+    if (order === 0) {
+      assert.is(await ckrOf(() => desk.sign(ecdsa, own, fill(3))), 0x140)
+      continue
+    }
+    const signature = await desk.sign(ecdsa, own, fill(3))
+    assert.is(signature.length, 2 * order, name)
+    await desk.verify(ecdsa, open_, fill(3), signature)
+    assert.is(await ckrOf(() => desk.verify(ecdsa, open_, fill(4), signature)), 0xc0)
+    assert.is(await ckrOf(() => desk.verify(ecdsa, theirOpen, fill(3), signature)), 0xc0)
+    const long = await desk.signParts(bare(protocol.CKM_ECDSA), own, fill(2048), 1024)
+    await desk.verify(bare(protocol.CKM_ECDSA), open_, fill(2048), long)
   }
 })
 

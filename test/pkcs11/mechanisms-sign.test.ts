@@ -239,7 +239,7 @@ test('C_GetMechanismInfo: flags and sizes', async () => {
     [protocol.CKM_RSA_PKCS, 1024, 4096, flags(ENCRYPT, DECRYPT, SIGN, VERIFY, WRAP, UNWRAP)],
     [protocol.CKM_RSA_X_509, 1024, 4096, flags(ENCRYPT, DECRYPT, SIGN, VERIFY)],
     [protocol.CKM_ECDH1_DERIVE, 112, 571, flags(DERIVE) | 0x1900000],
-    [protocol.CKM_ECDSA_SHA3_384, 256, 521, flags(SIGN, VERIFY) | 0x1900000],
+    [protocol.CKM_ECDSA_SHA3_384, 112, 521, flags(SIGN, VERIFY) | 0x1900000],
     [protocol.CKM_EC_EDWARDS_KEY_PAIR_GEN, 255, 448, flags(PAIR)],
     [protocol.CKM_AES_CCM, 16, 32, flags(ENCRYPT, DECRYPT)],
     [protocol.CKM_AES_CMAC, 16, 32, flags(SIGN, VERIFY)],

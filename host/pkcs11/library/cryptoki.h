@@ -118,6 +118,37 @@ typedef struct {
   CK_RV rv;
 } CK_OBJECT_MIGRATION_DATA;
 
+// Parameters of the vendor's CA_Extract and CA_Insert.
+#define CKM_CPV4_EXTRACT 0x80000208UL
+#define CKM_CPV4_INSERT 0x80000209UL
+typedef struct {
+  CK_ULONG inputLength;
+  CK_BYTE_PTR input;
+  CK_ULONG sessionOuidLen;
+  CK_BYTE_PTR sessionOuid;
+  CK_ULONG extractionFlags;
+  CK_ULONG numberOfObjects;
+  CK_ULONG_PTR objectType;
+  CK_ULONG_PTR objectHandle;
+  CK_ULONG_PTR result;
+  CK_ULONG_PTR keyBlobLen;
+  CK_BYTE_PTR *keyBlob;
+} CK_CPV4_EXTRACT_PARAMS;
+typedef struct {
+  CK_ULONG inputLength;
+  CK_BYTE_PTR input;
+  CK_ULONG sessionOuidLen;
+  CK_BYTE_PTR sessionOuid;
+  CK_ULONG insertionFlags;
+  CK_ULONG numberOfObjects;
+  CK_ULONG_PTR objectType;
+  CK_ULONG_PTR storageType;
+  CK_ULONG_PTR keyBlobLen;
+  CK_BYTE_PTR *keyBlob;
+  CK_ULONG_PTR result;
+  CK_ULONG_PTR objectHandle;
+} CK_CPV4_INSERT_PARAMS;
+
 #define CKR_OK 0x000UL
 #define CKR_HOST_MEMORY 0x002UL
 #define CKR_FUNCTION_FAILED 0x006UL

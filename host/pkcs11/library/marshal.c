@@ -159,11 +159,12 @@ static CK_RV get_values(Reader *reader, const Call *call, const Argument *argume
   Letters letters = {call->reply};
   char value[3];
   CK_RV result = CKR_OK;
+  size_t strings = 0;
   size_t lists = 0;
   while (result != CKR_DEVICE_ERROR && next_value(&letters, value)) {
     CK_RV ckr = CKR_OK;
     if (is(value, "ay"))
-      ckr = get_room(reader, place_of(call, arguments, "fy", 0), 1);
+      ckr = get_room(reader, place_of(call, arguments, "fy", strings++), 1);
     else if (is(value, "au"))
       ckr = get_room(reader, place_of(call, arguments, "fu", lists++), 8);
     else if (is(value, "aA")) {

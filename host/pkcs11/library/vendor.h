@@ -26,6 +26,14 @@
   F(CA_CloneMofN, (CK_SESSION_HANDLE session, CK_SESSION_HANDLE primary, CK_VOID_PTR reserved)) \
   F(CA_DuplicateMofN, (CK_SESSION_HANDLE)) \
   F(CA_ModifyUsageCount, (CK_SESSION_HANDLE, CK_OBJECT_HANDLE, CK_ULONG, CK_ULONG)) \
+  F(CA_MigrationStartSessionNegotiation, (CK_SESSION_HANDLE session, CK_ULONG inputLength, CK_BYTE_PTR input, \
+    CK_ULONG_PTR step, CK_ULONG_PTR length, CK_BYTE_PTR output)) \
+  F(CA_MigrationContinueSessionNegotiation, (CK_SESSION_HANDLE session, CK_ULONG inputStep, CK_ULONG inputLength, \
+    CK_BYTE_PTR input, CK_ULONG ouidLength, CK_BYTE_PTR ouid, CK_ULONG_PTR step, CK_ULONG_PTR length, \
+    CK_BYTE_PTR output, CK_ULONG_PTR status, CK_ULONG_PTR outputOuidLength, CK_BYTE_PTR outputOuid)) \
+  F(CA_MigrationCloseSession, (CK_SESSION_HANDLE session, CK_ULONG ouidLength, CK_BYTE_PTR ouid)) \
+  F(CA_Extract, (CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism)) \
+  F(CA_Insert, (CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism)) \
   F(CA_FactoryReset, (CK_SLOT_ID, CK_FLAGS)) \
   F(CA_Zeroize, (CK_SLOT_ID, CK_FLAGS)) \
   F(CA_PerformSelfTest, (CK_SLOT_ID, CK_ULONG, CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR)) \

@@ -94,14 +94,15 @@ for (const curve of CURVES) {
     }
   })
 
-  test(`${curve.jwk}: a digest of any length from 1 to 64 bytes, and no other`, async () => {
+  test(`${curve.jwk}: a digest of any length but none: of a long one the front counts`, async () => {
     const { own, open } = pairOn(curve)
     for (const n of [1, 20, 28, 32, 33, 48, 63, 64])
       await check(ECDSA, open, fill(n), await signed(ECDSA, own, fill(n)))
-    for (const n of [0, 65, 200]) {
-      await refuses(RC_DATA_LEN_RANGE, signed(ECDSA, own, fill(n)), `${n}`)
-      await refuses(RC_DATA_LEN_RANGE, check(ECDSA, open, fill(n), Buffer.alloc(2 * curve.length)), `${n}`)
-    }
+    await refuses(RC_DATA_LEN_RANGE, signed(ECDSA, own, fill(0)))
+    await refuses(RC_DATA_LEN_RANGE, check(ECDSA, open, fill(0), Buffer.alloc(2 * curve.length)))
+    const signature = await signed(ECDSA, own, fill(200))
+    await check(ECDSA, open, Buffer.concat([fill(200).subarray(0, 66), fill(9)]), signature)
+    await refuses(protocol.RC_SIGNATURE_INVALID, check(ECDSA, open, fill(200, 2), signature))
   })
 
   test(`${curve.jwk}: what is not the signature`, async () => {
