@@ -67,6 +67,7 @@ test('fish and PowerShell have their own way to quote; sh has any text back as i
   assert.match((await lines('fish')).stdout, `set -gx PKCS11_MODULE_PATH '${library.replace("'", "\\'")}'\n`)
   assert.match((await lines('powershell')).stdout, `$env:PKCS11_MODULE_PATH = '${library.replace("'", "''")}'\n`)
   assert.is(assignment('fish', 'A', `a\\'b`), `set -gx A 'a\\\\\\'b'`)
+  assert.is(assignment('csh', 'A', `it's!\n`), `setenv A 'it'\\''s\\!\\\n';`)
   assert.is(assignment('powershell', 'A', 'a’b‘c$d'), `$env:A = 'a’’b‘‘c$d'`)
   const text = fc.string({ unit: 'binary', maxLength: 40 }).filter((value) => !value.includes('\0'))
   fc.assert(
@@ -78,8 +79,37 @@ test('fish and PowerShell have their own way to quote; sh has any text back as i
   )
 })
 
+/** What PowerShell makes of a text in single quotes, by its language's rule: any of five quotes ends it, and any two are the first. */
+function inPowerShell(line: string, name: string): string {
+  const start = `$env:${name} = '`
+  assert.ok(line.startsWith(start), line)
+  let value = ''
+  for (let at = start.length; ; at++) {
+    const letter = line[at]
+    assert.ok(letter !== undefined, `no end: ${line}`)
+    if (/['\u2018-\u201b]/.test(letter)) {
+      if (!/['\u2018-\u201b]/.test(line[at + 1] ?? '')) {
+        assert.is(at, line.length - 1, line)
+        return value
+      }
+      at++
+    }
+    value += letter
+  }
+}
+
+test('PowerShell, which is not run here: by the rule of its quotes any text comes back', () => {
+  const letter = fc.constantFrom(...'\'\u2018\u2019\u201a\u201b$`\\ "a;\n')
+  fc.assert(
+    fc.property(fc.array(letter, { maxLength: 20 }), (letters) => {
+      const value = letters.join('')
+      assert.is(inPowerShell(assignment('powershell', 'A', value), 'A'), value)
+    }),
+  )
+})
+
 test('a line that is typed wrong, no lab, a record that cannot be read', async () => {
-  for (const args of [['--shell', 'csh'], ['--shell', ''], ['--library', ''], ['what']]) {
+  for (const args of [['--shell', 'cmd'], ['--shell', ''], ['--library', ''], ['what']]) {
     const { code, stdout } = await moonlet(['env', '--state', state, ...args])
     assert.is(code, 2, args.join(' '))
     assert.is(stdout, '')

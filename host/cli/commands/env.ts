@@ -24,6 +24,7 @@ Prints the environment by which programs that use PKCS#11 find the slots of a la
 
   eval "$(moonlet env)"
   moonlet env --shell fish | source
+  eval "\`moonlet env --shell csh\`"
   moonlet env --shell powershell | Out-String | Invoke-Expression
 
   P11_KIT_SERVER_ADDRESS    where p11-kit's client finds the door
@@ -41,7 +42,7 @@ The library is p11-kit's client where it is installed (Debian: p11-kit-modules),
 ours where it is not. What is not known is left out, and said on standard error.
 
 Options:
-  --shell SHELL    sh (the default), fish or powershell
+  --shell SHELL    sh (the default), fish, csh or powershell
   --library NAME   p11-kit, moonlet, or the path of a library to load
   --state DIR      state folder of the lab
   --debug          show the stack of an error
