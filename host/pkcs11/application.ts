@@ -119,6 +119,11 @@ export class Application {
     return [...this.sessions.values()].filter((session) => session.slot.id === slot)
   }
 
+  /** Those on the partition that the slot shows, or that was asked for in it. */
+  sessionsIn({ id, partition }: Slot): Session[] {
+    return this.sessionsOn(id).filter(({ slot }) => slot.partition === partition)
+  }
+
   async openSession(slot: Slot, readWrite: boolean): Promise<Session> {
     const client = this.clientOf(slot)
     const token = await client.openSession(slot.partition, { readWrite })

@@ -21,6 +21,7 @@ export const caCalls = {
   getFirmwareVersion: call(0x1000, 'CA_GetFirmwareVersion', u, uuu),
   getSessionInfo: call(0x1001, 'CA_GetSessionInfo', u, uuuu),
   getTime: call(0x1002, 'CA_GetTime', u, u),
+  openSession: call(0x1006, 'CA_OpenSession', uuu, u),
   timeSync: call(0x1003, 'CA_TimeSync', uu, nothing),
   initAudit: call(0x1004, 'CA_InitAudit', row(u, bytes, cstring), nothing),
   logExternal: call(0x1005, 'CA_LogExternal', row(u, u, bytes), nothing),

@@ -9,6 +9,7 @@ import type { Missing, Room } from './codec.js'
 import { CKR, Pkcs11Error } from './errors.js'
 import { numbers } from './general.js'
 import { fitted, type Handler, on, onSession } from './handlers.js'
+import { open } from './session-handlers.js'
 
 type Column = 'capability' | 'value'
 type Numbers = readonly number[] | Missing
@@ -84,6 +85,9 @@ async function containers(app: Application, id: number): Promise<number[]> {
 }
 
 export const caContainerHandlers: readonly Handler[] = [
+  on(caCalls.openSession, (app, [id, container, flags]) =>
+    open(app, [id, flags], async () => (await containerOf(app, id, container)).partition),
+  ),
   on(caCalls.getHsmCapabilitySet, async (app, [id, ...rooms]) =>
     columns(await hsmPolicies(app, id), 'capability', rooms),
   ),

@@ -70,7 +70,7 @@ function modelOf(slot: Slot, status: TokenStatus): string {
 /** Through a session of the program, or one for this question alone. */
 async function roleOf(app: Application, slot: Slot, role: number): Promise<RoleInfo | undefined> {
   const client = app.clientOf(slot)
-  const open = app.sessionsOn(slot.id).find((one) => one.client === client)
+  const open = app.sessionsIn(slot).find((one) => one.client === client)
   let own: number | undefined
   try {
     own = open ? undefined : await client.openSession(slot.partition, { readWrite: false })

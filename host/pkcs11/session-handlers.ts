@@ -61,12 +61,18 @@ export async function roleNow(session: Session): Promise<number | undefined> {
   return (await session.client.sessionInfo(session.token)).role
 }
 
-async function open(app: Application, [id, flags]: readonly [number, number]): Promise<number> {
+/** Opens a session in a slot, or (CA_OpenSession) on another partition of the HSM that the slot shows whole. */
+export async function open(
+  app: Application,
+  [id, flags]: readonly [number, number],
+  partitionOf: (slot: Slot) => number | Promise<number> = ({ partition }) => partition,
+): Promise<number> {
   const wanted = flags % 8
   if ((wanted & CKF_SERIAL_SESSION) === 0) throw new Pkcs11Error(CKR.SESSION_PARALLEL_NOT_SUPPORTED)
-  const slot = await app.presentSlot(id)
+  const shown = await app.presentSlot(id)
+  const slot = { ...shown, partition: await partitionOf(shown) }
   const readWrite = (wanted & CKF_RW_SESSION) !== 0
-  const [other] = app.sessionsOn(id)
+  const [other] = app.sessionsIn(slot)
   if (!readWrite && other && isSo(await roleNow(other).catch(() => undefined))) {
     throw new Pkcs11Error(CKR.SESSION_READ_WRITE_SO_EXISTS)
   }
@@ -75,7 +81,7 @@ async function open(app: Application, [id, flags]: readonly [number, number]): P
 
 export async function login(session: Session, user: number, pin: Bytes, app: Application): Promise<void> {
   const role = roleIn(session.slot, user)
-  if (isSo(role) && app.sessionsOn(session.slot.id).some(({ readWrite }) => !readWrite)) {
+  if (isSo(role) && app.sessionsIn(session.slot).some(({ readWrite }) => !readWrite)) {
     throw new Pkcs11Error(CKR.SESSION_READ_ONLY_EXISTS)
   }
   try {
@@ -89,7 +95,7 @@ async function logout(session: Session, app: Application): Promise<void> {
   await session.client.roles.logout(session.token)
   loginChanges(session)
   forgetKeys(session.client)
-  for (const one of app.sessionsOn(session.slot.id)) {
+  for (const one of app.sessionsIn(session.slot)) {
     // Private objects are out of sight now, and private session objects gone.
     for (const kind of [...one.operations.keys()]) end(one, kind)
     one.search = undefined
@@ -121,7 +127,7 @@ async function random(session: Session, length: number): Promise<Uint8Array> {
 }
 
 export const sessionHandlers: readonly Handler[] = [
-  on(calls.openSession, open),
+  on(calls.openSession, (app, request) => open(app, request)),
   on(calls.closeSession, (app, handle) => {
     // Its token is gone, and it with it.
     if (app.forget(handle)) return

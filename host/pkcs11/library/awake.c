@@ -28,8 +28,8 @@ void awake_begin(Awake *awake) {
   *awake = (Awake){.several = sched_getaffinity(0, sizeof cores, &cores) != 0 || CPU_COUNT(&cores) > 1};
 }
 
-static void failed(Awake *awake) {
-  if (++awake->failures < TRIES)
+static void failed(Awake *awake, bool crowded) {
+  if (!crowded && ++awake->failures < TRIES)
     return;
   awake->failures = TRIES - 1;
   awake->rest = REST;
@@ -43,7 +43,8 @@ ssize_t awake_receive(Awake *awake, int fd, void *bytes, size_t most) {
     return recv(fd, bytes, most, 0);
   }
   int64_t begun = now();
-  for (int64_t looked = begun, next; looked - begun < WINDOW; looked = next) {
+  bool crowded = false;
+  for (int64_t looked = begun, next; !crowded && looked - begun < WINDOW; looked = next) {
     ssize_t got = recv(fd, bytes, most, MSG_DONTWAIT);
     if (got >= 0 || (errno != EAGAIN && errno != EINTR)) {
       awake->failures = 0;
@@ -52,9 +53,8 @@ ssize_t awake_receive(Awake *awake, int fd, void *bytes, size_t most) {
     // Whoever has something to do goes first: it may be the door.
     sched_yield();
     next = now();
-    if (next - looked > GAP)
-      break;
+    crowded = next - looked > GAP;
   }
-  failed(awake);
+  failed(awake, crowded);
   return recv(fd, bytes, most, 0);
 }

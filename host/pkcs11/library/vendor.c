@@ -10,6 +10,17 @@
 // Bytes of an object's unique id.
 #define OUID 12
 
+CK_RV CA_OpenSession(CK_SLOT_ID slot, CK_ULONG container, CK_FLAGS flags, CK_VOID_PTR application, CK_NOTIFY notify,
+                     CK_ULONG_PTR session) {
+  // As C_OpenSession.
+  (void)application;
+  (void)notify;
+  if (session == NULL)
+    return CKR_ARGUMENTS_BAD;
+  const Argument arguments[] = {a_number(slot), a_number(container), a_number(flags), a_result(session)};
+  return moonlet_call(CALL(CA_OpenSession), arguments);
+}
+
 CK_RV CA_InitAudit(CK_SLOT_ID slot, CK_UTF8CHAR_PTR pin, CK_ULONG length, CK_UTF8CHAR_PTR label) {
   if (label == NULL)
     return CKR_ARGUMENTS_BAD;

@@ -8,6 +8,8 @@
 #define CA_FUNCTIONS(F) \
   F(CA_GetFirmwareVersion, (CK_SLOT_ID, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR)) \
   F(CA_GetSessionInfo, (CK_SESSION_HANDLE, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR, CK_ULONG_PTR)) \
+  F(CA_OpenSession, (CK_SLOT_ID slot, CK_ULONG container, CK_FLAGS flags, CK_VOID_PTR application, CK_NOTIFY notify, \
+    CK_ULONG_PTR session)) \
   F(CA_GetTime, (CK_SESSION_HANDLE, CK_ULONG_PTR)) \
   F(CA_TimeSync, (CK_SESSION_HANDLE, CK_ULONG)) \
   F(CA_InitAudit, (CK_SLOT_ID slot, CK_UTF8CHAR_PTR pin, CK_ULONG length, CK_UTF8CHAR_PTR label)) \
