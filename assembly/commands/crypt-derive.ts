@@ -56,6 +56,7 @@ import {
 } from '../token/mechanism-families'
 import { canDerive, canGenerate, hashOf, mechFamily, mechHash } from '../token/mechanisms'
 import { newOuid, objectBits, objectClass, objectHandle, openObject, setBits } from '../token/objects'
+import { derivedFits } from '../token/purposes'
 import { completeObject, objectFrom } from '../token/template'
 import { access, here, needOfficer, requestIsSealed } from './context'
 import { agree } from './crypt-agree'
@@ -299,6 +300,7 @@ function keep(template: usize, templateLength: i32, cls: u32, keyType: u32, isNe
   let rc = objectFrom(template, templateLength, cls, cls === CKO_DATA ? UNAVAILABLE : keyType, isNew)
   if (rc === RC_OK) rc = mayKeep()
   if (rc !== RC_OK) return rc
+  if (cls === CKO_SECRET_KEY && !derivedFits(made)) return RC_KEY_SIZE_RANGE
   if (plainFind(CKA_VALUE) !== 0) return RC_TEMPLATE_INCONSISTENT
   plainDrop(CKA_VALUE_LEN)
   rc = plainPut(CKA_VALUE, PLAIN2, made)

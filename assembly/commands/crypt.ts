@@ -23,8 +23,10 @@ import {
 import { mechanismCount, rowAt } from '../token/mechanism-table'
 import { rowFlags } from '../token/mechanisms'
 import { hsmPolicy } from '../token/policies'
+import { purposesOf } from '../token/purposes'
 import { wipeRsa } from '../token/rsa'
 import { isBackup, state } from '../token/state'
+import { here, hereIsAdmin } from './context'
 import { decrypt, encrypt } from './crypt-cipher'
 import { derive } from './crypt-derive'
 import { wipeMac } from './crypt-mac'
@@ -41,6 +43,7 @@ export function cryptCommand(command: u32): u32 {
   if (isBackup() || hsmPolicy(HSM_POLICY_FULL_FUNCTION) === 0) return RC_COMMAND_NON_BACKUP
   let rc: u32 = RC_FUNCTION_NOT_SUPPORTED
   usageBegin()
+  purposesOf(here(), !hereIsAdmin())
   if (command === CMD_SIGN) rc = sign()
   else if (command === CMD_VERIFY) rc = verify()
   else if (command === CMD_ENCRYPT) rc = encrypt()

@@ -26,7 +26,16 @@ import {
   RC_RANDOM_NO_RNG,
   RC_TEMPLATE_INCONSISTENT,
 } from '../protocol'
-import { boolOf, checkTemplate, padded, plainPut, plainPutUlong, plainSize, ulongOf } from '../token/attributes'
+import {
+  boolOf,
+  checkTemplate,
+  isUsage,
+  padded,
+  plainPut,
+  plainPutUlong,
+  plainSize,
+  ulongOf,
+} from '../token/attributes'
 import {
   newOuid,
   objectBits,
@@ -38,6 +47,7 @@ import {
   setBits,
 } from '../token/objects'
 import { partitionPolicy } from '../token/policies'
+import { purposesFit } from '../token/purposes'
 import { recordLength } from '../token/record'
 import { changeAttribute, isKey, isSecretClass } from '../token/template'
 import { access, here, myStorageKey, needOfficer } from './context'
@@ -59,6 +69,7 @@ function apply(copying: bool): u32 {
   const wrapsDecrypts = mayBoth(CKA_WRAP, CKA_DECRYPT)
   const unwrapsEncrypts = mayBoth(CKA_UNWRAP, CKA_ENCRYPT)
   let places: u32 = 0
+  let changesUsage = copying
   let at: u32 = 0
   while (at < <u32>changesLength) {
     const type = load32be(changes + at)
@@ -79,13 +90,15 @@ function apply(copying: bool): u32 {
       }
       continue
     }
+    if (isUsage(type)) changesUsage = true
     let rc = changeAttribute(type, value, usage)
     if (rc === RC_OK && headerValue(type) < 0) rc = plainPut(type, value, <i32>n)
     if (rc !== RC_OK) return rc
   }
   setBits((objectBits | (places & 0xffff)) & ~(places >>> 16))
   if (!wrapsDecrypts && mayBoth(CKA_WRAP, CKA_DECRYPT)) return RC_TEMPLATE_INCONSISTENT
-  return !unwrapsEncrypts && mayBoth(CKA_UNWRAP, CKA_ENCRYPT) ? RC_TEMPLATE_INCONSISTENT : RC_OK
+  if (!unwrapsEncrypts && mayBoth(CKA_UNWRAP, CKA_ENCRYPT)) return RC_TEMPLATE_INCONSISTENT
+  return changesUsage ? purposesFit() : RC_OK
 }
 
 /** Handle and changes; the object is in hand. */

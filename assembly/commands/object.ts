@@ -43,11 +43,21 @@ import { checkTemplate, plainFind, plainPut, plainSize, ulongOf } from '../token
 import { fixedLength, generatedType, isDes, lengthFits } from '../token/key-types'
 import { canGenerate, takeMechanism } from '../token/mechanisms'
 import { endObject, newOuid, objectBits, objectClass, objectHandle, openObject } from '../token/objects'
+import { purposesOf } from '../token/purposes'
 import { random } from '../token/random'
 import { SESSION_HANDLES } from '../token/session-objects'
 import { isBackup, state } from '../token/state'
 import { completeObject, isSecretClass, isSecretValue, objectFrom } from '../token/template'
-import { access, here, iAmUser, needOfficer, needUser, needWritingOfficer, requestIsSealed } from './context'
+import {
+  access,
+  here,
+  hereIsAdmin,
+  iAmUser,
+  needOfficer,
+  needUser,
+  needWritingOfficer,
+  requestIsSealed,
+} from './context'
 import {
   read16,
   read32,
@@ -74,6 +84,7 @@ let length1: i32 = 0
 
 export function objectCommand(command: u32): u32 {
   if (state() !== STATE_FUNCTIONAL) return RC_TOKEN_NOT_RECOGNIZED
+  purposesOf(here(), !hereIsAdmin())
   if (command === CMD_OBJECT_LIST) return list()
   if (command === CMD_OBJECT_GET) return get()
   if (command === CMD_OBJECT_DESTROY) return destroy()

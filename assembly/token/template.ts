@@ -94,6 +94,7 @@ import { isSecretType, lengthFits } from './key-types'
 import { namedField, namedOrder, takeNamed } from './named-curves'
 import { objectBits, objectClass, objectKeyType, setBits, setObject } from './objects'
 import { curveLength } from './pka'
+import { onePurpose, purposesFit } from './purposes'
 
 /** Attributes that only the token sets. */
 function isTokens(type: u32): bool {
@@ -209,11 +210,11 @@ function completeUsage(): u32 {
       continue
     }
     if (plainFind(type) === 0) {
-      const rc = plainPutBool(type, natural(type))
+      const rc = plainPutBool(type, natural(type) && !onePurpose())
       if (rc !== RC_OK) return rc
     }
   }
-  return RC_OK
+  return purposesFit()
 }
 
 function has(type: u32): bool {

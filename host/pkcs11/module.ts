@@ -12,6 +12,7 @@ import { CKR, ckrOfError, Pkcs11Error } from './errors.js'
 import { generalHandlers } from './general.js'
 import type { Handler } from './handlers.js'
 import { objectHandlers } from './object-handlers.js'
+import { stateHandlers } from './operation-state.js'
 import { bodyId, encodeFailure, openRequest } from './rpc.js'
 import { sessionHandlers } from './session-handlers.js'
 import { tokenHandlers } from './token-handlers.js'
@@ -23,6 +24,7 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map(
     ...tokenHandlers,
     ...objectHandlers,
     ...cryptoHandlers,
+    ...stateHandlers,
     ...caHsmHandlers,
     ...caObjectHandlers,
     ...caMigrationHandlers,

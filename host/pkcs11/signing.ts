@@ -55,6 +55,18 @@ export class SignedData {
     this.#state = await this.#part(NONE, false, key)
   }
 
+  /** What the token knows of all data so far, wrapped; empty = there was none. @throws what the token answers */
+  async save(): Promise<Uint8Array> {
+    if (this.#length > 0) await this.#flush()
+    return this.#state
+  }
+
+  /** Goes on from there. @throws what the token answers, where the state is not of this operation */
+  async restore(state: Uint8Array): Promise<void> {
+    this.#state = state
+    if (state.length > 0) this.#state = await this.#part(NONE, false, this.key)
+  }
+
   /** The digest, or the signature; nothing where one was checked. @throws what the token answers */
   async finish(signature?: Uint8Array): Promise<Uint8Array> {
     const { session, mechanism, key, purpose } = this

@@ -113,12 +113,5 @@ export const tokenHandlers: readonly Handler[] = [
   onSession(calls.setPin, (session, [, old, next]) => setPin(session, old, next)),
   onSession(calls.loginUser, (session, [, user, pin, name], app) => loginUser(session, app, user, pin, name)),
   onSession(calls.sessionCancel, (session, [, flags]) => cancel(session, flags)),
-  onSession(calls.getOperationState, (session) => {
-    // What goes on from one part to the next is the data itself as much as a state: the token exports neither.
-    throw new Pkcs11Error(session.operations.size > 0 ? CKR.STATE_UNSAVEABLE : CKR.OPERATION_NOT_INITIALIZED)
-  }),
-  onSession(calls.setOperationState, () => {
-    throw new Pkcs11Error(CKR.SAVED_STATE_INVALID)
-  }),
   on(calls.waitForSlotEvent, waitForEvent),
 ]
