@@ -74,7 +74,13 @@ async function restore(session: Session, blob: Uint8Array, encryption: number, a
   const signed = new SignedData(session, kind, mechanism, key.handle)
   await signed.restore(state)
   for (const one of [...session.operations.keys()] satisfies OperationKind[]) end(session, one)
-  session.operations.set(kind, { mechanism, key, phase: state.length > 0 ? 'parts' : 'begun', signed })
+  session.operations.set(kind, {
+    mechanism,
+    key,
+    phase: state.length > 0 ? 'parts' : 'begun',
+    cipher: undefined,
+    signed,
+  })
 }
 
 export const stateHandlers: readonly Handler[] = [
