@@ -160,7 +160,7 @@ export class GadgetTree {
       this.#write(`${CONFIGURATION}/MaxPower`, String(2 * power))
       // In the order in which the interfaces are numbered.
       for (const name of withSerial ? [this.#function, this.#serial] : [this.#function]) {
-        this.#folder(`functions/${name}`)
+        this.#functionFolder(name)
         symlinkSync(join(this.#path, 'functions', name), join(this.#path, CONFIGURATION, name))
       }
       if (!isForeign) this.#tellWindows()
@@ -168,6 +168,7 @@ export class GadgetTree {
       this.roots.run('mount', ['-t', 'functionfs', this.name, this.mount])
     } catch (cause) {
       this.remove()
+      if (cause instanceof UsbError) throw cause
       throw failed(`the gadget ${this.name} cannot be made`, cause)
     }
   }
@@ -202,6 +203,21 @@ export class GadgetTree {
       attempt(() => rmdirSync(join(this.#path, folder)))
     }
     return !existsSync(this.#path)
+  }
+
+  /** The kernel makes it, if it has that function. */
+  #functionFolder(name: string): void {
+    try {
+      this.#folder(`functions/${name}`)
+    } catch (cause) {
+      const isUnknown = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'
+      if (!isUnknown) throw cause
+      throw missing(
+        name === this.#serial
+          ? "its kernel has no serial function ('modprobe usb_f_acm'; Linux with CONFIG_USB_CONFIGFS_ACM)"
+          : "its kernel has no FunctionFS ('modprobe usb_f_fs'; Linux with CONFIG_USB_CONFIGFS_F_FS)",
+      )
+    }
   }
 
   #tellWindows(): void {

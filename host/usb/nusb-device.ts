@@ -35,6 +35,10 @@ const SOON = 100
 /** For the question whether a device that failed is still there, and for what was ended to say so. */
 const ALIVE = 1000
 
+/** Between tries of a call that the package is not ready for, and how many there are. */
+const AGAIN = 10
+const MOST_TRIES = 200
+
 const GET_STATUS = 0
 const GET_CONFIGURATION = 8
 const MOST_INTERFACES = 32
@@ -234,7 +238,9 @@ export class NusbDevice implements WebUsbCalls {
   }
 
   async #release(): Promise<void> {
-    for (const number of this.#claimed) await this.native.releaseInterface(number).catch(() => undefined)
+    for (const number of this.#claimed) {
+      await this.#whole(() => this.native.releaseInterface(number)).catch(() => undefined)
+    }
     this.#claimed.clear()
   }
 
@@ -249,10 +255,16 @@ export class NusbDevice implements WebUsbCalls {
   }
 
   async #whole<Result>(call: () => Promise<Result>): Promise<Result> {
-    try {
-      return await call()
-    } catch (error) {
-      throw await this.#failure(error)
+    for (let tries = 1; ; tries++) {
+      try {
+        return await call()
+      } catch (error) {
+        // For moments the package has the device to itself, and then throws at once.
+        if (tries >= MOST_TRIES || !(error instanceof Error) || !/borrow/.test(error.message)) {
+          throw await this.#failure(error)
+        }
+      }
+      await sleep(AGAIN)
     }
   }
 

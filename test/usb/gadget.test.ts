@@ -15,7 +15,14 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { decodeEvents, describeFunction } from '../../host/usb/functionfs.js'
 import { controllersOf, type GadgetRoots, GadgetTree } from '../../host/usb/gadget-tree.js'
-import { cleanUp, Gadget, TokenDevice, usbIdentity } from '../../host/usb/index.js'
+import {
+  cleanUp,
+  type ExportableDevice,
+  ForeignFunction,
+  Gadget,
+  TokenDevice,
+  usbIdentity,
+} from '../../host/usb/index.js'
 import { EchoDoor, rejects } from './support.js'
 
 const test = suite('usb: gadget')
@@ -144,6 +151,44 @@ test('a serial port is a second function of the tree', async () => {
     readdirSync(join(path, 'configs/c.1')).filter((name) => name.includes('.')),
     [],
   )
+})
+
+test('a device that is not ours: descriptors for both speeds, its own texts; what cannot be carried is said', async () => {
+  const foreign = (change: (bytes: Uint8Array) => void = () => undefined): ExportableDevice => ({
+    speed: 'super',
+    submit: (urb, complete) => model.submit(urb, complete),
+    reset: () => model.reset(),
+    descriptor: (type, index) => {
+      const bytes = model.descriptor(type, index)?.slice()
+      if (bytes && type === 2) change(bytes)
+      return bytes
+    },
+    attach: () => model.attach(),
+    detach: () => model.detach(),
+    notify: () => undefined,
+  })
+  model.attach()
+  const fitted = await ForeignFunction.of(foreign((bytes) => bytes.set([0, 4], 22)))
+  const { descriptors, strings, endpoints } = describeFunction(fitted.descriptor.bind(fitted), false)
+  assert.is(descriptors.readUInt32LE(8), 1 | 2 | 64, 'nothing for Windows')
+  assert.is(strings.toString('latin1', 18), 'Token commands\0')
+  assert.equal(
+    endpoints.map(({ packetSize, fullSpeedPacket }) => [packetSize, fullSpeedPacket]),
+    [
+      [512, 64],
+      [512, 64],
+      [8, 8],
+    ],
+  )
+  assert.is(GadgetTree.of(roots, fitted.descriptor.bind(fitted), { isForeign: true }).name, 'moonlet-1209-4c48-700101')
+  for (const [place, value, said] of [
+    [12, 1, /other settings/],
+    [21, 1, /isochronous/],
+    [19, 0x24, /no descriptor 0x24/],
+  ] as const) {
+    const refused = ForeignFunction.of(foreign((bytes) => bytes.set([value], place)))
+    assert.match((await rejects('GADGET_UNSUITABLE', refused)).message, said)
+  }
 })
 
 test('no second tree of the same device; a tree that cannot be finished is taken down', async () => {

@@ -69,6 +69,23 @@ test('the same where no driver of an interface is shown: a reset ends it', async
   assert.equal(native.calls.slice(-2), ['reset', 'close'])
 })
 
+test('where the package has the device to itself for a moment, it is asked again', async () => {
+  const { port, native } = await ready()
+  await finished(port, { setup: CONFIGURE })
+  const reset = native.reset.bind(native)
+  let refused = 0
+  native.reset = () => {
+    if (refused++ < 2)
+      throw new Error('The same native value cannot be borrowed mutably while another borrow is active')
+    return reset()
+  }
+  await port.detach()
+  port.attach()
+  assert.is(refused, 3)
+  assert.is((await finished(port, { setup: CONFIGURE })).status, 'ok')
+  await port.close()
+})
+
 test('a device that has gone is closed as well, once', async () => {
   for (const notice of [
     (port: WebUsbPort): void => port.lost(),

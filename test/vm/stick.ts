@@ -9,9 +9,16 @@ export const MOUNT = '/run/stick'
 
 /** The disk whose USB device hangs on a controller of this name. */
 export function disk(controller: string): string | undefined {
-  return readdirSync('/sys/block').find(
-    (name) => name.startsWith('sd') && readlinkSync(`/sys/block/${name}`).includes(controller),
-  )
+  return readdirSync('/sys/block').find((name) => name.startsWith('sd') && place(name).includes(controller))
+}
+
+/** Empty where it has gone meanwhile. */
+function place(name: string): string {
+  try {
+    return readlinkSync(`/sys/block/${name}`)
+  } catch {
+    return ''
+  }
 }
 
 /** @returns what was said; empty = it is mounted */
