@@ -6,7 +6,7 @@
  * a call's name and a count (info, gcm, rsa, ecdsa, kw, create), and answers each with the nanoseconds that so many took. Exits with 1
  * and the return value of PKCS#11 where a call fails.
  *
- * Only the few types and numbers of PKCS#11 v2.40 that it needs are declared here.
+ * Only the few numbers of PKCS#11 v2.40 that it needs are declared here.
  */
 #include <dlfcn.h>
 #include <stdint.h>
@@ -15,20 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-typedef unsigned long ulong_t;
-typedef unsigned char byte_t;
-
-typedef struct {
-  ulong_t type;
-  void *value;
-  ulong_t length;
-} attribute_t;
-
-typedef struct {
-  ulong_t mechanism;
-  void *parameter;
-  ulong_t length;
-} mechanism_t;
+#include "types.h"
 
 typedef struct {
   byte_t *iv;

@@ -7,7 +7,7 @@
  * durable, where the module keeps its objects. Prints the nanoseconds that the wrapping and unwrapping took, and those with the
  * syncs. Between two lines the second token is made new. Exits with 1 and the return value of PKCS#11 where a call fails.
  *
- * Only the few types and numbers of PKCS#11 v2.40 that it needs are declared here.
+ * Only the few numbers of PKCS#11 v2.40 that it needs are declared here.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -20,20 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-typedef unsigned long ulong_t;
-typedef unsigned char byte_t;
-
-typedef struct {
-  ulong_t type;
-  void *value;
-  ulong_t length;
-} attribute_t;
-
-typedef struct {
-  ulong_t mechanism;
-  void *parameter;
-  ulong_t length;
-} mechanism_t;
+#include "../pkcs11/types.h"
 
 enum { CKU_SO = 0, CKU_USER = 1, CKF_SESSION = 6, CKO_SECRET_KEY = 4, CKK_AES = 0x1f };
 enum { CKM_AES_KEY_GEN = 0x1080, CKM_AES_KEY_WRAP = 0x2109 };

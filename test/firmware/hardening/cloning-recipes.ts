@@ -12,7 +12,7 @@ import type { SessionKeys } from '../../oracle/obc1/key-schedule.js'
 import { sourceToken, targetToken } from '../../oracle/obc1/known-answers.js'
 import { Source } from '../../oracle/obc1/source.js'
 import { Target } from '../../oracle/obc1/target.js'
-import type { Recipe, Scene } from './recipes.js'
+import type { Recipe, Scene } from './recipe.js'
 
 const DOMAIN = { vector: pbkdf2Sync(WORDS.domain, 'OBC1 text domain', ITERATIONS, 48, 'sha512'), type: TEXT }
 const OTHER = { vector: bytesOf('another domain', 48), type: TEXT }

@@ -12,7 +12,7 @@ import { PERSON } from '../../fuzz/firmware/ped-side.js'
 import { makePosture, type Posture } from '../../fuzz/firmware/postures.js'
 import { frameOf, type KeptStation } from '../../fuzz/firmware/station.js'
 import { cat, u8, u32, u64 } from '../../oracle/obc1/bytes.js'
-import type { Recipe, Scene } from './recipes.js'
+import type { Recipe, Scene } from './recipe.js'
 
 const firmware = await guardedFirmware()
 const NO_BODY = Buffer.alloc(0)

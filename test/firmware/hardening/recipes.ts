@@ -1,65 +1,16 @@
 // For every command of SPEC.md §2.2 a request that succeeds, and for those that can fail late requests that do. Each begins in one of
 // the fuzzer's postures.
 import * as protocol from '../../../assembly/protocol.js'
-import { templateBytes, VALUES, WORDS } from '../../fuzz/firmware/postures.js'
+import { templateBytes, WORDS } from '../../fuzz/firmware/postures.js'
 import { SealedChannel } from '../../fuzz/firmware/sealing.js'
-import { field, type Station } from '../../fuzz/firmware/station.js'
+import { field } from '../../fuzz/firmware/station.js'
 import { cat, u8, u16, u32, u64 } from '../../oracle/obc1/bytes.js'
-import { wrap } from '../../oracle/obc1/crypto.js'
 import { vector } from '../../oracle/obc1/known-answers.js'
 import { sign } from '../../oracle/obc1/p384.js'
+import { CRYPTO } from './crypto-recipes.js'
+import { AES, handle, LEGACY, OPEN, OWN, PED, plain, type Recipe, role, type Scene, SOON } from './recipe.js'
 
-/** What a recipe may look at and do before its command. */
-export interface Scene {
-  readonly station: Station
-  /** Sessions of the posture, in its order. */
-  readonly sessions: readonly number[]
-  readonly handles: readonly number[]
-  /** A secret that is looked for from now on. */
-  readonly know: (name: string, bytes: Uint8Array) => void
-}
-
-export interface Recipe {
-  readonly command: number
-  readonly posture: string
-  /** Place in the posture's sessions; −1 = none. */
-  readonly session?: number
-  readonly body?: (scene: Scene) => Buffer
-  /** What comes before. */
-  readonly first?: (scene: Scene) => void
-  /** Otherwise sealed where SPEC.md says so. */
-  readonly sealed?: boolean
-  /** RC_OK unless given. */
-  readonly code?: number
-}
-
-const NOTHING = Buffer.alloc(0)
-const SOON = 'so and officer'
-const PED = 'with a PED'
-const { CKM_AES_CBC_PAD, CKM_AES_KEY_WRAP, CKM_RSA_PKCS_OAEP, CKM_SHA256 } = protocol
-const AES = 1
-const OPEN = 2
-const HMAC = 3
-const [EC_PUBLIC, EC_PRIVATE, RSA_PUBLIC, RSA_PRIVATE] = [4, 5, 6, 7]
-/** Partitions of the postures: the HSM SO's container, and the one with a Partition SO. */
-const [LEGACY, OWN] = [1, 2]
-
-const handle = ({ handles }: Scene, place: number): number => handles[place] ?? 0
-const role = (number: number, ...secrets: readonly string[]): Buffer => cat(u8(number), ...secrets.map(field))
 const { ROLE_SO, ROLE_PARTITION_SO, ROLE_CRYPTO_OFFICER, ROLE_CRYPTO_USER, ROLE_AUDITOR } = protocol
-
-/** mechanism, parameter, key, then whatever follows. */
-const operation = (
-  scene: Scene,
-  mechanism: number,
-  parameter: Buffer,
-  key: number,
-  ...more: readonly Buffer[]
-): Buffer => cat(u32(mechanism), field(parameter), u32(handle(scene, key)), ...more)
-
-const plain = (command: number, posture: string, session: number, body: Buffer = NOTHING): Recipe => ({
-  ...{ command, posture, session, body: () => body },
-})
 
 const factory = cat(u64(500409n), u32(protocol.MODEL_PCIE), u32(protocol.PROFILE_6_27_0), u8(protocol.AUTH_PASSWORD))
 const factoryBody = cat(factory, u32(8), u64(400_000n), u32(9), u32(1000))
@@ -287,107 +238,6 @@ const OBJECTS: readonly Recipe[] = [
   },
   plain(protocol.CMD_MECHANISM_LIST, SOON, -1),
 ]
-
-const WRAPPED = wrap(VALUES.aes, VALUES.open)
-const oaep = u32(CKM_SHA256)
-const IV = Buffer.alloc(16, 1)
-const crypt = (command: number, body: (scene: Scene) => Buffer, code = protocol.RC_OK): Recipe => ({
-  ...{ command, posture: SOON, session: 1, body, code },
-})
-
-const CRYPTO: readonly Recipe[] = [
-  crypt(protocol.CMD_SIGN, (s) => operation(s, protocol.CKM_SHA256_HMAC, NOTHING, HMAC, field('message'))),
-  crypt(protocol.CMD_SIGN, (s) => operation(s, protocol.CKM_ECDSA_SHA256, NOTHING, EC_PRIVATE, field('message'))),
-  crypt(protocol.CMD_SIGN, (s) => operation(s, protocol.CKM_SHA256_RSA_PKCS, NOTHING, RSA_PRIVATE, field('message'))),
-  crypt(protocol.CMD_SIGN, (s) =>
-    operation(s, protocol.CKM_SHA256_RSA_PKCS_PSS, cat(oaep, u32(32)), RSA_PRIVATE, field('m')),
-  ),
-  crypt(
-    protocol.CMD_SIGN,
-    (s) => operation(s, protocol.CKM_RSA_PKCS, NOTHING, RSA_PRIVATE, field('x'.repeat(300))),
-    protocol.RC_DATA_LEN_RANGE,
-  ),
-  crypt(protocol.CMD_VERIFY, verifiedHmac),
-  crypt(
-    protocol.CMD_VERIFY,
-    (s) => operation(s, protocol.CKM_SHA256_HMAC, NOTHING, HMAC, field('m'), field(Buffer.alloc(32))),
-    protocol.RC_SIGNATURE_INVALID,
-  ),
-  crypt(protocol.CMD_ENCRYPT, (s) => operation(s, CKM_AES_CBC_PAD, IV, AES, field('message'))),
-  crypt(protocol.CMD_ENCRYPT, (s) =>
-    operation(s, protocol.CKM_AES_GCM, cat(field(IV), field('aad'), u32(128)), AES, field('message')),
-  ),
-  crypt(protocol.CMD_ENCRYPT, (s) => operation(s, CKM_RSA_PKCS_OAEP, oaep, RSA_PUBLIC, field('message'))),
-  crypt(protocol.CMD_DECRYPT, (s) => operation(s, protocol.CKM_AES_CTR, IV, AES, field('message'))),
-  crypt(
-    protocol.CMD_DECRYPT,
-    (s) => operation(s, CKM_AES_CBC_PAD, IV, AES, field(Buffer.alloc(32))),
-    protocol.RC_ENCRYPTED_DATA_INVALID,
-  ),
-  crypt(
-    protocol.CMD_DECRYPT,
-    (s) => operation(s, protocol.CKM_AES_GCM, cat(field(IV), field(''), u32(128)), AES, field(Buffer.alloc(40))),
-    protocol.RC_ENCRYPTED_DATA_INVALID,
-  ),
-  crypt(protocol.CMD_DECRYPT, (s) => operation(s, CKM_RSA_PKCS_OAEP, oaep, RSA_PRIVATE, field(encrypted(s)))),
-  crypt(
-    protocol.CMD_DECRYPT,
-    (s) => operation(s, CKM_RSA_PKCS_OAEP, oaep, RSA_PRIVATE, field(Buffer.alloc(256, 1))),
-    protocol.RC_ENCRYPTED_DATA_INVALID,
-  ),
-  crypt(protocol.CMD_WRAP, (s) => operation(s, CKM_AES_KEY_WRAP, NOTHING, AES, u32(handle(s, OPEN)))),
-  crypt(protocol.CMD_WRAP, (s) => operation(s, protocol.CKM_AES_KEY_WRAP_KWP, NOTHING, AES, u32(handle(s, HMAC)))),
-  crypt(protocol.CMD_WRAP, (s) => operation(s, CKM_RSA_PKCS_OAEP, oaep, RSA_PUBLIC, u32(handle(s, OPEN)))),
-  crypt(
-    protocol.CMD_WRAP,
-    (s) => operation(s, CKM_AES_KEY_WRAP, NOTHING, AES, u32(handle(s, EC_PUBLIC))),
-    protocol.RC_KEY_NOT_WRAPPABLE,
-  ),
-  crypt(protocol.CMD_UNWRAP, (s) =>
-    operation(s, CKM_AES_KEY_WRAP, NOTHING, AES, field(WRAPPED), field(secretTemplate)),
-  ),
-  crypt(
-    protocol.CMD_UNWRAP,
-    (s) => operation(s, CKM_AES_KEY_WRAP, NOTHING, AES, field(Buffer.alloc(40)), field(secretTemplate)),
-    protocol.RC_WRAPPED_KEY_INVALID,
-  ),
-  crypt(
-    protocol.CMD_UNWRAP,
-    (s) => operation(s, CKM_AES_KEY_WRAP, NOTHING, AES, field(WRAPPED), field(privateTemplate)),
-    protocol.RC_WRAPPED_KEY_INVALID,
-  ),
-]
-
-/** CKO_SECRET_KEY, CKK_AES; and CKO_PRIVATE_KEY, for a key that is none. */
-const secretTemplate = cat(
-  u32(protocol.CKA_CLASS),
-  u32(4),
-  u32(protocol.CKO_SECRET_KEY),
-  u32(protocol.CKA_KEY_TYPE),
-  u32(4),
-  u32(protocol.CKK_AES),
-)
-const privateTemplate = cat(u32(protocol.CKA_CLASS), u32(4), u32(protocol.CKO_PRIVATE_KEY))
-
-function verifiedHmac(scene: Scene): Buffer {
-  const session = scene.sessions[1]
-  const mac = scene.station.ask(
-    protocol.CMD_SIGN,
-    session,
-    operation(scene, protocol.CKM_SHA256_HMAC, NOTHING, HMAC, field('m')),
-  )
-  return operation(scene, protocol.CKM_SHA256_HMAC, NOTHING, HMAC, field('m'), mac)
-}
-
-function encrypted(scene: Scene): Buffer {
-  return scene.station
-    .ask(
-      protocol.CMD_ENCRYPT,
-      scene.sessions[1],
-      operation(scene, CKM_RSA_PKCS_OAEP, oaep, RSA_PUBLIC, field('message')),
-    )
-    .subarray(4)
-}
 
 const AUDIT: readonly Recipe[] = [
   plain(protocol.CMD_AUDIT_STATUS, 'auditor', -1),
