@@ -1,8 +1,10 @@
-// Threads at work while their server is killed: killed SLOT PIN PROCESS. Every call answers, none is the program's end.
+// Threads at work while their server is killed: killed SLOT PIN PROCESS. Every call answers, none is the program's end; when a server is
+// there again, the same program goes on.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -53,6 +55,27 @@ static void *waits(void *nothing) {
   return NULL;
 }
 
+// What was open is gone with the server; what begins anew works, in a child of a fork too.
+static void goes_on(void) {
+  CK_SESSION_HANDLE session;
+  CK_SESSION_INFO info;
+  CK_BYTE random[16];
+  ANSWERS(CKR_SESSION_HANDLE_INVALID, C_GetSessionInfo(1, &info));
+  ANSWERS(CKR_OK, C_OpenSession(slot, 6, NULL, NULL, &session));
+  ANSWERS(CKR_OK, C_GenerateRandom(session, random, sizeof random));
+  pid_t process = fork();
+  CHECK(process >= 0);
+  if (process == 0) {
+    ANSWERS(CKR_CRYPTOKI_NOT_INITIALIZED, C_GetSessionInfo(session, &info));
+    ANSWERS(CKR_OK, C_Initialize(NULL));
+    ANSWERS(CKR_OK, C_Finalize(NULL));
+    _exit(0);
+  }
+  int status;
+  CHECK(waitpid(process, &status, 0) == process && status == 0);
+  ANSWERS(CKR_OK, C_GenerateRandom(session, random, sizeof random));
+}
+
 int main(int count, char **words) {
   CHECK(count == 4);
   slot = strtoul(words[1], NULL, 10);
@@ -72,8 +95,14 @@ int main(int count, char **words) {
   for (size_t i = 0; i < THREADS; i++)
     pthread_join(all[i], NULL);
   ANSWERS(CKR_OK, C_Finalize(NULL));
-  ANSWERS(CKR_DEVICE_ERROR, C_Initialize(NULL));
-  ANSWERS(CKR_CRYPTOKI_NOT_INITIALIZED, C_Finalize(NULL));
-  printf("%lu calls were answered before the server was killed\n", answered);
+  CK_RV ckr;
+  while ((ckr = C_Initialize(NULL)) == CKR_DEVICE_ERROR) {
+    ANSWERS(CKR_CRYPTOKI_NOT_INITIALIZED, C_Finalize(NULL));
+    usleep(20000);
+  }
+  ANSWERS(CKR_OK, ckr);
+  goes_on();
+  ANSWERS(CKR_OK, C_Finalize(NULL));
+  printf("%lu calls were answered before the server was killed; at the next one the program goes on\n", answered);
   return 0;
 }

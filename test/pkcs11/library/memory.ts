@@ -36,10 +36,12 @@ export async function memory(door: Door): Promise<void> {
   }
   for (const { name, folder, before } of ways) {
     const [program = '', ...args] = [...before, join(folder, 'killed'), '1', CHALLENGE, String(door.process)]
-    const { good, text } = await said(program, args, { env })
-    check(good, `${name}: ${text.trim()}`, text)
+    const working = said(program, args, { env })
+    await Promise.race([working, door.ended])
     await door.close()
     await door.open()
+    const { good, text } = await working
+    check(good, `${name}: ${text.trim()}`, text)
   }
 }
 

@@ -101,6 +101,11 @@ export class Door {
     return this.#server?.child.pid ?? 0
   }
 
+  /** Resolves when the process has ended. */
+  get ended(): Promise<unknown> {
+    return this.#server?.result ?? Promise.resolve()
+  }
+
   async open(): Promise<void> {
     this.#server = new Running('moonlet', ['pkcs11', '--state', this.state])
     await this.#server.sees('"listening"')
