@@ -62,6 +62,8 @@ export const caCalls = {
   initRolePin: call(0x1031, 'CA_InitRolePIN', row(u, u, bytes), nothing),
   resetPin: call(0x1032, 'CA_ResetPIN', row(u, bytes), nothing),
   deactivate: call(0x1033, 'CA_Deactivate', uu, nothing),
+  setPedId: call(0x1034, 'CA_SetPedId', uu, nothing),
+  createLoginChallenge: call(0x1035, 'CA_CreateLoginChallenge', row(u, u, bytes, byteRoom), bytes),
   // ---- policies, containers (partitions)
   getHsmCapabilitySet: call(0x1040, 'CA_GetHSMCapabilitySet', set, settings),
   getHsmCapabilitySetting: call(0x1041, 'CA_GetHSMCapabilitySetting', uu, u),

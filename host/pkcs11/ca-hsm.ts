@@ -114,6 +114,21 @@ export const caHsmHandlers: readonly Handler[] = [
     await inSession(app, slot, ({ client, session }) => client.roles.deactivate(session, roleIn(slot, user)))
   }),
 
+  on(caCalls.setPedId, async (app, [id, ped]) => {
+    const { ped: line } = app.clientOf(await app.presentSlot(id))
+    if (ped !== protocol.PED_ID_LOCAL && ped !== protocol.PED_ID_REMOTE) throw new Pkcs11Error(CKR.ARGUMENTS_BAD)
+    if ((await line.get()).id === ped) return
+    await (ped === protocol.PED_ID_REMOTE ? line.connect() : line.disconnect())
+  }),
+  onSession(caCalls.createLoginChallenge, async (session, [, user, challenge, room]) => {
+    const wanted = given(challenge)
+    // One that the HSM makes is shown by the PED, and by nothing else.
+    if (room.query && wanted.length > 0) return { missing: wanted.length }
+    if (room.capacity < wanted.length) return { missing: wanted.length }
+    await session.client.roles.createChallenge(session.token, roleIn(session.slot, user), pinText(wanted))
+    return wanted.slice()
+  }),
+
   // M of N belongs to the PED here, as since the vendor's own move away from it: the calls check what they are given, and no more.
   on(caCalls.cloneMofN, (app, [session, primary]) => {
     app.session(session)

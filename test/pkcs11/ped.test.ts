@@ -3,6 +3,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import * as protocol from '../../assembly/protocol.js'
 import { ckrByName, type SlotSource } from '../../host/client/index.js'
+import { caCalls } from '../../host/pkcs11/ca-calls.js'
 import { calls } from '../../host/pkcs11/calls.js'
 import { initHsm, ownPartition } from '../firmware/support/officer.js'
 import { insert, PedDesk, press, ScriptedOperator } from '../firmware/support/ped-desk.js'
@@ -89,6 +90,25 @@ test('a program that is to ask for the challenge sees no PIN pad once there is o
   const other = await asking.call(calls.openSession, [1, 6])
   await asking.call(calls.login, [other, 1, utf8('by-heart')])
   assert.is((await asking.call(calls.getSessionInfo, other)).state, 3)
+})
+
+test('CA_CreateLoginChallenge sets the challenge that a program brings; one that the HSM makes is for the PED alone', async () => {
+  await program.call(calls.login, [session, 0, { missing: 0 }])
+  const create = (challenge: string, capacity = 64) =>
+    program.call(caCalls.createLoginChallenge, [session, 1, utf8(challenge), { capacity, query: capacity === 0 }])
+  assert.equal(await create('brought-along', 0), { missing: 13 })
+  assert.equal(await create('brought-along', 3), { missing: 13 })
+  assert.equal(await create('brought-along'), utf8('brought-along'))
+  assert.equal(await create(''), new Uint8Array(0))
+  assert.is(await ckrOf(() => create('short')), ckrByName('CKR_PIN_LEN_RANGE'))
+})
+
+test('CA_SetPedId takes the ids of the PED here and the one afar', async () => {
+  const set = (id: number) => program.call(caCalls.setPedId, [1, id])
+  const now = await program.call(caCalls.getPedId, 1)
+  await set(now)
+  assert.is(await ckrOf(() => set(5)), ckrByName('CKR_ARGUMENTS_BAD'))
+  assert.is(await program.call(caCalls.getPedId, 1), now)
 })
 
 test.run()

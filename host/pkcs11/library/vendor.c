@@ -54,6 +54,19 @@ CK_RV CA_RoleStateGet(CK_SLOT_ID slot, CK_USER_TYPE user, CA_ROLE_STATE *state) 
   return moonlet_call(CALL(CA_RoleStateGet), arguments);
 }
 
+CK_RV CA_CreateLoginChallenge(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_ULONG length, CK_UTF8CHAR_PTR challenge,
+                              CK_ULONG_PTR outputLength, CK_UTF8CHAR_PTR output) {
+  if (outputLength == NULL)
+    return CKR_ARGUMENTS_BAD;
+  const Argument arguments[] = {
+      a_number(session),
+      a_number(user),
+      a_bytes(challenge, length),
+      a_room(output, outputLength),
+  };
+  return moonlet_call(CALL(CA_CreateLoginChallenge), arguments);
+}
+
 CK_RV CA_GetObjectHandle(CK_SLOT_ID slot, CK_ULONG container, CK_BYTE_PTR ouid, CK_ULONG_PTR type,
                          CK_ULONG_PTR object) {
   if (ouid == NULL || type == NULL || object == NULL)
