@@ -3,7 +3,7 @@ import * as protocol from '../../../assembly/protocol.js'
 import { bytesOf } from '../../fuzz/firmware/sealing.js'
 import { field } from '../../fuzz/firmware/station.js'
 import { cat, u8, u32 } from '../../oracle/obc1/bytes.js'
-import type { Recipe, Scene } from './recipes.js'
+import type { Recipe, Scene } from './recipe.js'
 
 const HMAC = 3
 const NOTHING = field('')
