@@ -1,6 +1,6 @@
 // Runs in the guest of test/vm/run.sh: a device that is not ours, the kernel's own mass storage gadget at dummy_udc.1, re-presented by
 // `moonlet usb bridge --gadget` at dummy_udc.0 and used by the kernel's own driver there; what was written is looked up in the image.
-// (QEMU's stick is none for that: where it has nothing to send yet it stalls a read instead of letting it wait.)
+// (QEMU's stick did not get on so: where it has nothing to send yet it seems to stall a read instead of letting it wait.)
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { Running } from '../cli/support.js'
