@@ -90,8 +90,8 @@ class Session {
   answered: u32
 }
 
-// Behind the struct: SID 16, expected tagS 3 × 48, KM 3 × 176; of the last two batches, by the last bit of their number: digest of
-// M3 48, length of M4 u32, M4 (16,456 bytes for a full batch).
+// Behind the struct: SID 16, expected tagS 3 × 48, KM 3 × 176; of the last three batches, in the place of their number modulo 3: digest
+// of M3 48, length of M4 u32, M4 (16,456 bytes for a full batch).
 const SID: usize = 64
 const EXPECTED: usize = 80
 const KM: usize = 224
@@ -99,9 +99,10 @@ const CACHE: usize = 752
 const CACHE_LENGTH: usize = 48
 const CACHE_ANSWER: usize = 64
 const CACHE_SIZE: usize = 16528
-const SIZE: usize = 33808
+const CACHED: u32 = 3
+const SIZE: usize = 50336
 const COUNT: i32 = 8
-const TABLE: usize = memory.data(270464, 16)
+const TABLE: usize = memory.data(402688, 16)
 
 const TH: usize = memory.data(48, 16)
 const HASH: usize = memory.data(48, 16)
@@ -272,14 +273,14 @@ function establish(s: Session, slot: u32): void {
   wipe(base(s) + EXPECTED, 48 * MAX_DOMAINS)
 }
 
-/** What a batch was answered: the courier may give the next one before it has the answer to this one. */
+/** What a batch was answered: the courier may give the next ones before it has the answer to this one. */
 function cacheOf(s: Session, number: u32): usize {
-  return base(s) + CACHE + <usize>(number & 1) * CACHE_SIZE
+  return base(s) + CACHE + <usize>(number % CACHED) * CACHE_SIZE
 }
 
-/** The message in HASH is one of the last two: its answer is the last again. */
+/** The message in HASH is one of the last: its answer is the last again. */
 function isRepeat(s: Session): bool {
-  for (let number: u32 = 0; number < 2; number++) {
+  for (let number: u32 = 0; number < CACHED; number++) {
     const cache = cacheOf(s, number)
     if (load<u32>(cache + CACHE_LENGTH) === 0 || !ctEqual(HASH, cache, 48)) continue
     s.answered = number

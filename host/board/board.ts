@@ -84,6 +84,11 @@ export class Board {
     this.#isBusy = extras.isBusy ?? (() => false)
   }
 
+  /** Whether the disk has to answer before something can leave. */
+  get isWriting(): boolean {
+    return this.#write !== undefined
+  }
+
   get powered(): boolean {
     return this.#firmware !== undefined
   }

@@ -69,16 +69,19 @@ class WorkerLink implements FrameLink {
 /** What has come from the main thread, in order; where asked for, also what the event loop has not handed over yet. */
 class Inbox {
   #take: ((message: ToWorker) => void) | undefined
+  #pauses: () => boolean = () => false
   #waiting: ToWorker[] = []
   #taking = false
 
   constructor(private readonly port: MessagePort) {}
 
-  begin(take: (message: ToWorker) => void): void {
+  /** @param pauses whether the event loop is to be looked at between two messages */
+  begin(take: (message: ToWorker) => void, pauses: () => boolean): void {
     this.#take = take
+    this.#pauses = pauses
     this.port.on('message', (messages: readonly ToWorker[]) => {
       this.#waiting.push(...messages)
-      this.#takeAll()
+      if (!this.#taking) this.#takeAll()
     })
   }
 
@@ -96,7 +99,13 @@ class Inbox {
 
   #takeAll(): void {
     this.#taking = true
-    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) this.#take?.(next)
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+      this.#take?.(next)
+      if (!this.#pauses() || this.#waiting.length === 0) continue
+      // The first of these comes before what has happened meanwhile is looked at.
+      setImmediate(() => setImmediate(() => this.#takeAll()))
+      return
+    }
     this.#taking = false
     attention.stay()
   }
@@ -177,7 +186,7 @@ function serve(opened: OpenBoard, ticking: NodeJS.Timeout | undefined): void {
     }
   }
 
-  inbox.begin(take)
+  inbox.begin(take, () => board.isWriting)
 }
 
 function start({ open, restore, monitor, tamperLine }: WorkerStart): Promise<OpenBoard> {

@@ -32,7 +32,7 @@ const BATCH_HANDLES = Math.min(
   Math.floor((protocol.MAX_BODY - protocol.OBC_MAX_MESSAGE - 6) / 4),
 )
 /** Batches whose results the source waits for at most, and that the target answers again. */
-const BATCHES_OUT = 2
+const BATCHES_OUT = 3
 /** Times a batch is given to the target when its answer is lost on the way. */
 const DELIVERIES = 3
 
@@ -107,8 +107,8 @@ async function* inTurn(
 }
 
 /**
- * Both tokens work all the time: the target gets batch b + 1 while it stores b (SPEC.md §4), and the source takes the results of b
- * and seals b + 2 while the target stores b + 1, because it waits for the results of two batches at most.
+ * Both tokens work all the time: the target gets the next two batches before it has answered one (OBC-1 §5.5 in SPEC.md), since its
+ * answer waits for the disk while it works on; the source waits for the results of three at most.
  */
 async function* inParallel(
   source: CloneEnd,

@@ -108,7 +108,7 @@ test('results come in the order of the handles, and both sides are closed', asyn
   assert.equal(pair.log, ['seal 0 last', 'store 0', 'result 0', 'source close', 'target close M5'])
 })
 
-test('the target gets the next batch while it stores the last, never more of them', async () => {
+test('the target gets the next two batches while it stores one, never more of them', async () => {
   const pair = ends()
   pair.setLimit(1)
   let release: () => void = () => {}
@@ -118,21 +118,21 @@ test('the target gets the next batch while it stores the last, never more of the
   const store = pair.target.handlers.get(protocol.CMD_CLONE_TARGET_BATCH)
   pair.target.on(protocol.CMD_CLONE_TARGET_BATCH, async (request) => {
     const answer = store?.(request) ?? 0
-    // Batch 1 is here although batch 0 is not answered: only now may it go on.
-    if (pair.log.includes('store 1')) release()
+    // Batch 2 is here although batch 0 is not answered: only now may it go on.
+    if (pair.log.includes('store 2')) release()
     await held
     pair.log.push(`stored ${pair.log.filter((line) => line.startsWith('stored')).length}`)
     return answer
   })
-  assert.equal(await collect(pair.run([1, 2, 3, 4])), ['1 1001', '2 1002', '3 1003', '4 1004'])
+  assert.equal(await collect(pair.run([1, 2, 3, 4, 5])), ['1 1001', '2 1002', '3 1003', '4 1004', '5 1005'])
   const order = (entry: string) => pair.log.findIndex((line) => line.startsWith(entry))
   for (const batch of [0, 1]) {
-    assert.ok(order(`stored ${batch}`) < order(`store ${batch + 2}`), `batch ${batch + 2} came too early`)
-    assert.ok(order(`result ${batch}`) < order(`seal ${batch + 2}`), 'two batches were sealed ahead')
+    assert.ok(order(`stored ${batch}`) < order(`store ${batch + 3}`), `batch ${batch + 3} came too early`)
+    assert.ok(order(`result ${batch}`) < order(`seal ${batch + 3}`), 'three batches were sealed ahead')
   }
 })
 
-test('a source that fails with two batches at the target: what these stored is told first', async () => {
+test('a source that fails with batches at the target: what these stored is told first', async () => {
   const pair = ends()
   pair.setLimit(1)
   const seal = pair.source.handlers.get(protocol.CMD_CLONE_SOURCE_BATCH)
@@ -147,7 +147,7 @@ test('a source that fails with two batches at the target: what these stored is t
     if (!(error instanceof TokenError)) throw error
     code = error.code
   }
-  assert.equal(lines, ['1 1001', '2 1002'])
+  assert.equal(lines, ['1 1001', '2 1002', '3 1003'])
   assert.is(code, 'CKR_DEVICE_MEMORY')
   assert.ok(pair.log.includes('source close'), 'both sides have given up')
 })

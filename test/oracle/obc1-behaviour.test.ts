@@ -192,11 +192,12 @@ test('attribute lists that are not exactly as described', () => {
   assert.equal(codes(source.result(target.batch(source.batch([bad])))), [protocol.RC_TEMPLATE_INCONSISTENT >>> 16])
 })
 
-test('one batch ahead, not two; nothing after the last', () => {
+test('two batches ahead, not three; nothing after the last', () => {
   const { source } = ready()
   source.batch([another(1)])
   source.batch([another(2)])
-  refused(() => source.fork().batch([another(3)]))
+  source.batch([another(3)])
+  refused(() => source.fork().batch([another(4)]))
   const done = ready()
   done.target.batch(done.source.batch([], { last: true }))
   refused(() => done.source.batch([another(1)]))

@@ -129,7 +129,7 @@ test('what looks like a repeat but is another message ends the session', async (
   }
 })
 
-test('a batch before the last two, one too far ahead, one after the last: each ends the session', async () => {
+test('a batch before the last three, one too far ahead, one after the last: each ends the session', async () => {
   const to = await firmwareEnd('order')
   const older = async () => {
     const source = await helloTo(to)
@@ -137,6 +137,7 @@ test('a batch before the last two, one too far ahead, one after the last: each e
     source.result(await deliver(to, first))
     await deliver(to, source.batch([aesObject(2)]))
     await deliver(to, source.batch([aesObject(9)]))
+    await deliver(to, source.batch([aesObject(10)]))
     return { bad: first, good: source }
   }
   const ahead = async () => {
@@ -161,14 +162,14 @@ test('a batch before the last two, one too far ahead, one after the last: each e
     await refuses(protocol.RC_NEGOTIATION_INVALID, deliver(to, bad), name)
     await refuses(protocol.RC_CLONE_SESSION_INVALID, to.client.cloning.targetClose(to.session, good.close()), name)
   }
-  assert.is(await objectCount(to), 5, 'objects 1, 2, 9, 5 and 7')
+  assert.is(await objectCount(to), 6, 'objects 1, 2, 9, 10, 5 and 7')
 })
 
-test('the source seals one batch ahead, not two; its results come in order; nothing follows the last', async () => {
+test('the source seals two batches ahead, not three; its results come in order; nothing follows the last', async () => {
   const from = await firmwareEnd('ahead')
   const { cloning, objects } = from.client
   const handles: number[] = []
-  for (let i = 0; i < 3; i++) handles.push(await objects.create(from.session, dataObject(`${i}`, 'value')))
+  for (let i = 0; i < 4; i++) handles.push(await objects.create(from.session, dataObject(`${i}`, 'value')))
   const begin = async () => {
     const { target, stored } = oracleTarget()
     await helloFrom(from, target)
@@ -189,8 +190,9 @@ test('the source seals one batch ahead, not two; its results come in order; noth
   const two = await begin()
   await two.batch(0)
   await two.batch(1)
-  await refuses(protocol.RC_NEGOTIATION_INVALID, two.batch(2), 'two ahead')
-  await refuses(protocol.RC_CLONE_SESSION_INVALID, two.batch(2), 'the session is over')
+  await two.batch(2)
+  await refuses(protocol.RC_NEGOTIATION_INVALID, two.batch(3), 'three ahead')
+  await refuses(protocol.RC_CLONE_SESSION_INVALID, two.batch(3), 'the session is over')
 
   const swapped = await begin()
   swapped.target.batch(await swapped.batch(0))
