@@ -6,8 +6,9 @@ import { PowerCut } from './faults.js'
 import type { BoardImports, Firmware, FirmwareImage, MemoryAccess } from './firmware.js'
 import type { FrameLink } from './frame-link.js'
 import { commandOf, isCommandFrame, refusal, tagOf, withTag } from './frames.js'
-import { afterPowerOff, beginAlive, boardImports, type Peripherals, syncAlive } from './imports.js'
+import { afterPowerOff, boardImports, type Peripherals, syncAlive } from './imports.js'
 import { Monitor } from './monitor.js'
+import { Outbox, type Output } from './outbox.js'
 import { type PedConnectorName, PedConnectors } from './ped-connectors.js'
 import { type Reply, Requests } from './requests.js'
 import { encodeSnapshot, requireBuild, type Snapshot } from './snapshot.js'
@@ -23,14 +24,6 @@ export interface BoardExtras {
   readonly tamperLine?: number
   /** Whether more commands wait: the board works on them then, and not on the disk's time. Never unless given. */
   readonly isBusy?: () => boolean
-}
-
-/** Hands something to whoever is outside. */
-type Output = () => void
-
-/** A write under way, and what leaves the board when it is done. */
-interface Write {
-  readonly outputs: Output[]
 }
 
 type Job = (firmware: Firmware) => void
@@ -56,10 +49,6 @@ export class Board {
   /** `steady` of the clock at power-up. */
   #poweredOn = 0
   #jobs: Job[] = []
-  readonly #outputs: Output[] = []
-  #write: Write | undefined
-  /** They rest on changes that were made after that write had begun. */
-  #held: Output[] = []
   #pumping = false
   #again = false
   /** A crash that a peripheral kept from its caller. */
@@ -71,7 +60,7 @@ export class Board {
   })
   readonly #crashes: CrashLog
   readonly #monitor: Monitor
-  readonly #isBusy: () => boolean
+  readonly #outbox: Outbox
 
   constructor(
     private readonly image: FirmwareImage,
@@ -81,12 +70,12 @@ export class Board {
     this.#crashes = extras.crashes ?? new MemoryCrashLog()
     this.#monitor = extras.monitor ?? new Monitor()
     this.#tamperLine = extras.tamperLine ?? 0
-    this.#isBusy = extras.isBusy ?? (() => false)
+    this.#outbox = new Outbox(chips, extras.isBusy ?? (() => false), (work) => this.#attempt(work))
   }
 
   /** Whether the disk has to answer before something can leave. */
   get isWriting(): boolean {
-    return this.#write !== undefined
+    return this.#outbox.isWriting
   }
 
   get powered(): boolean {
@@ -122,8 +111,8 @@ export class Board {
   powerOff(): void {
     if (!this.#firmware) return
     try {
-      this.#settle()
-      this.#emit()
+      this.#outbox.settle()
+      this.#outbox.emit()
     } finally {
       this.#lose(new BoardError('BOARD_OFF', 'the board was switched off'))
     }
@@ -133,7 +122,7 @@ export class Board {
     try {
       this.#stop(error)
     } finally {
-      this.#emit()
+      this.#outbox.emit()
     }
   }
 
@@ -149,8 +138,8 @@ export class Board {
     const firmware = this.#firmware
     if (!firmware) throw this.#off()
     if (this.#pumping) throw new BoardError('BOARD_BUSY', 'the board is in the middle of its work')
-    this.#settle()
-    this.#emit()
+    this.#outbox.settle()
+    this.#outbox.emit()
     const { memory, clock, trng } = this.chips
     return encodeSnapshot({
       firmware: this.image.info.sha384,
@@ -205,7 +194,7 @@ export class Board {
       const code = firmware.deliver(PORT_COMMAND, inner)
       if (code !== RC_OK) {
         const refused = refusal(inner, code)
-        this.#outputs.push(() => this.#requests.answer(refused))
+        this.#outbox.put(() => this.#requests.answer(refused))
       }
       inner.fill(0)
     })
@@ -278,7 +267,7 @@ export class Board {
     try {
       while (this.#again || this.#jobs.length > 0 || this.#tampered) {
         this.#monitor.step(() => this.#step())
-        this.#emit()
+        this.#outbox.emit()
       }
     } finally {
       this.#pumping = false
@@ -316,62 +305,18 @@ export class Board {
     const outputs: Output[] = []
     if (answer) outputs.push(() => this.#requests.answer(answer))
     if (request) outputs.push(() => this.#peds.send(request))
-    this.#release(outputs)
+    this.#outbox.release(outputs)
     return (ready & SERVICE_AGAIN) !== 0
   }
 
-  /**
-   * Lets outputs go once all they rest on is durable: now, or where more commands wait when the disk is through. What comes meanwhile
-   * becomes durable together.
-   */
-  #release(outputs: readonly Output[]): void {
-    const { memory } = this.chips
-    if (this.#write) {
-      const rests = memory.dirty || this.#held.length > 0
-      ;(rests ? this.#held : this.#write.outputs).push(...outputs)
-      return
-    }
-    if (memory.dirty) {
-      if (this.#isBusy() && this.#begin(outputs)) return
-      syncAlive(this.chips)
-    }
-    this.#outputs.push(...outputs)
-  }
-
-  /** False = this cannot wait. */
-  #begin(outputs: readonly Output[]): boolean {
-    const write = { outputs: [...outputs] }
-    if (!beginAlive(this.chips, (failure) => this.#written(write, failure))) return false
-    this.#write = write
-    return true
-  }
-
-  #written(write: Write, failure: BoardError | undefined): void {
-    // The board has been settled, reset or switched off since.
-    if (this.#write !== write) return
-    this.#write = undefined
+  /** What may be a fault of the disk is one of the board. */
+  #attempt(work: () => void): void {
     try {
-      if (failure) throw failure
-      this.#outputs.push(...write.outputs)
-      this.#release(this.#held.splice(0))
+      work()
     } catch (thrown) {
       this.#broke(thrown)
     }
-    this.#emit()
-  }
-
-  /** Waits for the disk. */
-  #settle(): void {
-    const write = this.#write
-    if (!write) return
-    this.chips.memory.sync()
-    this.#write = undefined
-    this.#outputs.push(...write.outputs, ...this.#held.splice(0))
-  }
-
-  /** Callers' code runs only here, outside of everything that can be a fault of the firmware. */
-  #emit(): void {
-    for (let output = this.#outputs.shift(); output; output = this.#outputs.shift()) output()
+    this.#outbox.emit()
   }
 
   /** Why a board without power answers nothing. */
@@ -442,9 +387,8 @@ export class Board {
   #stop(error: BoardError): void {
     this.#dropFirmware()
     // Whoever waits for these is told the error like all the others.
-    this.#write = undefined
-    this.#held = []
-    for (const done of this.#requests.takeAll()) this.#outputs.push(() => done(error))
+    this.#outbox.drop()
+    for (const done of this.#requests.takeAll()) this.#outbox.put(() => done(error))
     this.#keepTime()
   }
 
