@@ -6,7 +6,7 @@ import {
   generateKeyPairSync,
   type KeyObject,
 } from 'node:crypto'
-import { mod, toInt } from './big-int.js'
+import { mod, toBytes, toInt } from './big-int.js'
 import type { Curve } from './curves.js'
 import { ecBareKey, ecPublicKey, readSequence } from './der.js'
 import { decodePoint, ecdsaVerify, hasOrder } from './ec.js'
@@ -72,10 +72,7 @@ function isSound(curve: Curve): boolean {
   if (bits < 112 || bitsOf(p) > 521 || Math.abs(bits - bitsOf(p)) > 1 || n === p) return false
   if (a >= p || b >= p || mod(4n * a ** 3n + 27n * b * b, p) === 0n || !checkPrimeSync(p) || !checkPrimeSync(n))
     return false
-  const point = Buffer.concat([
-    Buffer.of(4),
-    ...g.map((one) => Buffer.from(one.toString(16).padStart(2 * length, '0'), 'hex')),
-  ])
+  const point = Buffer.concat([Buffer.of(4), ...g.map((one) => toBytes(one, length))])
   return decodePoint(curve, point) !== undefined && hasOrder(curve, g)
 }
 
@@ -130,7 +127,7 @@ export function namedAgree({ parameters }: NamedCurve, scalar: Uint8Array, peer:
 export function namedSign(curve: NamedCurve, scalar: Uint8Array, digest: Uint8Array): Buffer {
   const { order, orderLength } = curve
   return signWith(order, toInt(scalar), digest, (k) => {
-    const nonce = Buffer.from(k.toString(16).padStart(2 * orderLength, '0'), 'hex')
+    const nonce = toBytes(k, orderLength)
     const point = namedPublic(curve, nonce)
     nonce.fill(0)
     return toInt(point.subarray(1, (1 + point.length) / 2))

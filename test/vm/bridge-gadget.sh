@@ -3,9 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PATH=$PATH:/usr/sbin:/sbin
-for tool in mkfs.ext2 debugfs; do
-  command -v $tool >/dev/null || { echo "left out: no $tool (Debian: apt-get install e2fsprogs)"; exit 77; }
-done
+command -v mkfs.ext2 >/dev/null || { echo "left out: no mkfs.ext2 (Debian: apt-get install e2fsprogs)"; exit 77; }
 work=$(mktemp -d /tmp/moonlet-vm.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 mkfs.ext2 -q -F "$work/stick.img" 2M
