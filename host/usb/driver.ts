@@ -69,6 +69,11 @@ async function closeQuietly(device: USBDevice): Promise<void> {
   }
 }
 
+/** As WebUSB says it. */
+const isUnplugged = (cause: unknown): boolean => cause instanceof Error && cause.name === 'NotFoundError'
+
+const words = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
 function removed(cause: unknown): TransportError {
   return new TransportError('TRANSPORT_REMOVED', 'the USB device is gone', { cause })
 }
@@ -126,9 +131,8 @@ export class UsbTransport implements Transport {
     } catch (cause) {
       await closeQuietly(device)
       if (cause instanceof UsbError) throw cause
-      if (cause instanceof Error && cause.name === 'NotFoundError') throw removed(cause)
-      const why = cause instanceof Error ? cause.message : String(cause)
-      throw new UsbError('USB_OPEN', `the USB device cannot be opened: ${why}`, { cause })
+      if (isUnplugged(cause)) throw removed(cause)
+      throw new UsbError('USB_OPEN', `the USB device cannot be opened: ${words(cause)}`, { cause })
     }
   }
 
@@ -165,7 +169,14 @@ export class UsbTransport implements Transport {
       link.close()
       throw this.#gone ?? new UsbError('USB_PED', 'the USB device has no events, and so no cable to a PED')
     }
-    await this.#ped.plug(link)
+    try {
+      await this.#ped.plug(link)
+    } catch (cause) {
+      if (cause instanceof UsbError) throw cause
+      if (this.#gone) throw this.#gone
+      if (isUnplugged(cause)) throw removed(cause)
+      throw new UsbError('USB_PED', `the USB device did not take the PED's cable: ${words(cause)}`, { cause })
+    }
   }
 
   /** Pulls the PED's cable, if there is one. */

@@ -126,6 +126,24 @@ for (const cable of CABLES) {
     await transport.plugPed(ped().near)
   })
 
+  test('the device is pulled while the cable is plugged in', async () => {
+    const { near, closed } = ped()
+    const transferOut = plugged.device.controlTransferOut.bind(plugged.device)
+    for (const [at, code] of [
+      ['NetworkError', 'USB_PED'],
+      ['NotFoundError', 'TRANSPORT_REMOVED'],
+    ] as const) {
+      plugged.device.controlTransferOut = () => Promise.reject(new DOMException('as a host says it', at))
+      await rejects(code, transport.plugPed(near))
+      await until(closed)
+    }
+    plugged.device.controlTransferOut = transferOut
+    const gone = plugged.unplug()
+    await rejects('TRANSPORT_REMOVED', transport.plugPed(ped().near))
+    await gone
+    await rejects('TRANSPORT_REMOVED', transport.plugPed(ped().near))
+  })
+
   test('a link that nobody fetches from ends, and commands are not held up', async () => {
     const { near } = ped()
     await transport.plugPed(near)
