@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import { type FrameLink, frameCable, type Token } from '../board/index.js'
 import type { PedConnector, RandomBytes } from '../client/index.js'
 import {
@@ -12,7 +13,7 @@ import {
 } from '../ped/index.js'
 import { LabError } from './errors.js'
 import type { LabSerialLine } from './lab-file.js'
-import { plugPedLine } from './ped-lines.js'
+import { plugPedLine, serialPortOpener } from './ped-lines.js'
 import { type Recorder, recordLink } from './recorder.js'
 import type { RemotePeds } from './remote-peds.js'
 
@@ -73,11 +74,16 @@ export class PedDesk {
 
   /** Plugs serial lines into the boards that are switched on. @throws PedError PED_SERIAL_UNAVAILABLE, PED_SERIAL_OPEN */
   async plugLines(lines: readonly LabSerialLine[], token: (hsm: string) => Token | undefined): Promise<void> {
-    const { clock, onEvent } = this.#options
     for (const line of lines) {
       const board = token(line.hsm)
-      if (board) this.#lines.push(await plugPedLine(board, line, { clock, onEvent }))
+      if (board) await this.plugLine(board, serialPortOpener(line))
     }
+  }
+
+  /** Plugs a serial line into a board. @param open opens this end of it @throws what that throws */
+  async plugLine(token: Token, open: () => Promise<Duplex>): Promise<void> {
+    const { clock, onEvent } = this.#options
+    this.#lines.push(await plugPedLine(token, open, { clock, onEvent }))
   }
 
   /** Pulls the serial lines out, and ends what listens for PED servers. */

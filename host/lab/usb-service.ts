@@ -1,6 +1,7 @@
 import { PED_REQUEST } from '../../assembly/protocol.js'
 import type { ControlServer } from '../ntls/index.js'
 import {
+  AcmDevice,
   type ExportableDevice,
   TokenDevice,
   type UsbIdentity,
@@ -35,6 +36,8 @@ export interface UsbServiceOptions {
   readonly present?: (() => Promise<UsbPresenter>) | undefined
   /** Meters and faults in front of the devices. */
   readonly instruments?: UsbInstruments | undefined
+  /** Each device is a serial port, too, whose line is the HSM's own PED port. Whoever has that lab closes its desk before the service. */
+  readonly withPedLine?: boolean | undefined
 }
 
 /** The port of the server that a Backup HSM of a lab is always at. @throws LabError LAB_HSM_UNKNOWN */
@@ -80,7 +83,7 @@ export class UsbService {
    * @throws LabError USB_NO_HSM, LAB_HSM_UNKNOWN; UsbError USBIP_LISTEN
    */
   static async start(lab: Lab, options: UsbServiceOptions): Promise<UsbService> {
-    const { host, port, names, ids, onEvent, capture, present, instruments } = options
+    const { host, port, names, ids, onEvent, capture, present, instruments, withPedLine = false } = options
     const backups = lab.file.hsms.filter(({ kind }) => kind === 'backup')
     for (const name of names ?? []) {
       if (hsmNamed(lab.file, name).kind !== 'backup') throw unknown(name)
@@ -94,7 +97,9 @@ export class UsbService {
       const device = new TokenDevice(hsm.card, usbIdentity(serialNumber, ids), { ped: hsm.token })
       // A device stays at its port, whichever others are served.
       const cable = { plug: () => plugs?.plug(name), unplug: async () => plugs?.unplug(name) }
-      const measured = instruments?.wrap(busIdOf(lab.file, name), device, cable) ?? device
+      const whole = withPedLine ? new AcmDevice(device) : device
+      if (whole instanceof AcmDevice) await lab.desk.plugLine(hsm.token, async () => whole.openLine())
+      const measured = instruments?.wrap(busIdOf(lab.file, name), whole, cable) ?? whole
       const exported = capture ? capture.usb.device(measured) : measured
       served.push({ name, busId: busIdOf(lab.file, name), serialNumber, hsm, device, exported })
     }

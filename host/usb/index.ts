@@ -1,3 +1,4 @@
+export { AcmDevice } from './acm-device.js'
 export { now, UsbCapture } from './capture.js'
 export { CaptureFile, type CaptureOptions, type FrameKind } from './capture-file.js'
 export { PRODUCT_ID, type UsbIdentity, usbIdentity, VENDOR_ID } from './descriptors.js'

@@ -14,7 +14,7 @@ const MICROSOFT_PLATFORM = Buffer.from('df60ddd88945c74c9cd2659d9e648a9f', 'hex'
 /** Windows 8.1, the first that asks. */
 const WINDOWS_VERSION = 0x06030000
 
-const [SET_HEADER, COMPATIBLE_ID, REGISTRY_PROPERTY] = [0, 3, 4]
+const [SET_HEADER, CONFIGURATION_SUBSET, FUNCTION_SUBSET, COMPATIBLE_ID, REGISTRY_PROPERTY] = [0, 1, 2, 3, 4]
 const MULTI_STRING = 7
 
 /** Programs on Windows look devices of this kind up by it; made for this project. */
@@ -43,20 +43,30 @@ function registryProperty(): Buffer {
   return feature(REGISTRY_PROPERTY, words(MULTI_STRING, name.length), name, words(data.length), data)
 }
 
-/** The whole set: the device has one function, so that its features stand for all of it. */
-export function microsoftDescriptorSet(): Uint8Array {
-  const features = Buffer.concat([
-    feature(COMPATIBLE_ID, Buffer.from('WINUSB\0\0'), Buffer.alloc(8)),
-    registryProperty(),
-  ])
+/** Of a header that stands in front of a part of the set, bytes. */
+const SUBSET = 8
+
+/** @param about the configuration (its place, from 0 on) or the first interface of a function */
+function subset(type: number, about: number, content: Buffer): Buffer {
+  return Buffer.concat([words(SUBSET, type), Buffer.of(about, 0), words(SUBSET + content.length), content])
+}
+
+/**
+ * The whole set: of a device with one function its features stand for all of it.
+ * @param functionAt first interface of the one function that they stand for, where the device has others
+ */
+export function microsoftDescriptorSet(functionAt?: number): Uint8Array {
+  const own = Buffer.concat([feature(COMPATIBLE_ID, Buffer.from('WINUSB\0\0'), Buffer.alloc(8)), registryProperty()])
+  const features =
+    functionAt === undefined ? own : subset(CONFIGURATION_SUBSET, 0, subset(FUNCTION_SUBSET, functionAt, own))
   const header = 10
   const total = header + features.length
   return Uint8Array.from(Buffer.concat([words(header, SET_HEADER), double(WINDOWS_VERSION), words(total), features]))
 }
 
 /** What the device can do that is in no other descriptor: the Microsoft descriptor set. It has no link power management to tell of. */
-export function bosDescriptor(): Uint8Array {
-  const set = Buffer.concat([double(WINDOWS_VERSION), words(microsoftDescriptorSet().length)])
+export function bosDescriptor(microsoftSet = microsoftDescriptorSet()): Uint8Array {
+  const set = Buffer.concat([double(WINDOWS_VERSION), words(microsoftSet.length)])
   const platform = Buffer.concat([
     Buffer.of(28, DEVICE_CAPABILITY, PLATFORM, 0),
     MICROSOFT_PLATFORM,

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import * as protocol from '../../assembly/protocol.js'
 import { createBoardFolder, manufacture, Token } from '../../host/board/index.js'
 import { TokenClient, TokenError } from '../../host/client/index.js'
-import { plugPedLine } from '../../host/lab/ped-lines.js'
+import { plugPedLine, serialPortOpener } from '../../host/lab/ped-lines.js'
 import { blankPedKey, PedKeyBox } from '../../host/ped/index.js'
 
 const MOONLET = fileURLToPath(new URL('../../host/cli/moonlet.js', import.meta.url))
@@ -81,16 +81,12 @@ const client = new TokenClient({ exchange, closed: token.closed, close: () => to
 
 const events: string[] = []
 let news: () => void = () => undefined
-const line = await plugPedLine(
-  token,
-  { hsm: 'backup', path: hsmPath },
-  {
-    onEvent: ({ event }) => {
-      events.push(event)
-      news()
-    },
+const line = await plugPedLine(token, serialPortOpener({ hsm: 'backup', path: hsmPath }), {
+  onEvent: ({ event }) => {
+    events.push(event)
+    news()
   },
-)
+})
 const log = join(folder, 'ped.log')
 const ped = spawn(
   process.execPath,

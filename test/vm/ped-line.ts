@@ -1,22 +1,35 @@
-// Runs in the guest of test/vm/run.sh, given a lab's state folder: a gadget that is a serial port, too, whose host's end is a PED's.
-// The kernel's own f_acm and cdc_acm are between 'moonlet ped --serial' and the HSM.
+// Runs in the guest of test/vm/run.sh, given a lab's state folder and a way, gadget or usbip: a Backup HSM that is a serial port, too, whose
+// host's end is a PED's. The kernel's own cdc_acm is between 'moonlet ped --serial' and the HSM, and f_acm where it is a gadget.
 import { cpSync, existsSync, readdirSync } from 'node:fs'
 import * as protocol from '../../assembly/protocol.js'
 import { TokenClient, TokenError } from '../../host/client/index.js'
 import { Running } from '../cli/support.js'
 import { openPlugged } from './kernel-device.js'
-import { check, output, shows, until } from './support.js'
+import { COMPLAINT, check, output, shows, until } from './support.js'
 
 const TTY = '/dev/ttyACM0'
 const GADGETS = '/sys/kernel/config/usb_gadget'
 
-const [given = ''] = process.argv.slice(2)
+const [given = '', way = 'gadget'] = process.argv.slice(2)
 for (const folder of ['/run/state', '/run/ped']) cpSync(given, folder, { recursive: true })
 
-const gadget = new Running('moonlet', ['usb', 'gadget', '--state', '/run/state', '--commands', '--ped-line'])
-await gadget.sees('"listening"')
-await until(async () => (await shows()) && existsSync(TTY))
-check(true, `the gadget is a Backup HSM and a serial port: cdc_acm has it, as ${TTY}`)
+const verb = way === 'gadget' ? 'gadget' : 'serve'
+const server = new Running('moonlet', ['usb', verb, '--state', '/run/state', '--commands', '--ped-line'])
+await server.sees('"listening"')
+/** Until the kernel has it. */
+async function plugged(): Promise<void> {
+  if (way === 'usbip') {
+    await until(async () => (await output('usbip', 'list', '-r', '127.0.0.1')).includes('1-1:'))
+    await output('usbip', 'attach', '-r', '127.0.0.1', '-b', '1-1')
+  }
+  await until(async () => (await shows()) && existsSync(TTY))
+}
+await plugged()
+check(true, `${way}: a Backup HSM and a serial port: cdc_acm has it, as ${TTY}`)
+const verbose = await output('lsusb', '-v', '-d', '1209:4c48')
+const complaint = COMPLAINT.exec(verbose)
+check(complaint === null, `lsusb -v has no complaint${complaint ? `: ${complaint[0].trim()}` : ''}`)
+check(/bNumInterfaces +3/.test(verbose) && verbose.includes('Abstract (modem)'), 'and shows both functions')
 
 /** The SO's log-in at the PED, over the token's own interface: the code it ends with. */
 async function login(): Promise<number> {
@@ -42,10 +55,10 @@ await ped.sees(`The PED is at ${TTY}`)
 await until(succeeds)
 check(true, `moonlet ped --serial ${TTY}: the SO logs in with the blue key`)
 
-gadget.child.stdin.write('unplug backup\n')
+server.child.stdin.write('unplug backup\n')
 await until(async () => !(await shows()))
-gadget.child.stdin.write('plug backup\n')
-await until(async () => (await shows()) && existsSync(TTY))
+server.child.stdin.write('plug backup\n')
+await plugged()
 await until(succeeds)
 check(true, 'pulled out and plugged in again: the PED is back, too')
 
@@ -54,9 +67,10 @@ check((await ped.result).code === 0, 'the PED is taken away')
 await until(async () => !(await succeeds()))
 check(true, 'and there are no log-ins any more')
 
-gadget.child.kill('SIGTERM')
-const { code, stderr } = await gadget.result
-check(code === 0 && readdirSync(GADGETS).length === 0, `ended: nothing is left${code === 0 ? '' : `\n${stderr}`}`)
+server.child.kill('SIGTERM')
+const { code, stderr } = await server.result
+const left = existsSync(GADGETS) ? readdirSync(GADGETS) : []
+check(code === 0 && left.length === 0, `ended: nothing is left${code === 0 ? '' : `\n${stderr}`}`)
 // A reset on the way would hang up the PED's line whenever somebody has been at the HSM's other function.
 const trouble = (await output('dmesg'))
   .split('\n')

@@ -38,13 +38,14 @@ export async function until(holds: () => boolean | Promise<boolean>): Promise<vo
 /** Whether the kernel has our device. */
 export const shows = async (): Promise<boolean> => (await output('lsusb')).includes('1209:4c48')
 
+/** A line of `lsusb -v` that finds something wrong. */
+export const COMPLAINT = /.*(missing|can't|cannot|couldn't|error|invalid|warning|unrecognized|junk|too short|!).*/i
+
 /** `lsusb -v` of our device. @param usbVersion as it is printed */
 export async function checkDescriptors(usbVersion: string): Promise<void> {
   const verbose = await output('lsusb', '-v', '-d', '1209:4c48')
   const lines = [`bcdUSB               ${usbVersion}`, 'iSerial                 3 700101', 'bNumEndpoints           3']
   for (const line of lines) check(verbose.includes(line), `lsusb -v: ${line}`)
-  const complaint = /.*(missing|can't|cannot|couldn't|error|invalid|warning|unrecognized|junk|too short|!).*/i.exec(
-    verbose,
-  )
+  const complaint = COMPLAINT.exec(verbose)
   check(complaint === null, `lsusb -v has no complaint${complaint ? `: ${complaint[0].trim()}` : ''}`)
 }

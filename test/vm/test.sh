@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # npm run test:vm - what only a kernel shows: our devices on Debian's kernel in QEMU. Takes some minutes; no KVM needed.
-#   test/vm/test.sh [PART...]   parts: usbip gadget ped-line service driver bridge replay backups-usbip backups-gadget backups-redir (all of these unless said),
-#                               bench: our speed in the guest; bridge-gadget, which has not been seen to pass yet
+#   test/vm/test.sh [PART...]   parts: usbip gadget ped-line ped-line-usbip service driver bridge bridge-gadget replay backups-usbip backups-gadget
+#                               backups-redir (all of these unless said); bench: our speed in the guest
 #   VM_PULLS  times that the device is pulled out in each backup and each restore (default 2; 20 take a quarter of an hour each)
 #   VM_SEED   of the transfers at which it is
 #   VM_QUICK  bench: fewer rounds
@@ -37,7 +37,10 @@ part() {
     gadget) lab; test/vm/run.sh -u -t 900 -- node dist/test/vm/gadget-cli.js "$work/state" ;;
     ped-line)
       lab; test/vm/run.sh -u -t 900 -k "dummy_hcd libcomposite usb_f_fs usb_f_acm cdc-acm" -- \
-        node dist/test/vm/ped-line.js "$work/state"
+        node dist/test/vm/ped-line.js "$work/state" gadget
+      ;;
+    ped-line-usbip)
+      lab; test/vm/run.sh -u -t 900 -k "vhci-hcd cdc-acm" -- node dist/test/vm/ped-line.js "$work/state" usbip
       ;;
     service)
       [ -x /lib/systemd/systemd ] || { echo "left out: no systemd (Debian: apt-get install systemd)"; return 77; }
@@ -61,7 +64,7 @@ part() {
   esac
 }
 
-[ $# -gt 0 ] || set -- usbip gadget ped-line service driver bridge replay backups-usbip backups-gadget backups-redir
+[ $# -gt 0 ] || set -- usbip gadget ped-line ped-line-usbip service driver bridge bridge-gadget replay backups-usbip backups-gadget backups-redir
 for name in "$@"; do
   echo "== $name"
   rc=0

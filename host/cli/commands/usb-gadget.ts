@@ -3,6 +3,7 @@ import { cleanUpGadgets, Gadget } from '../../lab/index.js'
 import { COMMON_OPTIONS, readArguments, UsageError } from '../command-line.js'
 import type { CliCommand } from '../program.js'
 import { PRESENTING_HELP, PRESENTING_OPTIONS, presenting, readOneName } from './usb-presenting.js'
+import { readPedLine } from './usb-serve.js'
 
 export const usbGadget: CliCommand = {
   name: 'gadget',
@@ -20,8 +21,6 @@ lab with more than one Backup HSM is told which.
 
 Options:
   --udc NAME             controller, of /sys/class/udc (default: the first)
-  --ped-line             be a serial port, too (CDC-ACM): the HSM's own PED port, at
-                         the host 'moonlet ped --serial /dev/ttyACM0'
   --cleanup              remove what killed processes have left, and end
 ${PRESENTING_HELP}`,
   async run(args, io) {
@@ -32,7 +31,6 @@ ${PRESENTING_HELP}`,
           ...COMMON_OPTIONS,
           ...PRESENTING_OPTIONS,
           udc: { type: 'string' },
-          'ped-line': { type: 'boolean' },
           cleanup: { type: 'boolean' },
         },
         allowPositionals: true,
@@ -48,10 +46,7 @@ ${PRESENTING_HELP}`,
       for (const removed of cleanUpGadgets()) io.stdout.write(`removed ${removed}\n`)
       return 0
     }
-    const withSerial = values['ped-line'] ?? false
-    if (withSerial && values['local-ped'] !== undefined) {
-      throw new UsageError("'--ped-line' and '--local-ped' both plug a PED into the HSM's own connector")
-    }
+    const withSerial = readPedLine(values)
     let gadget: Gadget | undefined
     return presenting(
       io,

@@ -12,7 +12,7 @@ import { CAPTURE_HELP, CAPTURE_OPTIONS, type CaptureValues, captureOf } from '..
 import { stateFolder, UsageError } from '../command-line.js'
 import { eventWriter, type LoggedEvent, readLogLevel } from '../event-log.js'
 import type { CliIo } from '../program.js'
-import { ended, obey, readIds } from './usb-serve.js'
+import { ended, obey, PED_LINE_HELP, readIds, readPedLine } from './usb-serve.js'
 
 // What 'moonlet usb redir' and 'moonlet usb gadget' have in common: one Backup HSM of a lab, another way to it than USB/IP.
 
@@ -21,13 +21,14 @@ export const PRESENTING_OPTIONS = {
   ids: { type: 'string' },
   'local-ped': { type: 'string' },
   'log-level': { type: 'string' },
+  'ped-line': { type: 'boolean' },
   rules: { type: 'string' },
   commands: { type: 'boolean' },
 } as const
 
 /** Lines of the help, for those options. */
 export const PRESENTING_HELP = `  --ids VENDOR:PRODUCT   USB ids that the device shows (default: 1209:4c48)
-${CAPTURE_HELP}  --local-ped HSM        plug the lab's PED into this HSM's own connector
+${CAPTURE_HELP}${PED_LINE_HELP}  --local-ped HSM        plug the lab's PED into this HSM's own connector
   --log-level LEVEL      what is printed: error, warn, info (the default) or debug
   --rules FILE           operator rules for that PED, looked at before the lab's own
   --commands             take commands from standard input, one per line:
@@ -41,6 +42,7 @@ interface Presenting extends CaptureValues {
   readonly ids?: string | undefined
   readonly 'local-ped'?: string | undefined
   readonly 'log-level'?: string | undefined
+  readonly 'ped-line'?: boolean | undefined
   readonly rules?: string | undefined
   readonly commands?: boolean | undefined
   readonly state?: string | undefined
@@ -56,7 +58,7 @@ export function readOneName([name, other]: readonly string[]): string | undefine
  * Serves until it is ended, and prints what happens.
  * @param present makes the way to the device
  * @param place what is said of where it is
- * @param serial path of a serial line that becomes the HSM's PED port, once the device is there
+ * @param serial path of the serial port that is the HSM's PED port (--ped-line), where that is none of the device model's own
  */
 export async function presenting(
   io: CliIo,
@@ -64,12 +66,13 @@ export async function presenting(
   name: string | undefined,
   present: (tell: (event: LoggedEvent) => void) => Promise<UsbPresenter>,
   place: (presenter: UsbPresenter) => Omit<LoggedEvent, 'event'>,
-  serial: () => string | undefined = () => undefined,
+  serial?: () => string | undefined,
 ): Promise<number> {
   const tell = eventWriter(readLogLevel(values['log-level']), (line) => io.stdout.write(line))
   const names = name === undefined ? undefined : [name]
   const ids = values.ids === undefined ? undefined : readIds(values.ids)
   const capture = captureOf(values, 'moonlet usb')
+  const withPedLine = readPedLine(values) && !serial
   let service: UsbService | undefined
   const lab: UseLabOptions = {
     serve: { kind: 'backup', names },
@@ -84,8 +87,8 @@ export async function presenting(
       presenter = await present(tell)
       return presenter
     }
-    service = await UsbService.start(opened, { host: '', port: 0, names, ids, capture, present: made })
-    const path = serial()
+    service = await UsbService.start(opened, { host: '', port: 0, names, ids, capture, withPedLine, present: made })
+    const path = serial?.()
     if (path !== undefined) {
       const lines = service.hsms.map((hsm) => ({ hsm: hsm.name, path }))
       await opened.desk.plugLines(lines, (hsm) => opened.hsm(hsm).token)

@@ -30,6 +30,20 @@ export function readIds(text: string): { vendorId: number; productId: number } {
   return { vendorId: Number.parseInt(vendor, 16), productId: Number.parseInt(product, 16) }
 }
 
+/** Line of the help. */
+export const PED_LINE_HELP = `  --ped-line             be a serial port, too (CDC-ACM): the HSM's own PED port, at
+                         the host 'moonlet ped --serial /dev/ttyACM0'
+`
+
+/** @throws UsageError */
+export function readPedLine(values: { 'ped-line'?: boolean | undefined; 'local-ped'?: string | undefined }): boolean {
+  const isLine = values['ped-line'] ?? false
+  if (isLine && values['local-ped'] !== undefined) {
+    throw new UsageError("'--ped-line' and '--local-ped' both plug a PED into the HSM's own connector")
+  }
+  return isLine
+}
+
 const isCause = (word: string): word is TamperCause => Object.hasOwn(TAMPER_CAUSES, word)
 
 export const usbServe: CliCommand = {
@@ -54,7 +68,7 @@ Options:
   --listen HOST[:PORT]   where to listen (default: 127.0.0.1:${USBIP_PORT}); port 0 is
                          any free one
   --ids VENDOR:PRODUCT   USB ids that the devices show (default: 1209:4c48)
-${CAPTURE_HELP}${INSTRUMENT_HELP}  --local-ped HSM        plug the lab's PED into this HSM's own connector
+${CAPTURE_HELP}${INSTRUMENT_HELP}${PED_LINE_HELP}  --local-ped HSM        plug the lab's PED into this HSM's own connector
   --log-level LEVEL      what is printed: error, warn, info (the default) or debug
   --rules FILE           operator rules for that PED, looked at before the lab's own
   --commands             take commands from standard input, one per line:
@@ -74,6 +88,7 @@ ${CAPTURE_HELP}${INSTRUMENT_HELP}  --local-ped HSM        plug the lab's PED int
           listen: { type: 'string' },
           ids: { type: 'string' },
           'local-ped': { type: 'string' },
+          'ped-line': { type: 'boolean' },
           'log-level': { type: 'string' },
           rules: { type: 'string' },
           commands: { type: 'boolean' },
@@ -85,6 +100,7 @@ ${CAPTURE_HELP}${INSTRUMENT_HELP}  --local-ped HSM        plug the lab's PED int
       io.stdout.write(this.help)
       return 0
     }
+    const withPedLine = readPedLine(values)
     const tell = eventWriter(readLogLevel(values['log-level']), (line) => io.stdout.write(line))
     const names = positionals.length > 0 ? positionals : undefined
     const address = readUsbAddress(values.listen ?? '127.0.0.1')
@@ -98,6 +114,7 @@ ${CAPTURE_HELP}${INSTRUMENT_HELP}  --local-ped HSM        plug the lab's PED int
       capture,
       instruments: instruments?.tools,
       onEvent: tell,
+      withPedLine,
     }
     let service: UsbService | undefined
     const lab: UseLabOptions = {
@@ -117,6 +134,7 @@ ${CAPTURE_HELP}${INSTRUMENT_HELP}  --local-ped HSM        plug the lab's PED int
       tellStarter()
       await Promise.race([service.ordered, ended(io.signal)])
       instruments?.tools.close()
+      await opened.desk.close()
       await service.close()
       instruments?.finish()
       tell({ event: 'stopped' })
