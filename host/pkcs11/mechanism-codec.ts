@@ -102,6 +102,8 @@ const rows = (shape: Shape, types: readonly number[]): (readonly [number, Shape]
 const named = (pattern: RegExp): number[] =>
   Object.entries(protocol).flatMap(([name, value]) => (typeof value === 'number' && pattern.test(name) ? [value] : []))
 
+const KNOWN: ReadonlySet<number> = new Set(named(/^CKM_/))
+
 /** Mechanisms with a parameter: as p11-kit encodes it, and in the same manner those that only our own library passes on. */
 const SHAPES: ReadonlyMap<number, Shape> = new Map<number, Shape>([
   ...rows('iv', named(/^CKM_(AES|DES|DES3|CAST128|SEED|LUNA_SEED|ARIA)_CBC(_PAD)?$|^CKM_(LUNA_)?AES_GMAC$/)),
@@ -344,7 +346,7 @@ function readOwn(reader: RpcReader, type: number, form: Shape): Parameter | unde
   if (how === OWN.absent) return form === 'none' ? { form } : undefined
   const bytes = filled(reader.array())
   if (how === OWN.bytes && form === 'iv') return { form, iv: bytes }
-  if (!named(/^CKM_/).includes(type)) throw new Pkcs11Error(CKR.MECHANISM_INVALID)
+  if (!KNOWN.has(type)) throw new Pkcs11Error(CKR.MECHANISM_INVALID)
   if (how !== OWN.fields || PARAMETER_LAYOUTS[form] === '') throw new Pkcs11Error(CKR.MECHANISM_PARAM_INVALID)
   const fields = new RpcReader(bytes, reader.offered)
   const parameter = readParameter(fields, form)
