@@ -5,7 +5,6 @@ import {
   fdatasync,
   fdatasyncSync,
   fsyncSync,
-  ftruncateSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -20,6 +19,7 @@ import { BATTERY_CAPACITY, type Change, SPLIT_SIZE } from './changes.js'
 import { BoardError, messageOf, systemCode } from './errors.js'
 import { Flash } from './flash.js'
 import { encodeJournalFrame, readJournal } from './journal.js'
+import { JournalFile } from './journal-file.js'
 import { type Backing, changesBetween, State, type Written } from './non-volatile.js'
 
 /** Version of the folder's layout. */
@@ -200,7 +200,7 @@ export class BoardFolder implements Backing {
   #state: State
   #files = new Map<string, number>()
   #sequence = 1n
-  #journalLength = 0
+  readonly #journal: JournalFile
   /** What the files have not followed yet: places in the flash, and names of small files. */
   #touched: Range[] = []
   readonly #small = new Set<string>()
@@ -219,6 +219,7 @@ export class BoardFolder implements Backing {
       for (const name of [FLASH, JOURNAL, ...SMALL.map(([small]) => small)]) {
         this.#files.set(name, openSync(join(dir, name), 'r+'))
       }
+      this.#journal = new JournalFile(this.#fd(JOURNAL), journal.length)
       this.#replay(journal)
     } catch (cause) {
       this.#closeFiles()
@@ -317,15 +318,14 @@ export class BoardFolder implements Backing {
   }
 
   get #isFull(): boolean {
-    return this.#journalLength > JOURNAL_LIMIT
+    return this.#journal.length > JOURNAL_LIMIT
   }
 
   #append(changes: readonly Change[]): void {
     const frame = encodeJournalFrame(this.#sequence, changes)
-    this.#write(JOURNAL, frame, this.#journalLength)
+    this.#journal.append(frame)
     frame.fill(0)
     this.#sequence += 1n
-    this.#journalLength += frame.length
     this.#note(changes)
   }
 
@@ -349,7 +349,6 @@ export class BoardFolder implements Backing {
     } catch (cause) {
       throw damaged(path, 'holds a change that this board cannot have made', cause)
     }
-    this.#journalLength = bytes.length
     this.#note(changes)
     if (bytes.length > 0) this.#checkpoint()
   }
@@ -370,8 +369,7 @@ export class BoardFolder implements Backing {
     for (const [name, content] of SMALL) if (this.#small.has(name)) this.#write(name, content(this.state), 0)
     for (const [name, fd] of this.#files) if (name !== JOURNAL) fdatasyncSync(fd)
     // Only now: a crash before this line replays the journal over files that have it already, which changes nothing.
-    ftruncateSync(this.#fd(JOURNAL), 0)
-    this.#journalLength = 0
+    this.#journal.empty()
     this.#touched = []
     this.#small.clear()
   }

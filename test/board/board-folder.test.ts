@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert'
 import { BATTERY_KEK, BATTERY_MTK, BATTERY_REGIONS, FLASH_SECTOR } from '../../assembly/protocol.js'
 import { BoardFolder, JOURNAL_LIMIT } from '../../host/board/board-folder.js'
 import { BATTERY_CAPACITY, type Change, SPLIT_SIZE } from '../../host/board/changes.js'
+import { readJournal } from '../../host/board/journal.js'
 import { NonVolatileMemory, type State } from '../../host/board/non-volatile.js'
 import { fails, scratch } from './support.js'
 
@@ -69,7 +70,7 @@ interface Run {
   /** The folder as it lay on the disk after each commit, the first before any. */
   readonly copies: readonly string[]
   readonly states: readonly string[]
-  /** Length of the journal after each commit. */
+  /** Bytes of the journal's frames after each commit. */
   readonly lengths: readonly number[]
 }
 
@@ -83,7 +84,7 @@ function run(work: readonly (readonly Change[])[]): Run {
   const note = (): void => {
     copies.push(copyOf(dir))
     states.push(fingerprint(folder.state))
-    lengths.push(statSync(join(dir, 'journal')).size)
+    lengths.push(readJournal(readFileSync(join(dir, 'journal'))).length)
   }
   note()
   for (const changes of work) {
@@ -101,12 +102,15 @@ test('a journal cut at every byte gives the state after the last whole frame', (
     fc.property(transactions, (work) => {
       const { copies, states, lengths } = run(work)
       const [first, last] = [copies[0] ?? '', copies.at(-1) ?? '']
-      const journal = readFileSync(join(last, 'journal'))
-      assert.is(journal.length, lengths.at(-1))
+      const file = readFileSync(join(last, 'journal'))
+      const journal = file.subarray(0, lengths.at(-1))
+      assert.ok(file.length > journal.length && file.subarray(journal.length).every((byte) => byte === 0))
       for (let cut = 0; cut <= journal.length; cut++) {
         // Nothing reached the other files: the worst that a power loss of the host can leave.
         const dir = copyOf(first)
-        writeFileSync(join(dir, 'journal'), journal.subarray(0, cut))
+        // The room behind a torn frame may be there or not.
+        const room = Buffer.alloc(cut % 2 === 0 ? 0 : 100)
+        writeFileSync(join(dir, 'journal'), Buffer.concat([journal.subarray(0, cut), room]))
         const frames = lengths.filter((length) => length > 0 && length <= cut).length
         assert.is(stateOf(dir), states[frames], `seed ${seed}, cut at ${cut}`)
         assert.is(statSync(join(dir, 'journal')).size, 0)
@@ -116,6 +120,33 @@ test('a journal cut at every byte gives the state after the last whole frame', (
     }),
     { seed, numRuns: 3 },
   )
+})
+
+test('short frames go into room that the journal has already, and never beyond it', () => {
+  const dir = newFolder()
+  const folder = BoardFolder.open(dir)
+  const memory = new NonVolatileMemory(folder.state, folder)
+  const sizes: number[] = []
+  for (let i = 0; i < 100; i++) {
+    memory.apply({ kind: 'program', offset: i, data: Buffer.alloc(3000, i) })
+    memory.sync()
+    const journal = readFileSync(join(dir, 'journal'))
+    const { length, frames } = readJournal(journal)
+    assert.is(frames.length, i + 1)
+    assert.ok(journal.subarray(length).every((byte) => byte === 0))
+    sizes.push(journal.length)
+  }
+  assert.ok(new Set(sizes).size < 8, `${[...new Set(sizes)]}`)
+  // A long one takes what it needs.
+  const size = sizes.at(-1) ?? 0
+  memory.apply({ kind: 'program', offset: 0, data: Buffer.alloc(FLASH, 0) })
+  for (let i = 0; i < 8; i++) memory.apply({ kind: 'program', offset: 0, data: Buffer.alloc(FLASH, i) })
+  memory.sync()
+  const journal = readFileSync(join(dir, 'journal'))
+  assert.ok(journal.length > size)
+  assert.is(readJournal(journal).length, journal.length)
+  assert.is(stateOf(copyOf(dir)), fingerprint(folder.state))
+  folder.close()
 })
 
 test('a whole journal gives the last state, however far the other files had followed', () => {
@@ -151,7 +182,8 @@ test('a broken frame before a whole one is damage, not a torn tail', async () =>
   }
   const dir = copyOf(last)
   const broken = Buffer.from(journal)
-  broken[broken.length - 1] = (broken.at(-1) ?? 0) ^ 1
+  const end = (lengths.at(-1) ?? 0) - 1
+  broken[end] = (broken[end] ?? 0) ^ 1
   writeFileSync(join(dir, 'journal'), broken)
   const folder = BoardFolder.open(dir)
   assert.is(folder.state.counter, 2n, 'the last frame is a torn tail')

@@ -50,4 +50,4 @@ try {
 } finally {
   check(await door.close(), 'the door closes')
 }
-if (wanted('fuzz')) await fuzzing(values.seconds, values.seed)
+if (wanted('fuzz')) await fuzzing(Number(values.seconds), values.seed)

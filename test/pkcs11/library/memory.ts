@@ -46,13 +46,13 @@ export async function memory(door: Door): Promise<void> {
 }
 
 /** A server that lies; and where clang is there, libFuzzer on what takes answers apart. */
-export async function fuzzing(seconds: string, seed: string): Promise<void> {
+export async function fuzzing(seconds: number, seed: string): Promise<void> {
   for (const [name, sanitizer] of [
     ['ASan and UBSan', 'address,undefined'],
     ['TSan', 'thread'],
   ] as const) {
     const folder = await built(sanitizer, ['hostile'])
-    const { good, text } = await said(join(folder, 'hostile'), [seconds, seed], { env: TSAN })
+    const { good, text } = await said(join(folder, 'hostile'), [String(seconds), seed], { env: TSAN, seconds })
     check(good, `${name}, a server that lies, seed ${seed}, ${seconds} s: ${text.trim()}`, text)
   }
   if (!(await isThere('clang'))) {
@@ -61,7 +61,7 @@ export async function fuzzing(seconds: string, seed: string): Promise<void> {
   }
   const folder = await built('fuzzer,address,undefined', ['answers'], 'clang')
   const args = [`-max_total_time=${seconds}`, '-max_len=1024', `-seed=${seed}`]
-  const { good, text } = await said(join(folder, 'answers'), args, { cwd: temporaryFolder() })
+  const { good, text } = await said(join(folder, 'answers'), args, { cwd: temporaryFolder(), seconds })
   const done = text.split('\n').filter((line) => /DONE|^Done/.test(line))
   check(good, `libFuzzer, seed ${seed}: ${done.join(', ')}`, text.split('\n').slice(-40).join('\n'))
 }

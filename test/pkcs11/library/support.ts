@@ -22,15 +22,21 @@ export interface Said {
 export interface SaidOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** It is to work for so long. */
+  readonly seconds?: number
 }
 
 /** What a program said, and whether it ended well; `code` is ENOENT where there is no such program. */
-export async function said(program: string, args: readonly string[], { env, cwd }: SaidOptions = {}): Promise<Said> {
+export async function said(
+  program: string,
+  args: readonly string[],
+  { env, cwd, seconds = 0 }: SaidOptions = {},
+): Promise<Said> {
   try {
     const { stdout, stderr } = await run(program, [...args], {
       env: { ...process.env, ...env },
       cwd,
-      timeout: PATIENCE,
+      timeout: PATIENCE + 1000 * seconds,
       maxBuffer: 64 * 1024 * 1024,
     })
     return { good: true, code: 0, text: stdout + stderr }
