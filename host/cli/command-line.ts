@@ -8,6 +8,8 @@ import { shellWord } from './shells.js'
 export class UsageError extends Error {
   override readonly name = 'UsageError'
   readonly code = 'USAGE'
+  /** The command whose line it is, below the program's own name. */
+  readonly words: string[] = []
 }
 
 /** What every command takes. */

@@ -17,6 +17,7 @@ import { tamper } from './commands/tamper.js'
 import { up } from './commands/up.js'
 import { usb } from './commands/usb.js'
 import { version } from './commands/version.js'
+import { runNamed } from './define-command.js'
 import { type CliCommand, runProgram } from './program.js'
 
 const COMMANDS: readonly CliCommand[] = [
@@ -66,5 +67,5 @@ await runProgram('moonlet', process.argv.slice(2), async ([name, ...rest], io) =
     io.stdout.write(about === undefined ? HELP : find(about).help)
     return 0
   }
-  return (name === '--version' ? version : find(name)).run(rest, io)
+  return runNamed(name === '--version' ? version : find(name), rest, io)
 })

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { inspect } from 'node:util'
 import { UsageError } from './command-line.js'
+import { HINTS } from './hints.js'
 
 /** What a command works with. */
 export interface CliIo {
@@ -28,6 +29,14 @@ export interface CliCommand {
 const FAILURE = 1
 const USAGE = 2
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
+
+/** Resolves once the signal is aborted. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
 
 /** Runs the program and sets the process's exit code: 0, 1 = failed, 2 = wrong usage, 128 + n = ended by signal n. */
 export async function runProgram(name: string, args: readonly string[], main: CliCommand['run']): Promise<void> {
@@ -79,6 +88,6 @@ function explain(name: string, error: unknown, debug: boolean): void {
     return
   }
   const code = 'code' in error && typeof error.code === 'string' ? error.code : 'INTERNAL'
-  const hint = error instanceof UsageError ? `\nTry '${name} --help'.` : ''
-  stderr.write(`${name}: ${code}: ${error.message}${hint}\n`)
+  const hint = error instanceof UsageError ? `Try '${[name, ...error.words].join(' ')} --help'.` : HINTS[code]
+  stderr.write(`${name}: ${code}: ${error.message}\n${hint === undefined ? '' : `${hint}\n`}`)
 }

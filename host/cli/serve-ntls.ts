@@ -1,9 +1,8 @@
-import { once } from 'node:events'
 import { appendFileSync } from 'node:fs'
 import type { ApplianceService, ServiceOptions } from '../lab/index.js'
 import { tellStarter } from './background.js'
 import type { LoggedEvent } from './event-log.js'
-import type { CliIo } from './program.js'
+import { type CliIo, untilAborted } from './program.js'
 
 export interface ServeOptions {
   readonly listen: ServiceOptions['listen']
@@ -28,7 +27,7 @@ export async function serveNtls(
   tell({ event: 'listening', host, port, certificate: service.fingerprint })
   expectSignal()
   tellStarter()
-  await Promise.race([service.ordered, ...(signal.aborted ? [] : [once(signal, 'abort')])])
+  await Promise.race([service.ordered, untilAborted(signal)])
   await service.close()
   tell({ event: 'stopped' })
 }

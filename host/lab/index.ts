@@ -44,7 +44,7 @@ export {
   STANDARD_LAB,
 } from './description.js'
 export { enrol } from './enrol.js'
-export { LabError, type LabErrorCode } from './errors.js'
+export { codeOf, LabError, type LabErrorCode, messageOf } from './errors.js'
 export { makeFolders, removeEmpty } from './folders.js'
 export { Hsm } from './hsm.js'
 export { type ImportedObject, type ImportOptions, importItems } from './import.js'

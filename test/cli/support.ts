@@ -13,6 +13,8 @@ const PROGRAMS = {
   cmu: fileURLToPath(new URL('../../host/cli/cmu.js', import.meta.url)),
 } as const
 
+export type Program = keyof typeof PROGRAMS
+
 export const FIXTURES = fileURLToPath(new URL('../../../fixtures', import.meta.url))
 
 const folders: string[] = []
@@ -49,7 +51,7 @@ export class Running {
   readonly result: Promise<RunResult>
   #news: (() => void)[] = []
 
-  constructor(program: keyof typeof PROGRAMS, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  constructor(program: Program, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     this.child = spawn(process.execPath, [PROGRAMS[program], ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
@@ -91,11 +93,7 @@ export class Running {
 }
 
 /** Runs a program to its end. */
-export function run(
-  program: keyof typeof PROGRAMS,
-  args: readonly string[],
-  options: RunOptions = {},
-): Promise<RunResult> {
+export function run(program: Program, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const running = new Running(program, args, options.env)
   running.child.stdin.end(options.input ?? '')
   return running.result

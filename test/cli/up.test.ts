@@ -78,6 +78,12 @@ test('a lab from one file: the page runs over it, status shows it, down ends it,
   assert.ok(appliance, up.stdout)
   assert.match(up.stdout, /PED +remote +pedserver at 127\.0\.0\.1 port \d+, process \d+/)
 
+  const more = join(temporaryFolder(), 'more.hmac')
+  writeFileSync(more, 'sixteen bytes...')
+  const imported = await moonlet(['import', '--state', state, '--slot', '1', more])
+  assert.is(imported.code, 0, imported.stderr)
+  assert.match(imported.stdout, '1 objects imported into slot 1')
+
   const page = await lunacm(['--state', state], { input: `${PAGE.join('\n')}\n` })
   assert.is(page.code, 0, page.stdout + page.stderr)
   assert.match(page.stdout, /Backup Complete\./)

@@ -1,11 +1,10 @@
-import { parseArgs } from 'node:util'
 import { ApplianceService, listenForPedServers, useLab } from '../../lab/index.js'
-import { COMMON_OPTIONS, readArguments, readListen, refusePositionals, stateFolder } from '../command-line.js'
+import { readListen, refusePositionals, stateFolder } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
 import { eventWriter, readLogLevel } from '../event-log.js'
-import type { CliCommand } from '../program.js'
 import { serveNtls } from '../serve-ntls.js'
 
-export const appliance: CliCommand = {
+export const appliance = defineCommand({
   name: 'appliance',
   summary: 'Serve the Network HSMs of the lab by NTLS',
   help: `Usage: moonlet appliance [options]
@@ -31,25 +30,14 @@ Options:
   --debug             show the stack of an error
   -h, --help          show this help
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({
-        args: [...args],
-        options: {
-          ...COMMON_OPTIONS,
-          listen: { type: 'string' },
-          'ped-listen': { type: 'string' },
-          rules: { type: 'string' },
-          'key-log': { type: 'string' },
-          'log-level': { type: 'string' },
-        },
-        allowPositionals: true,
-      }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: {
+    listen: { type: 'string' },
+    'ped-listen': { type: 'string' },
+    rules: { type: 'string' },
+    'key-log': { type: 'string' },
+    'log-level': { type: 'string' },
+  },
+  async run({ values, positionals }, io) {
     refusePositionals(positionals)
     const listen = values.listen === undefined ? undefined : readListen(values.listen)
     const tell = eventWriter(readLogLevel(values['log-level']), (line) => io.stdout.write(line))
@@ -71,4 +59,4 @@ Options:
     )
     return 0
   },
-}
+})

@@ -1,5 +1,4 @@
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import {
   type DemoDigests,
   LabError,
@@ -10,14 +9,14 @@ import {
   runDemo,
   writeProof,
 } from '../../lab/index.js'
-import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder, UsageError } from '../command-line.js'
-import type { CliCommand } from '../program.js'
+import { refusePositionals, stateFolder, UsageError } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
 import { passphrases, readFiles } from './import.js'
 
 /** In the package, beside dist. */
 const FIXTURES = fileURLToPath(new URL('../../../../fixtures/keys', import.meta.url))
 
-export const demo: CliCommand = {
+export const demo = defineCommand({
   name: 'demo',
   summary: 'Back up, restore and prove, from beginning to end',
   help: `Usage: moonlet demo [options]
@@ -47,25 +46,14 @@ Options:
   --debug                 show the stack of an error
   -h, --help              show this help
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({
-        args: [...args],
-        options: {
-          ...COMMON_OPTIONS,
-          import: { type: 'string', multiple: true },
-          proof: { type: 'string' },
-          'passphrase-file': { type: 'string' },
-          profile: { type: 'string' },
-          seed: { type: 'string' },
-        },
-        allowPositionals: true,
-      }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: {
+    import: { type: 'string', multiple: true },
+    proof: { type: 'string' },
+    'passphrase-file': { type: 'string' },
+    profile: { type: 'string' },
+    seed: { type: 'string' },
+  },
+  async run({ values, positionals }, io) {
     refusePositionals(positionals)
     if (values.proof === '') throw new UsageError("Option '--proof' needs a folder")
     const ask = passphrases(values['passphrase-file'], io)
@@ -100,7 +88,7 @@ Options:
     io.stdout.write(`verified: ${matching} of ${proofs.length} restored objects match\n`)
     return matching === proofs.length ? 0 : 1
   },
-}
+})
 
 function digestLines({ images, transcript }: DemoDigests): string[] {
   const line = (what: string, sha256: string): string => `sha256 ${sha256}  ${what}`

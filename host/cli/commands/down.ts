@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import {
   endProcess,
   orderPedServer,
@@ -9,30 +8,25 @@ import {
   runningServers,
   stopServer,
 } from '../../lab/index.js'
-import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder } from '../command-line.js'
-import type { CliCommand } from '../program.js'
+import { refusePositionals, stateFolder } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
 
-export const down: CliCommand = {
+export const down = defineCommand({
   name: 'down',
   summary: 'End the processes of a lab',
   help: `Usage: moonlet down [options]
 
-Ends what runs on a lab's state folder: the PKCS#11 door, the appliance, what lends
-Backup HSMs out, the PED's server, the PED. What is under way is finished first; the lab itself stays.
+Ends what runs on a lab's state folder: the PKCS#11 door, the appliance, what
+lends Backup HSMs out, the PED's server, the PED. What is under way is finished
+first; the lab itself stays.
 
 Options:
   --state DIR    state folder of the lab
   --debug        show the stack of an error
   -h, --help     show this help
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({ args: [...args], options: COMMON_OPTIONS, allowPositionals: true }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: {},
+  async run({ values, positionals }, io) {
     refusePositionals(positionals)
     const stateDir = stateFolder(values.state, io.env)
     readLabFile(stateDir)
@@ -40,7 +34,7 @@ Options:
     io.stdout.write(ended.length === 0 ? 'Nothing runs.\n' : ended.map((line) => `ended ${line}\n`).join(''))
     return 0
   },
-}
+})
 
 /** The numbers of the processes that run on a state folder. */
 export async function runningProcesses(stateDir: string): Promise<ReadonlySet<number>> {

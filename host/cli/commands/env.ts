@@ -1,21 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { CONFIG_FILE, readLabFile, runningPkcs11 } from '../../lab/index.js'
-import {
-  COMMON_OPTIONS,
-  clientFolder,
-  readArguments,
-  refusePositionals,
-  stateFolder,
-  stateOption,
-  UsageError,
-} from '../command-line.js'
-import type { CliCommand } from '../program.js'
+import { clientFolder, refusePositionals, stateFolder, stateOption, UsageError } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
 import { assignment, SHELLS, type Shell } from '../shells.js'
 
-export const env: CliCommand = {
+export const env = defineCommand({
   name: 'env',
   summary: 'Print what PKCS#11 programs find the slots by, for a shell',
   help: `Usage: moonlet env [options]
@@ -48,18 +39,8 @@ Options:
   --debug          show the stack of an error
   -h, --help       show this help
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({
-        args: [...args],
-        options: { ...COMMON_OPTIONS, shell: { type: 'string' }, library: { type: 'string' } },
-        allowPositionals: true,
-      }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: { shell: { type: 'string' }, library: { type: 'string' } },
+  async run({ values, positionals }, io) {
     refusePositionals(positionals)
     const shell = readShell(values.shell)
     const stateDir = stateFolder(values.state, io.env)
@@ -92,7 +73,7 @@ Options:
     }
     return 0
   },
-}
+})
 
 /** @throws UsageError */
 function readShell(name = 'sh'): Shell {

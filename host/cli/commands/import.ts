@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import {
   asOfficer,
   findKeyFiles,
@@ -11,10 +10,11 @@ import {
   StreamTerminal,
   useLab,
 } from '../../lab/index.js'
-import { COMMON_OPTIONS, readArguments, stateFolder, UsageError } from '../command-line.js'
-import type { CliCommand, CliIo } from '../program.js'
+import { clientFolder, stateFolder, UsageError } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
+import type { CliIo } from '../program.js'
 
-export const importKeys: CliCommand = {
+export const importKeys = defineCommand({
   name: 'import',
   summary: 'Put your own keys and certificates into a partition',
   help: `Usage: moonlet import --slot N [options] FILE...
@@ -28,6 +28,7 @@ Puts keys and certificates into the partition of a slot. A FILE may be a folder.
   NAME.aes       the 16, 24 or 32 bytes of an AES key
   NAME.hmac      the bytes of an HMAC secret
 
+HSMs that 'moonlet up' has switched on are reached over NTLS, as lunacm does.
 The name of the file without its endings becomes the label. Private keys and
 secrets are unwrapped inside the token and never leave it; a private key brings
 its public key along. Of a file that cannot be read nothing is imported.
@@ -44,24 +45,13 @@ Options:
 
 The exit code is 1 where a file was not imported.
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({
-        args: [...args],
-        options: {
-          ...COMMON_OPTIONS,
-          slot: { type: 'string' },
-          view: { type: 'string' },
-          password: { type: 'string' },
-          'passphrase-file': { type: 'string' },
-        },
-        allowPositionals: true,
-      }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: {
+    slot: { type: 'string' },
+    view: { type: 'string' },
+    password: { type: 'string' },
+    'passphrase-file': { type: 'string' },
+  },
+  async run({ values, positionals }, io) {
     const slot = slotNumber(values.slot)
     if (positionals.length === 0) throw new UsageError('No file was named')
     const failures: LabError[] = []
@@ -69,7 +59,13 @@ The exit code is 1 where a file was not imported.
       failures.push(error)
     })
     const stateDir = stateFolder(values.state, io.env)
-    const imported = await useLab(stateDir, { view: values.view, signal: io.signal }, async (lab) => {
+    const options = {
+      view: values.view,
+      ntlsConfig: clientFolder(undefined, values, io.env),
+      onLink: (line: string) => io.stderr.write(`${line}\n`),
+      signal: io.signal,
+    }
+    const imported = await useLab(stateDir, options, async (lab) => {
       const secret = values.password ?? lab.file.challenge?.secret
       if (secret === undefined) throw new UsageError("Option '--password' is needed: the lab file holds no challenge")
       return asOfficer(lab, slot, secret, (end) =>
@@ -83,7 +79,7 @@ The exit code is 1 where a file was not imported.
     io.stdout.write(`${imported.length} objects imported into slot ${slot}\n`)
     return failures.length === 0 ? 0 : 1
   },
-}
+})
 
 function slotNumber(option: string | undefined): number {
   if (option === undefined) throw new UsageError("Option '--slot' is needed")

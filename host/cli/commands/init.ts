@@ -1,14 +1,13 @@
-import { parseArgs } from 'node:util'
 import { DEFAULT_CHALLENGE, initLab, type LabFile, PROFILES, standardPlan } from '../../lab/index.js'
-import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder, stateOption } from '../command-line.js'
-import type { CliCommand } from '../program.js'
+import { refusePositionals, stateFolder, stateOption } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
 import { slotLines } from '../views.js'
 
 const NOTICE = `Moonlet is a test instrument: it is no safe place for real keys.
 It is not affiliated with the maker of Luna HSMs.
 `
 
-export const init: CliCommand = {
+export const init = defineCommand({
   name: 'init',
   summary: 'Make a lab: HSMs, PED keys and a workstation',
   help: `Usage: moonlet init [options]
@@ -36,24 +35,13 @@ Options:
   --debug             show the stack of an error
   -h, --help          show this help
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({
-        args: [...args],
-        options: {
-          ...COMMON_OPTIONS,
-          pcie: { type: 'boolean' },
-          profile: { type: 'string' },
-          challenge: { type: 'string' },
-          seed: { type: 'string' },
-        },
-        allowPositionals: true,
-      }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: {
+    pcie: { type: 'boolean' },
+    profile: { type: 'string' },
+    challenge: { type: 'string' },
+    seed: { type: 'string' },
+  },
+  async run({ values, positionals }, io) {
     refusePositionals(positionals)
     const stateDir = stateFolder(values.state, io.env)
     const { pcie, profile, challenge, seed } = values
@@ -68,7 +56,7 @@ Options:
     io.stdout.write(summary(stateDir, file, stateOption(stateDir, io.env)))
     return 0
   },
-}
+})
 
 /** @param at `--state DIR` for the commands that are named, or nothing */
 function summary(stateDir: string, file: LabFile, at: string): string {

@@ -1,21 +1,13 @@
-import { parseArgs } from 'node:util'
 import { atWorkstation, type Recorder, readDeviceName, type UseLabOptions } from '../../lab/index.js'
 import { mayRemember, Shell } from '../../lunacm/index.js'
 import { CAPTURE_OPTIONS, captureOf } from '../capture-options.js'
-import {
-  COMMON_OPTIONS,
-  clientFolder,
-  readArguments,
-  refusePositionals,
-  stateFolder,
-  UsageError,
-} from '../command-line.js'
+import { clientFolder, refusePositionals, stateFolder, UsageError } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
 import { openLog } from '../frame-log.js'
-import type { CliCommand } from '../program.js'
 import { readCommands, type Seat, takeSeat } from '../seat.js'
 import { readUsbAddress } from './usb-address.js'
 
-export const lunacm: CliCommand = {
+export const lunacm = defineCommand({
   name: 'lunacm',
   summary: 'The LunaCM shell at a workstation of the lab',
   help: `Usage: lunacm [options]
@@ -66,33 +58,22 @@ HSMs that other processes have switched on (moonlet up, appliance, rbs, usb) are
 reached over USB/IP, or NTLS as $ChrystokiConfigurationPath or the client of
 'moonlet up' says; the others are switched on here.
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({
-        args: [...args],
-        options: {
-          ...COMMON_OPTIONS,
-          ...CAPTURE_OPTIONS,
-          'capture-frames': { type: 'boolean' },
-          'capture-tls': { type: 'boolean' },
-          seed: { type: 'string' },
-          file: { type: 'string', short: 'f' },
-          view: { type: 'string' },
-          rules: { type: 'string' },
-          'by-hand': { type: 'boolean' },
-          'local-ped': { type: 'string' },
-          log: { type: 'string' },
-          ntls: { type: 'string' },
-          usb: { type: 'string', multiple: true },
-          'usb-device': { type: 'string', multiple: true },
-        },
-        allowPositionals: true,
-      }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: {
+    ...CAPTURE_OPTIONS,
+    'capture-frames': { type: 'boolean' },
+    'capture-tls': { type: 'boolean' },
+    seed: { type: 'string' },
+    file: { type: 'string', short: 'f' },
+    view: { type: 'string' },
+    rules: { type: 'string' },
+    'by-hand': { type: 'boolean' },
+    'local-ped': { type: 'string' },
+    log: { type: 'string' },
+    ntls: { type: 'string' },
+    usb: { type: 'string', multiple: true },
+    'usb-device': { type: 'string', multiple: true },
+  },
+  async run({ values, positionals }, io) {
     refusePositionals(positionals)
     if (values.file === '') throw new UsageError("Option '--file' needs a file")
     const commands = values.file === undefined ? undefined : readCommands(values.file)
@@ -130,7 +111,7 @@ reached over USB/IP, or NTLS as $ChrystokiConfigurationPath or the client of
       capture?.close()
     }
   },
-}
+})
 
 function bothOf(one: Recorder | undefined, other: Recorder | undefined): Recorder | undefined {
   if (!one || !other) return one ?? other

@@ -1,12 +1,11 @@
 import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { type ApplianceDoorOptions, FolderAppliance } from '../../lab/index.js'
 import { Lunash, mayRemember } from '../../lunash/index.js'
-import { COMMON_OPTIONS, readArguments, stateFolder, UsageError } from '../command-line.js'
-import type { CliCommand } from '../program.js'
+import { stateFolder, UsageError } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
 import { readCommands, takeSeat } from '../seat.js'
 
-export const lunash: CliCommand = {
+export const lunash = defineCommand({
   name: 'lunash',
   summary: "The shell of a Network HSM's appliance",
   help: `Usage: moonlet lunash [DIR] [options]
@@ -37,25 +36,14 @@ Example:
   printf 'client register -client web -hostname web1\\nclient list\\n' |
     moonlet lunash DIR
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({
-        args: [...args],
-        options: {
-          ...COMMON_OPTIONS,
-          file: { type: 'string', short: 'f' },
-          hsm: { type: 'string' },
-          rules: { type: 'string' },
-          'by-hand': { type: 'boolean' },
-          'local-ped': { type: 'boolean' },
-        },
-        allowPositionals: true,
-      }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: {
+    file: { type: 'string', short: 'f' },
+    hsm: { type: 'string' },
+    rules: { type: 'string' },
+    'by-hand': { type: 'boolean' },
+    'local-ped': { type: 'boolean' },
+  },
+  async run({ values, positionals }, io) {
     const [dir, ...more] = positionals
     if (more[0] !== undefined) throw new UsageError(`Unexpected argument '${more[0]}'`)
     if (dir === '') throw new UsageError("The appliance's folder is empty")
@@ -89,4 +77,4 @@ Example:
       seat.io.close()
     }
   },
-}
+})

@@ -1,12 +1,11 @@
-import { once } from 'node:events'
-import { parseArgs } from 'node:util'
 import { displayOn, pedAtLine, pedAtSocket, StreamTerminal } from '../../lab/index.js'
 import { tellStarter } from '../background.js'
-import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder, UsageError } from '../command-line.js'
+import { refusePositionals, stateFolder, UsageError } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
 import { type LoggedEvent, openEventLog, readLogLevel } from '../event-log.js'
-import type { CliCommand } from '../program.js'
+import { untilAborted } from '../program.js'
 
-export const ped: CliCommand = {
+export const ped = defineCommand({
   name: 'ped',
   summary: 'A PED with its person, for pedserver or at a serial line',
   help: `Usage: moonlet ped [options]
@@ -31,27 +30,16 @@ Options:
   --debug          show the stack of an error
   -h, --help       show this help
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({
-        args: [...args],
-        options: {
-          ...COMMON_OPTIONS,
-          serial: { type: 'string' },
-          baud: { type: 'string' },
-          keys: { type: 'string' },
-          rules: { type: 'string' },
-          'by-hand': { type: 'boolean' },
-          log: { type: 'string' },
-          'log-level': { type: 'string' },
-        },
-        allowPositionals: true,
-      }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: {
+    serial: { type: 'string' },
+    baud: { type: 'string' },
+    keys: { type: 'string' },
+    rules: { type: 'string' },
+    'by-hand': { type: 'boolean' },
+    log: { type: 'string' },
+    'log-level': { type: 'string' },
+  },
+  async run({ values, positionals }, io) {
     refusePositionals(positionals)
     const baud = baudRate(values.baud)
     if (values.serial === '') throw new UsageError("Option '--serial' needs the path of a port")
@@ -78,14 +66,14 @@ Options:
       )
       io.expectSignal()
       tellStarter()
-      if (!signal.aborted) await once(signal, 'abort')
+      await untilAborted(signal)
       await plug.close()
       return 0
     } finally {
       log.close()
     }
   },
-}
+})
 
 function baudRate(text: string | undefined): number | undefined {
   if (text === undefined) return undefined

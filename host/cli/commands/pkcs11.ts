@@ -1,20 +1,12 @@
-import { once } from 'node:events'
-import { parseArgs } from 'node:util'
 import { atWorkstation, Pkcs11Service } from '../../lab/index.js'
 import { tellStarter } from '../background.js'
-import {
-  COMMON_OPTIONS,
-  clientFolder,
-  readArguments,
-  refusePositionals,
-  stateFolder,
-  UsageError,
-} from '../command-line.js'
+import { clientFolder, refusePositionals, stateFolder, UsageError } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
 import { eventWriter, readLogLevel } from '../event-log.js'
-import type { CliCommand } from '../program.js'
+import { untilAborted } from '../program.js'
 import { readUsbAddress } from './usb-address.js'
 
-export const pkcs11: CliCommand = {
+export const pkcs11 = defineCommand({
   name: 'pkcs11',
   summary: 'Serve the slots to PKCS#11 programs',
   help: `Usage: moonlet pkcs11 [options]
@@ -59,29 +51,18 @@ Options:
   --debug             show the stack of an error
   -h, --help          show this help
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({
-        args: [...args],
-        options: {
-          ...COMMON_OPTIONS,
-          listen: { type: 'string' },
-          view: { type: 'string' },
-          rules: { type: 'string' },
-          'by-hand': { type: 'boolean' },
-          'local-ped': { type: 'string' },
-          'no-backup': { type: 'boolean' },
-          ntls: { type: 'string' },
-          usb: { type: 'string', multiple: true },
-          'log-level': { type: 'string' },
-        },
-        allowPositionals: true,
-      }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: {
+    listen: { type: 'string' },
+    view: { type: 'string' },
+    rules: { type: 'string' },
+    'by-hand': { type: 'boolean' },
+    'local-ped': { type: 'string' },
+    'no-backup': { type: 'boolean' },
+    ntls: { type: 'string' },
+    usb: { type: 'string', multiple: true },
+    'log-level': { type: 'string' },
+  },
+  async run({ values, positionals }, io) {
     refusePositionals(positionals)
     if (values.listen === '') throw new UsageError("Option '--listen' needs the path of a socket")
     const tell = eventWriter(readLogLevel(values['log-level']), (line) => io.stdout.write(line))
@@ -104,10 +85,10 @@ Options:
       tell({ event: 'listening', socket: service.path })
       io.expectSignal()
       tellStarter()
-      if (!io.signal.aborted) await once(io.signal, 'abort')
+      await untilAborted(io.signal)
       await service.close()
       tell({ event: 'stopped' })
     })
     return 0
   },
-}
+})

@@ -1,19 +1,11 @@
-import { parseArgs } from 'node:util'
 import { ApplianceService, Borrowers, RBS_PORT, useLab, whileLending } from '../../lab/index.js'
-import {
-  COMMON_OPTIONS,
-  readArguments,
-  readListen,
-  refusePositionals,
-  stateFolder,
-  UsageError,
-} from '../command-line.js'
+import { readListen, refusePositionals, stateFolder, UsageError } from '../command-line.js'
+import { defineCommand, type Line } from '../define-command.js'
 import { eventWriter, readLogLevel } from '../event-log.js'
-import type { CliCommand, CliIo } from '../program.js'
+import type { CliIo } from '../program.js'
 import { serveNtls } from '../serve-ntls.js'
 
 const OPTIONS = {
-  ...COMMON_OPTIONS,
   listen: { type: 'string' },
   hsm: { type: 'string', multiple: true },
   rules: { type: 'string' },
@@ -24,10 +16,7 @@ const OPTIONS = {
   address: { type: 'string' },
 } as const
 
-type Values = ReturnType<typeof read>['values']
-
-const read = (args: readonly string[]) =>
-  readArguments(() => parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true }))
+type Values = Line<typeof OPTIONS>['values']
 
 /** What each word after `rbs` does; none = serve. */
 const ACTIONS: Readonly<Record<string, (stateDir: string, values: Values, io: CliIo) => Promise<void>>> = {
@@ -51,7 +40,7 @@ const ACTIONS: Readonly<Record<string, (stateDir: string, values: Values, io: Cl
   },
 }
 
-export const rbs: CliCommand = {
+export const rbs = defineCommand({
   name: 'rbs',
   summary: 'Lend the Backup HSMs of the lab out over the network (RBS)',
   help: `Usage: moonlet rbs [options]
@@ -81,12 +70,8 @@ Options:
   --debug             show the stack of an error
   -h, --help          show this help
 `,
-  async run(args, io) {
-    const { values, positionals } = read(args)
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: OPTIONS,
+  async run({ values, positionals }, io) {
     const [word, ...more] = positionals
     refusePositionals(more)
     const stateDir = stateFolder(values.state, io.env)
@@ -98,7 +83,7 @@ Options:
     }
     return 0
   },
-}
+})
 
 function lend(stateDir: string, values: Values, io: CliIo): Promise<void> {
   const { listen, hsm: names, rules, 'key-log': keyLog } = values

@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import {
   readSnapshotFile,
   restoreSnapshot,
@@ -8,12 +7,13 @@ import {
   stateOf,
   summarize,
 } from '../../lab/index.js'
-import { COMMON_OPTIONS, readArguments, stateFolder, UsageError } from '../command-line.js'
-import type { CliCommand, CliIo } from '../program.js'
+import { stateFolder, UsageError } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
+import type { CliIo } from '../program.js'
 
 const SECRET = 'It holds every key of the HSM in the clear. Keep it as you would keep them.\n'
 
-export const snapshot: CliCommand = {
+export const snapshot = defineCommand({
   name: 'snapshot',
   summary: 'Save an HSM to a file, put it back, look into the file',
   help: `Usage: moonlet snapshot save FILE --hsm NAME [options]
@@ -55,23 +55,12 @@ Example, to begin every test with the same HSM:
   moonlet snapshot save backup.snap --hsm backup
   moonlet snapshot restore backup.snap --hsm backup
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({
-        args: [...args],
-        options: {
-          ...COMMON_OPTIONS,
-          hsm: { type: 'string' },
-          folder: { type: 'string' },
-          force: { type: 'boolean' },
-        },
-        allowPositionals: true,
-      }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: {
+    hsm: { type: 'string' },
+    folder: { type: 'string' },
+    force: { type: 'boolean' },
+  },
+  async run({ values, positionals }, io) {
     const [action, file, ...rest] = positionals
     if (action === undefined) throw new UsageError("One of 'save', 'show' and 'restore' is missing")
     const work = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined
@@ -81,7 +70,7 @@ Example, to begin every test with the same HSM:
     await work(file, { ...values, state: stateFolder(values.state, io.env) }, io)
     return 0
   },
-}
+})
 
 interface Options {
   readonly state: string

@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import {
   ADMIN_SLOT,
   commandName,
@@ -13,11 +12,11 @@ import {
   shownSlots,
   useLab,
 } from '../../lab/index.js'
-import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder } from '../command-line.js'
-import type { CliCommand } from '../program.js'
+import { refusePositionals, stateFolder } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
 import { pkcs11Lines, serverPlace, slotLines } from '../views.js'
 
-export const status: CliCommand = {
+export const status = defineCommand({
   name: 'status',
   summary: 'Show what is in the lab',
   help: `Usage: moonlet status [options]
@@ -33,14 +32,8 @@ Options:
   --debug        show the stack of an error
   -h, --help     show this help
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({ args: [...args], options: COMMON_OPTIONS, allowPositionals: true }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: {},
+  async run({ values, positionals }, io) {
     refusePositionals(positionals)
     const stateDir = stateFolder(values.state, io.env)
     const lines = await useLab(stateDir, { all: true, signal: io.signal }, async (lab) => {
@@ -54,7 +47,7 @@ Options:
     io.stdout.write(`${lines.join('\n')}\n`)
     return 0
   },
-}
+})
 
 interface Running {
   readonly pedServer: Awaited<ReturnType<typeof runningPedServer>>

@@ -1,11 +1,10 @@
-import { parseArgs } from 'node:util'
 import { stateOf, TAMPER_CAUSES, type TamperCause, tamperHsm } from '../../lab/index.js'
-import { COMMON_OPTIONS, readArguments, stateFolder, UsageError } from '../command-line.js'
-import type { CliCommand } from '../program.js'
+import { stateFolder, UsageError } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
 
 const isCause = (word: string): word is TamperCause => Object.hasOwn(TAMPER_CAUSES, word)
 
-export const tamper: CliCommand = {
+export const tamper = defineCommand({
   name: 'tamper',
   summary: "Open an HSM's box, or press its decommission button",
   help: `Usage: moonlet tamper HSM [CAUSE] [options]
@@ -27,14 +26,8 @@ Options:
   --debug        show the stack of an error
   -h, --help     show this help
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({ args: [...args], options: COMMON_OPTIONS, allowPositionals: true }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: {},
+  async run({ values, positionals }, io) {
     const [hsm, cause = 'chassis', ...rest] = positionals
     if (hsm === undefined || hsm === '') throw new UsageError('The HSM is missing')
     if (!isCause(cause)) {
@@ -45,4 +38,4 @@ Options:
     io.stdout.write(`HSM "${hsm}" is ${stateOf(status)}\n`)
     return 0
   },
-}
+})

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import {
   bringUp,
   type DescribedAppliance,
@@ -26,8 +25,9 @@ import {
   STANDARD_LAB,
 } from '../../lab/index.js'
 import { startInBackground } from '../background.js'
-import { COMMON_OPTIONS, readArguments, refusePositionals, stateFolder, stateOption } from '../command-line.js'
-import type { CliCommand, CliIo } from '../program.js'
+import { refusePositionals, stateFolder, stateOption } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
+import type { CliIo } from '../program.js'
 import { runningLines } from '../views.js'
 import { runningProcesses, stopAll } from './down.js'
 import { readFiles } from './import.js'
@@ -41,19 +41,21 @@ interface Wanted {
   readonly source: LabSource | undefined
 }
 
-export const up: CliCommand = {
+export const up = defineCommand({
   name: 'up',
   summary: 'Make and start a whole lab, each part as a process',
   help: `Usage: moonlet up [LAB.toml] [options]
 
-Makes the lab that the file describes, if it is not there yet, and starts what the
-file says is to run: the appliance of the Network HSMs, what lends the Backup HSMs
-out, the PED's server, the door for PKCS#11 programs ('moonlet env'). Each is a
-process in the background; its workstations are made NTLS clients of them. Prints what is where. Without a file: the lab in the
-state folder, or the one of 'moonlet up --example'.
+Makes the lab that the file describes, if it is not there yet, and starts what
+the file says is to run: the appliance of the Network HSMs, what lends the
+Backup HSMs out, the PED's server, the door for PKCS#11 programs ('moonlet
+env'). Each is a process in the background; the lab's workstations are made NTLS
+clients of them. Prints what is where. Without a file: the lab in the state
+folder, or the one of 'moonlet up --example'.
 
-Then 'lunacm', 'vtl', 'pedserver' and 'moonlet lunash' find it by the state folder.
-'moonlet status' shows it, 'moonlet down' ends it; what runs already is left alone.
+Then 'lunacm', 'vtl', 'pedserver', 'moonlet import' and 'moonlet lunash' find it
+by the state folder. 'moonlet status' shows it, 'moonlet down' ends it; what
+runs already is left alone. Ctrl-C ends what was started here.
 
 Options:
   --dry-run      say what would be made and started, and do nothing
@@ -63,16 +65,10 @@ Options:
   --debug        show the stack of an error
   -h, --help     show this help
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({
-        args: [...args],
-        options: { ...COMMON_OPTIONS, 'dry-run': { type: 'boolean' }, example: { type: 'boolean' } },
-        allowPositionals: true,
-      }),
-    )
-    if (values.help || values.example) {
-      io.stdout.write(values.help ? this.help : STANDARD_LAB)
+  options: { 'dry-run': { type: 'boolean' }, example: { type: 'boolean' } },
+  async run({ values, positionals }, io) {
+    if (values.example) {
+      io.stdout.write(STANDARD_LAB)
       return 0
     }
     const [path, ...more] = positionals
@@ -93,7 +89,7 @@ Options:
       io.stdout.write(`PKCS#11 programs find it by 'moonlet env${stateOption(stateDir, io.env)}'.\n`)
     return 0
   },
-}
+})
 
 function hint(stateDir: string, env: NodeJS.ProcessEnv): string {
   const at = stateOption(stateDir, env)
@@ -132,6 +128,8 @@ async function make(stateDir: string, { source }: Wanted, io: CliIo): Promise<La
   })
 }
 
+const givenUp = (): LabError => new LabError('LAB_CANCELLED', 'given up')
+
 /** Starts what is to run and does not; where one does not start, those that this has started are ended again. */
 async function start(
   stateDir: string,
@@ -144,7 +142,7 @@ async function start(
   const [before, old] = [await runningServers(stateDir), await runningProcesses(stateDir)]
   const rules = ped?.rules === undefined ? [] : ['--rules', ped.rules]
   const run = async (name: string, program: string, args: readonly string[]): Promise<void> => {
-    if (io.signal.aborted) throw new LabError('LAB_CANCELLED', 'given up')
+    if (io.signal.aborted) throw givenUp()
     io.stderr.write(`starting ${name}\n`)
     // Both programs write JSON lines; what pedserver says besides is for a terminal.
     const log = join(logs, program === PEDSERVER ? `${name}.out` : `${name}.jsonl`)
@@ -188,6 +186,7 @@ async function start(
     }
     // The last one: what it shows has to be there.
     if (pkcs11 && !(await runningPkcs11(stateDir))) await run('pkcs11', MOONLET, ['pkcs11', ...doorOptions(pkcs11)])
+    if (io.signal.aborted) throw givenUp()
   } catch (error) {
     await stopAll(stateDir, (pid) => !old.has(pid))
     throw error

@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import {
   BRIDGE_BUS_ID,
   type ExportableDevice,
@@ -8,13 +7,14 @@ import {
   UsbBridge,
 } from '../../lab/index.js'
 import { CAPTURE_HELP, CAPTURE_OPTIONS, captureOf } from '../capture-options.js'
-import { COMMON_OPTIONS, readArguments, refusePositionals, UsageError } from '../command-line.js'
+import { refusePositionals, UsageError } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
 import { eventWriter, readLogLevel } from '../event-log.js'
-import type { CliCommand } from '../program.js'
+import { untilAborted } from '../program.js'
 import { INSTRUMENT_HELP, INSTRUMENT_OPTIONS, instrumentsOf } from '../usb-instrument-options.js'
 import { readUsbAddress } from './usb-address.js'
 
-export const usbBridge: CliCommand = {
+export const usbBridge = defineCommand({
   name: 'bridge',
   summary: 'Serve a real device by USB/IP or as a gadget, with measurements and faults',
   help: `Usage: moonlet usb bridge --device VID:PID|SERIAL [options]
@@ -52,27 +52,16 @@ ${CAPTURE_HELP}${INSTRUMENT_HELP}  --log-level LEVEL      what is printed: error
   --debug                show the stack of an error
   -h, --help             show this help
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({
-        args: [...args],
-        options: {
-          ...COMMON_OPTIONS,
-          ...CAPTURE_OPTIONS,
-          ...INSTRUMENT_OPTIONS,
-          device: { type: 'string' },
-          listen: { type: 'string' },
-          gadget: { type: 'boolean' },
-          udc: { type: 'string' },
-          'log-level': { type: 'string' },
-        },
-        allowPositionals: true,
-      }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: {
+    ...CAPTURE_OPTIONS,
+    ...INSTRUMENT_OPTIONS,
+    device: { type: 'string' },
+    listen: { type: 'string' },
+    gadget: { type: 'boolean' },
+    udc: { type: 'string' },
+    'log-level': { type: 'string' },
+  },
+  async run({ values, positionals }, io) {
     refusePositionals(positionals)
     if (!values.device) throw new UsageError("Option '--device' is missing: VID:PID, or a serial number")
     const at = values.gadget ? { udc: values.udc } : readUsbAddress(values.listen ?? '127.0.0.1')
@@ -90,7 +79,7 @@ ${CAPTURE_HELP}${INSTRUMENT_HELP}  --log-level LEVEL      what is printed: error
       tell({ event: 'listening', ...place, device: values.device, busId: BRIDGE_BUS_ID })
       io.expectSignal()
       instruments?.listen()
-      await ended(io.signal)
+      await untilAborted(io.signal)
       await bridge.close()
       instruments?.finish()
       tell({ event: 'stopped' })
@@ -99,11 +88,4 @@ ${CAPTURE_HELP}${INSTRUMENT_HELP}  --log-level LEVEL      what is printed: error
     }
     return 0
   },
-}
-
-function ended(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-}
+})

@@ -1,11 +1,10 @@
-import { parseArgs } from 'node:util'
 import { cleanUpGadgets, Gadget } from '../../lab/index.js'
-import { COMMON_OPTIONS, readArguments, UsageError } from '../command-line.js'
-import type { CliCommand } from '../program.js'
+import { UsageError } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
 import { PRESENTING_HELP, PRESENTING_OPTIONS, presenting, readOneName } from './usb-presenting.js'
 import { readPedLine } from './usb-serve.js'
 
-export const usbGadget: CliCommand = {
+export const usbGadget = defineCommand({
   name: 'gadget',
   summary: 'Make this computer a Backup HSM at its USB device port',
   help: `Usage: moonlet usb gadget [HSM] [options]
@@ -23,23 +22,12 @@ Options:
   --udc NAME             controller, of /sys/class/udc (default: the first)
   --cleanup              remove what killed processes have left, and end
 ${PRESENTING_HELP}`,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({
-        args: [...args],
-        options: {
-          ...COMMON_OPTIONS,
-          ...PRESENTING_OPTIONS,
-          udc: { type: 'string' },
-          cleanup: { type: 'boolean' },
-        },
-        allowPositionals: true,
-      }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: {
+    ...PRESENTING_OPTIONS,
+    udc: { type: 'string' },
+    cleanup: { type: 'boolean' },
+  },
+  async run({ values, positionals }, io) {
     const name = readOneName(positionals)
     if (values.cleanup) {
       if (name !== undefined) throw new UsageError("'--cleanup' takes no HSM")
@@ -60,4 +48,4 @@ ${PRESENTING_HELP}`,
       () => gadget?.serialPath,
     )
   },
-}
+})

@@ -1,12 +1,11 @@
-import { parseArgs } from 'node:util'
 import { listDevices } from '../../lab/index.js'
-import { COMMON_OPTIONS, readArguments, UsageError } from '../command-line.js'
-import type { CliCommand } from '../program.js'
+import { UsageError } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
 import { readUsbAddress } from './usb-address.js'
 
 const hex = (value: number): string => value.toString(16).padStart(4, '0')
 
-export const usbList: CliCommand = {
+export const usbList = defineCommand({
   name: 'list',
   summary: 'List the free devices of a USB/IP server',
   help: `Usage: moonlet usb list HOST[:PORT] [options]
@@ -19,14 +18,8 @@ Options:
   --debug        show the stack of an error
   -h, --help     show this help
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({ args: [...args], options: COMMON_OPTIONS, allowPositionals: true }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: {},
+  async run({ positionals }, io) {
     const [address, other] = positionals
     if (address === undefined) throw new UsageError('The address of the server is missing')
     if (other !== undefined) throw new UsageError(`Unexpected argument '${other}'`)
@@ -40,4 +33,4 @@ Options:
     }
     return 0
   },
-}
+})

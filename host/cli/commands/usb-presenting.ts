@@ -11,8 +11,8 @@ import { tellStarter } from '../background.js'
 import { CAPTURE_HELP, CAPTURE_OPTIONS, type CaptureValues, captureOf } from '../capture-options.js'
 import { stateFolder, UsageError } from '../command-line.js'
 import { eventWriter, type LoggedEvent, readLogLevel } from '../event-log.js'
-import type { CliIo } from '../program.js'
-import { ended, obey, PED_LINE_HELP, readIds, readPedLine } from './usb-serve.js'
+import { type CliIo, untilAborted } from '../program.js'
+import { obey, PED_LINE_HELP, readIds, readPedLine } from './usb-serve.js'
 
 // What 'moonlet usb redir' and 'moonlet usb gadget' have in common: one Backup HSM of a lab, another way to it than USB/IP.
 
@@ -97,7 +97,7 @@ export async function presenting(
     io.expectSignal()
     if (values.commands) obey(io, service, tell)
     tellStarter()
-    await Promise.race([service.ordered, ended(io.signal)])
+    await Promise.race([service.ordered, untilAborted(io.signal)])
     // The serial port is the device's: no end of it may be open any more when it goes.
     await opened.desk.close()
     await service.close()

@@ -1,11 +1,9 @@
-import { parseArgs } from 'node:util'
 import { REDIR_PORT, RedirServer } from '../../lab/index.js'
-import { COMMON_OPTIONS, readArguments } from '../command-line.js'
-import type { CliCommand } from '../program.js'
+import { defineCommand } from '../define-command.js'
 import { readUsbAddress } from './usb-address.js'
 import { PRESENTING_HELP, PRESENTING_OPTIONS, presenting, readOneName } from './usb-presenting.js'
 
-export const usbRedir: CliCommand = {
+export const usbRedir = defineCommand({
   name: 'redir',
   summary: 'Give a QEMU guest a Backup HSM by usbredir',
   help: `Usage: moonlet usb redir [HSM] [options]
@@ -25,18 +23,8 @@ Options:
   --listen HOST[:PORT]   where to listen (default: 127.0.0.1:${REDIR_PORT}); port 0 is
                          any free one
 ${PRESENTING_HELP}`,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({
-        args: [...args],
-        options: { ...COMMON_OPTIONS, ...PRESENTING_OPTIONS, listen: { type: 'string' } },
-        allowPositionals: true,
-      }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: { ...PRESENTING_OPTIONS, listen: { type: 'string' } },
+  async run({ values, positionals }, io) {
     const name = readOneName(positionals)
     const address = readUsbAddress(values.listen ?? '127.0.0.1', REDIR_PORT)
     return presenting(
@@ -47,4 +35,4 @@ ${PRESENTING_HELP}`,
       ({ host, port }) => ({ host, port }),
     )
   },
-}
+})

@@ -1,11 +1,11 @@
-import { parseArgs } from 'node:util'
 import { USBIP_PORT, UsbReplay } from '../../lab/index.js'
-import { COMMON_OPTIONS, readArguments, UsageError } from '../command-line.js'
+import { UsageError } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
 import { eventWriter, readLogLevel } from '../event-log.js'
-import type { CliCommand } from '../program.js'
+import { untilAborted } from '../program.js'
 import { readUsbAddress } from './usb-address.js'
 
-export const usbReplay: CliCommand = {
+export const usbReplay = defineCommand({
   name: 'replay',
   summary: 'Serve a recorded USB device by USB/IP',
   help: `Usage: moonlet usb replay FILE [options]
@@ -35,24 +35,13 @@ Options:
   --debug                show the stack of an error
   -h, --help             show this help
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({
-        args: [...args],
-        options: {
-          ...COMMON_OPTIONS,
-          listen: { type: 'string' },
-          device: { type: 'string' },
-          delays: { type: 'boolean' },
-          'log-level': { type: 'string' },
-        },
-        allowPositionals: true,
-      }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: {
+    listen: { type: 'string' },
+    device: { type: 'string' },
+    delays: { type: 'boolean' },
+    'log-level': { type: 'string' },
+  },
+  async run({ values, positionals }, io) {
     const [path, other] = positionals
     if (path === undefined || path === '') throw new UsageError('The capture is missing')
     if (other !== undefined) throw new UsageError(`Unexpected argument '${other}'`)
@@ -62,13 +51,9 @@ Options:
     const replay = await UsbReplay.start({ path, ...address, device, delays, onEvent: tell })
     tell({ event: 'listening', host: replay.host, port: replay.port })
     io.expectSignal()
-    const ended = new Promise<undefined>((resolve) => {
-      if (io.signal.aborted) resolve(undefined)
-      io.signal.addEventListener('abort', () => resolve(undefined), { once: true })
-    })
-    const left = await Promise.race([replay.left, ended])
+    const left = await Promise.race([replay.left, untilAborted(io.signal)])
     await replay.close()
     if (left) throw left
     return 0
   },
-}
+})

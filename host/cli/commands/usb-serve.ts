@@ -1,5 +1,4 @@
 import { createInterface } from 'node:readline'
-import { parseArgs } from 'node:util'
 import {
   type Lab,
   TAMPER_CAUSES,
@@ -13,9 +12,10 @@ import {
 } from '../../lab/index.js'
 import { tellStarter } from '../background.js'
 import { CAPTURE_HELP, CAPTURE_OPTIONS, captureOf } from '../capture-options.js'
-import { COMMON_OPTIONS, readArguments, stateFolder, UsageError } from '../command-line.js'
+import { stateFolder, UsageError } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
 import { eventWriter, type LoggedEvent, readLogLevel } from '../event-log.js'
-import type { CliCommand, CliIo } from '../program.js'
+import { type CliIo, untilAborted } from '../program.js'
 import { INSTRUMENT_HELP, INSTRUMENT_OPTIONS, instrumentsOf } from '../usb-instrument-options.js'
 import { readUsbAddress } from './usb-address.js'
 
@@ -46,7 +46,7 @@ export function readPedLine(values: { 'ped-line'?: boolean | undefined; 'local-p
 
 const isCause = (word: string): word is TamperCause => Object.hasOwn(TAMPER_CAUSES, word)
 
-export const usbServe: CliCommand = {
+export const usbServe = defineCommand({
   name: 'serve',
   summary: 'Serve Backup HSMs by USB/IP',
   help: `Usage: moonlet usb serve [HSM...] [options]
@@ -77,29 +77,18 @@ ${CAPTURE_HELP}${INSTRUMENT_HELP}${PED_LINE_HELP}  --local-ped HSM        plug t
   --debug                show the stack of an error
   -h, --help             show this help
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({
-        args: [...args],
-        options: {
-          ...COMMON_OPTIONS,
-          ...CAPTURE_OPTIONS,
-          ...INSTRUMENT_OPTIONS,
-          listen: { type: 'string' },
-          ids: { type: 'string' },
-          'local-ped': { type: 'string' },
-          'ped-line': { type: 'boolean' },
-          'log-level': { type: 'string' },
-          rules: { type: 'string' },
-          commands: { type: 'boolean' },
-        },
-        allowPositionals: true,
-      }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: {
+    ...CAPTURE_OPTIONS,
+    ...INSTRUMENT_OPTIONS,
+    listen: { type: 'string' },
+    ids: { type: 'string' },
+    'local-ped': { type: 'string' },
+    'ped-line': { type: 'boolean' },
+    'log-level': { type: 'string' },
+    rules: { type: 'string' },
+    commands: { type: 'boolean' },
+  },
+  async run({ values, positionals }, io) {
     const withPedLine = readPedLine(values)
     const tell = eventWriter(readLogLevel(values['log-level']), (line) => io.stdout.write(line))
     const names = positionals.length > 0 ? positionals : undefined
@@ -132,7 +121,7 @@ ${CAPTURE_HELP}${INSTRUMENT_HELP}${PED_LINE_HELP}  --local-ped HSM        plug t
       instruments?.listen()
       if (values.commands) obey(io, service, tell)
       tellStarter()
-      await Promise.race([service.ordered, ended(io.signal)])
+      await Promise.race([service.ordered, untilAborted(io.signal)])
       instruments?.tools.close()
       await opened.desk.close()
       await service.close()
@@ -146,14 +135,7 @@ ${CAPTURE_HELP}${INSTRUMENT_HELP}${PED_LINE_HELP}  --local-ped HSM        plug t
     }
     return 0
   },
-}
-
-export function ended(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-}
+})
 
 /** One command after the other; what is wrong with one is told, and the service goes on. */
 export function obey({ stdin, signal }: CliIo, service: UsbService, tell: (event: LoggedEvent) => void): void {
@@ -165,7 +147,7 @@ export function obey({ stdin, signal }: CliIo, service: UsbService, tell: (event
         await work(line, service)
       } catch (error) {
         const code = error instanceof Error && 'code' in error ? error.code : 'INTERNAL'
-        tell({ event: 'refused', level: 'warning', line, code, message: error instanceof Error ? error.message : '' })
+        tell({ event: 'refused', line, code, message: error instanceof Error ? error.message : '' })
       }
     })
   })

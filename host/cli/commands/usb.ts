@@ -1,4 +1,5 @@
 import { UsageError } from '../command-line.js'
+import { runNamed } from '../define-command.js'
 import type { CliCommand } from '../program.js'
 import { usbBridge } from './usb-bridge.js'
 import { usbGadget } from './usb-gadget.js'
@@ -17,7 +18,8 @@ export const usb: CliCommand = {
 Actions:
 ${ACTIONS.map(({ name, summary }) => `  ${name.padEnd(8)} ${summary}`).join('\n')}
 
-'moonlet usb ACTION --help' says more.
+'moonlet usb ACTION --help' says more. The exit code of what is served until
+Ctrl-C is 0 then.
 `,
   async run([name, ...rest], io) {
     if (name === '--help' || name === '-h') {
@@ -27,6 +29,6 @@ ${ACTIONS.map(({ name, summary }) => `  ${name.padEnd(8)} ${summary}`).join('\n'
     if (name === undefined) throw new UsageError('The action is missing')
     const action = ACTIONS.find((one) => one.name === name)
     if (!action) throw new UsageError(`There is no action '${name}'`)
-    return action.run(rest, io)
+    return runNamed(action, rest, io)
   },
 }

@@ -1,28 +1,24 @@
-import { parseArgs } from 'node:util'
 import { firmwareInfo } from '../../lab/index.js'
-import { COMMON_OPTIONS, readArguments, refusePositionals } from '../command-line.js'
-import type { CliCommand } from '../program.js'
+import { refusePositionals } from '../command-line.js'
+import { defineCommand } from '../define-command.js'
 
-export const version: CliCommand = {
+export const version = defineCommand({
   name: 'version',
   summary: 'Print the version, and the hash of the firmware',
-  help: `Usage: moonlet version
+  help: `Usage: moonlet version [options]
 
-Prints the version of Moonlet and the SHA-384 of its firmware,
-dist/firmware.wasm.
+Prints the version of Moonlet and the SHA-384 of its firmware, dist/firmware.wasm.
 Builds are reproducible: the same sources give the same hash.
+
+Options:
+  --debug        show the stack of an error
+  -h, --help     show this help
 `,
-  async run(args, io) {
-    const { values, positionals } = readArguments(() =>
-      parseArgs({ args: [...args], options: COMMON_OPTIONS, allowPositionals: true }),
-    )
-    if (values.help) {
-      io.stdout.write(this.help)
-      return 0
-    }
+  options: {},
+  async run({ positionals }, io) {
     refusePositionals(positionals)
     const { version: number, sha384 } = firmwareInfo()
     io.stdout.write(`moonlet ${number}\nfirmware.wasm sha384 ${sha384}\n`)
     return 0
   },
-}
+})

@@ -14,7 +14,7 @@ import { knownAppliances, needed } from './appliances.js'
 import { type PedServerArguments, readPedServerArguments } from './arguments.js'
 import { HELP } from './help.js'
 import { literals } from './literals.js'
-import { serve, startInBackground } from './start.js'
+import { serve, startDetached } from './start.js'
 
 /** The program `pedserver`; answers its exit code. */
 export async function pedserver(args: readonly string[], io: CliIo): Promise<number> {
@@ -34,7 +34,7 @@ export async function pedserver(args: readonly string[], io: CliIo): Promise<num
   switch (given.mode) {
     case 'start':
       if (given.foreground) return serve(stateDir, config, given, io)
-      await startInBackground(args, literals.starting, print)
+      await startDetached(args, literals.starting, print)
       return 0
     case 'stop':
       await obeyed(stateDir, given.force ? 'stop force' : 'stop')

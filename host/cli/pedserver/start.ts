@@ -1,24 +1,23 @@
-import { spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
+  codeOf,
   LabError,
+  messageOf,
   PedServer,
   type PedServerConfig,
   pedServerFolder,
   type StandalonePedOptions,
   StreamTerminal,
 } from '../../lab/index.js'
+import { startInBackground, tellStarter } from '../background.js'
 import { openEventLog } from '../event-log.js'
-import type { CliIo } from '../program.js'
+import { type CliIo, untilAborted } from '../program.js'
 import type { PedServerArguments } from './arguments.js'
 
 const LOG = 'pedserver.log'
 const PROGRAM = fileURLToPath(new URL('../pedserver.js', import.meta.url))
-
-/** What the process in the background tells the one that started it. */
-type Report = { readonly ready: true } | { readonly failed: string; readonly code: string }
 
 /** Serves until it is ordered to stop, or interrupted. */
 export async function serve(
@@ -37,19 +36,15 @@ export async function serve(
     })
     const { host: address, port: own } = server.status()
     log.write({ event: 'listening' })
-    if (background) tell({ ready: true })
+    if (background) tellStarter()
     else io.stdout.write(`Listening at ${address}, port ${own}.\n`)
-    const close = () => void server.close()
-    io.signal.addEventListener('abort', close, { once: true })
-    if (io.signal.aborted) close()
-    await server.ended
+    io.expectSignal()
+    await Promise.race([server.ended, untilAborted(io.signal)])
     await server.close()
     log.write({ event: 'ended' })
     return 0
   } catch (error) {
-    if (background && error instanceof Error) {
-      tell({ failed: error.message, code: 'code' in error ? String(error.code) : 'INTERNAL' })
-    }
+    if (background) tellStarter({ failed: messageOf(error), code: codeOf(error) ?? 'INTERNAL' })
     throw error
   } finally {
     log.close()
@@ -73,35 +68,20 @@ function defaultLog(stateDir: string): string {
   return join(folder, LOG)
 }
 
-function tell(report: Report): void {
-  process.send?.(report)
-  process.disconnect?.()
-}
-
 /**
  * Starts the same command in a process of its own and waits until it serves.
  * @throws LabError PED_SERVER_START: it does not; with its reason
  */
-export async function startInBackground(
+export async function startDetached(
   args: readonly string[],
   [starting, started, leaving]: readonly [string, string, string],
   print: (...lines: string[]) => void,
 ): Promise<void> {
   print(starting)
-  const child = spawn(process.execPath, [PROGRAM, ...args, '--foreground'], {
-    detached: true,
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-  })
-  await new Promise<void>((resolve, reject) => {
-    const failed = (message: string, cause?: unknown) =>
-      reject(new LabError('PED_SERVER_START', `the pedserver did not start: ${message}`, { cause }))
-    child.once('error', (cause) => failed(cause.message, cause))
-    child.once('exit', (code, signal) => failed(`it ended with ${signal ?? `code ${code}`}`))
-    child.once('message', (report: Report) => {
-      if ('ready' in report) resolve()
-      else failed(`${report.code}: ${report.failed}`)
-    })
-  })
-  child.unref()
+  try {
+    await startInBackground(PROGRAM, [...args, '--foreground'])
+  } catch (cause) {
+    throw new LabError('PED_SERVER_START', `the pedserver did not start: ${messageOf(cause)}`, { cause })
+  }
   print(started, leaving)
 }
