@@ -3,6 +3,9 @@ import type { FileAnswer, FileOrder } from './gadget-thread.js'
 
 const THREAD = new URL('./gadget-thread.js', import.meta.url)
 
+/** What a gadget asks of a file of FunctionFS. */
+export type FunctionFile = Pick<GadgetFile, 'fd' | 'begun' | 'isReading' | 'next' | 'took' | 'read' | 'write' | 'stop'>
+
 /**
  * A file of FunctionFS: one call at a time, which may take for ever and does not keep anybody else. A call that the thread makes late
  * may meet another configuration of the host's than it was made for.

@@ -8,7 +8,7 @@ import {
   type FunctionDescription,
   type GadgetEndpoint,
 } from './functionfs.js'
-import { GadgetFile } from './gadget-file.js'
+import { type FunctionFile, GadgetFile } from './gadget-file.js'
 import { type Pump, pumpIn, pumpOut, ROOM } from './gadget-pumps.js'
 import { controllersOf, type GadgetRoots, GadgetTree, isRoot, LINUX } from './gadget-tree.js'
 import { DIRECTION_IN, NO_DATA, outcome, type SetupPacket, type Urb, type UrbResult } from './urb.js'
@@ -27,6 +27,10 @@ export interface GadgetOptions {
   /** The devices are not ours (ForeignFunction): nothing is assumed about where their transfers end. */
   readonly isForeign?: boolean | undefined
   readonly roots?: GadgetRoots | undefined
+  /** Milliseconds that the device has for a request of the host; what it has not answered then is given up, and the host gets a stall. 5 s unless given. */
+  readonly patience?: number | undefined
+  /** Makes what calls a file of FunctionFS; another only in tests. */
+  readonly fileOf?: ((fd?: number) => FunctionFile) | undefined
   readonly onEvent?: ((event: GadgetEvent) => void) | undefined
 }
 
@@ -36,7 +40,7 @@ interface Function {
   readonly tree: GadgetTree
   readonly description: FunctionDescription
   /** One of each endpoint. */
-  readonly files: readonly GadgetFile[]
+  readonly files: readonly FunctionFile[]
 }
 
 const SET_CONFIGURATION = 9
@@ -61,7 +65,7 @@ export class Gadget implements UsbPresenter {
     private readonly roots: GadgetRoots,
     private readonly options: GadgetOptions,
     /** ep0. */
-    private readonly control: GadgetFile,
+    private readonly control: FunctionFile,
   ) {}
 
   /** @throws UsbError GADGET_UNAVAILABLE */
@@ -73,7 +77,7 @@ export class Gadget implements UsbPresenter {
       throw new UsbError('GADGET_UNAVAILABLE', `there is no USB device controller ${udc}, but ${found.join(', ')}`)
     }
     // Hosts wait for answers to their requests for seconds only: whoever gives them is there before the device is.
-    const control = new GadgetFile()
+    const control = fileOf(options)
     await control.begun
     return new Gadget(udc, roots, options, control)
   }
@@ -156,7 +160,7 @@ export class Gadget implements UsbPresenter {
     }
     const [control = -1, ...endpoints] = fds
     this.control.fd = control
-    return { id, model, tree, description, files: endpoints.map((fd) => new GadgetFile(fd)) }
+    return { id, model, tree, description, files: endpoints.map((fd) => fileOf(this.options, fd)) }
   }
 
   // ---- ep0 ------------------------------------------------------------------------------------------------------------
@@ -254,11 +258,23 @@ export class Gadget implements UsbPresenter {
     if ('data' in answer) await this.#submit(model, { endpoint: 0, setup, data: answer.data, length: 0 })
   }
 
-  /** A transfer that ends with what the host has enabled. */
+  /**
+   * A request to the device, which ends with what the host has enabled. FunctionFS takes no other meanwhile, and does not say that its
+   * host has given it up.
+   */
   #submit(model: ExportableDevice, urb: Urb): Promise<UrbResult> {
     return new Promise((resolve) => {
-      model.submit(urb, resolve)
-      this.#enabled?.over.then(() => resolve(outcome('gone')))
+      const timer = setTimeout(() => giveUp('fault'), this.options.patience ?? PATIENCE)
+      const cancel = model.submit(urb, (result) => {
+        clearTimeout(timer)
+        resolve(result)
+      })
+      const giveUp = (status: 'fault' | 'gone'): void => {
+        clearTimeout(timer)
+        cancel()
+        resolve(outcome(status))
+      }
+      this.#enabled?.over.then(() => giveUp('gone'))
     })
   }
 
@@ -276,11 +292,15 @@ export class Gadget implements UsbPresenter {
   }
 }
 
+/** What USB gives a device at most (2.0 §9.2.6.4). */
+const PATIENCE = 5000
 const EINTR = 4
 const EIDRM = 43
 /** Of a request: bits of whom it is to. */
 const [RECIPIENT, TO_ENDPOINT] = [0x1f, 2]
 const SUPER_SPEED_BULK = 1024
+
+const fileOf = ({ fileOf: make = (one) => new GadgetFile(one) }: GadgetOptions, fd?: number): FunctionFile => make(fd)
 
 const isAtMostFull = ({ speed }: ExportableDevice): boolean => speed === 'full' || speed === 'low'
 
