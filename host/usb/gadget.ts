@@ -242,8 +242,8 @@ export class Gadget implements UsbPresenter {
     // FunctionFS says the how manyth endpoint is meant.
     const endpoint = (asked.requestType & RECIPIENT) === TO_ENDPOINT && description.endpoints[asked.index - 1]
     const setup = endpoint ? { ...asked, index: endpoint.address } : asked
-    const isIn = (setup.requestType & DIRECTION_IN) !== 0 && setup.length > 0
-    if (isIn) {
+    // To FunctionFS a request without data has a direction, too.
+    if ((setup.requestType & DIRECTION_IN) !== 0) {
       const { status, data } = await this.#submit(model, { endpoint: 0, setup, data: NO_DATA, length: setup.length })
       await (status === 'ok' ? control.write(data) : control.read(1))
       return

@@ -111,6 +111,8 @@ class ImaginedDevice implements ExportableDevice {
   readonly urbs: Urb[] = []
   speed: 'full' | 'high' = 'high'
   cancelled = 0
+  /** Until it has nothing left of who had it last. */
+  leaving: Promise<void> = Promise.resolve()
   /** By endpoint; undefined = the transfer waits. */
   answer: (urb: Urb) => UrbResult | undefined = ({ endpoint }) => (endpoint === 0 ? outcome('ok') : undefined)
   readonly #model = new TokenDevice(new EchoDoor(), usbIdentity('700101'))
@@ -139,6 +141,7 @@ class ImaginedDevice implements ExportableDevice {
   }
   async detach(): Promise<void> {
     this.seen.push('detach')
+    await this.leaving
   }
   notify(event: 'removal'): void {
     this.seen.push(event)
@@ -249,6 +252,21 @@ test('a host comes, suspends, resumes, resets, goes: the device is attached, con
   ])
 })
 
+test('the next host has to wait until nothing is left of the last one', async () => {
+  const { device, say } = await bench()
+  await say(ENABLE)
+  let left = (): void => undefined
+  device.leaving = new Promise((resolve) => {
+    left = resolve
+  })
+  await say(DISABLE)
+  await say(ENABLE)
+  assert.equal(device.seen.splice(0), ['detach', 'attach', 'detach'])
+  left()
+  await settle()
+  assert.equal(device.seen, ['attach'])
+})
+
 test('the pipes: what the host writes goes to the device, what the device has goes to the host, each to its end', async () => {
   const { device, endpoints, say } = await bench()
   device.answer = ({ endpoint, length }) => {
@@ -279,6 +297,9 @@ test('requests: data, success and stall, each as FunctionFS takes it', async () 
     // IN: the data; a stall is a read.
     ['c020000007001000', { status: 'ok', data: Uint8Array.of(7, 8), actual: 2 }, ['0708'], '[192,32,0,7,16] 0 16'],
     ['c020000007001000', outcome('stall'), ['read 1'], '[192,32,0,7,16] 0 16'],
+    // So where no data is asked for: an empty write, or a read.
+    ['c020000007000000', outcome('ok'), [''], '[192,32,0,7,0] 0 0'],
+    ['c020000007000000', outcome('stall'), ['read 1'], '[192,32,0,7,0] 0 0'],
     // OUT without data: an empty read acknowledges it; a stall is a write.
     ['4101000000000000', outcome('ok'), ['read 1'], '[65,1,0,0,0] 0 0'],
     ['4101000000000000', outcome('stall'), ['00'], '[65,1,0,0,0] 0 0'],

@@ -33,6 +33,10 @@ async function checkWindows(): Promise<void> {
   const signature = await ask('standard', 6, 0x03ee, 0)
   check(signature.startsWith('\x12\x03M\0S\0F\0T\x001\x000\x000\0'), 'a Microsoft OS string descriptor')
   const compatible = await ask('vendor', signature.charCodeAt(16), 0, 4)
+  // A request that asks for no data has a direction all the same.
+  const nothing = { requestType: 'vendor', recipient: 'interface', request: 3, value: 0, index: 0 } as const
+  const { status } = await device.controlTransferIn(nothing, 0)
+  check(status === 'stall', `a frame for a PED that is not there stalls (${status})`)
   check(compatible.length === 40 && compatible.includes('WINUSB'), 'whose vendor request names WinUSB')
   await transport.close()
   await device.detach()
