@@ -15,7 +15,7 @@ const STOCK_SERVERS = ['/usr/libexec/p11-kit/p11-kit-server', '/usr/lib/p11-kit/
 const PIN = '12345678'
 const CHALLENGE = 'Crypto0fficer'
 
-export type CallName = 'info' | 'gcm' | 'rsa' | 'ecdsa' | 'kw' | 'create'
+export type CallName = 'info' | 'gcm' | 'rsa' | 'ecdsa' | 'kw' | 'create' | 'creates'
 type Env = Readonly<Record<string, string>>
 
 /** A program at one module, whose calls are timed by itself. */

@@ -3,12 +3,13 @@
  *   calls MODULE PIN [init]
  *
  * Logs in at the first slot with a token, made new first where it says init, and makes its keys. Prints "ready"; then takes lines of
- * a call's name and a count (info, gcm, rsa, ecdsa, kw, create), and answers each with the nanoseconds that so many took. Exits with 1
- * and the return value of PKCS#11 where a call fails.
+ * a call's name and a count (info, gcm, rsa, ecdsa, kw, create; creates: by THREADS threads at once), and answers each with the
+ * nanoseconds that so many took. Exits with 1 and the return value of PKCS#11 where a call fails.
  *
  * Only the few numbers of PKCS#11 v2.40 that it needs are declared here.
  */
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +68,7 @@ enum {
   INIT_TOKEN = 9,
   INIT_PIN = 10,
   OPEN_SESSION = 12,
+  CLOSE_SESSION = 13,
   CLOSE_ALL = 14,
   SESSION_INFO = 15,
   LOGIN = 18,
@@ -88,7 +90,8 @@ typedef struct {
 } functions_t;
 
 static functions_t *module;
-static ulong_t session, aes, plain_key, rsa, ec;
+static ulong_t aes, plain_key, rsa, ec;
+static _Thread_local ulong_t session;
 
 static void must(ulong_t rv, const char *call) {
   if (rv == 0) return;
@@ -112,9 +115,13 @@ static void load_module(const char *path) {
   must(get(&module), "C_GetFunctionList");
 }
 
-static void open_at(ulong_t slot, byte_t *pin, ulong_t length) {
+static void open_session(ulong_t slot) {
   must(CALL(OPEN_SESSION, (ulong_t, ulong_t, void *, void *, ulong_t *), slot, CKF_SESSION, NULL, NULL, &session),
        "C_OpenSession");
+}
+
+static void open_at(ulong_t slot, byte_t *pin, ulong_t length) {
+  open_session(slot);
   must(CALL(LOGIN, (ulong_t, ulong_t, byte_t *, ulong_t), session, CKU_USER, pin, length), "C_Login");
 }
 
@@ -130,8 +137,7 @@ static void make_token(byte_t *pin, ulong_t length) {
   ulong_t slot = first_slot();
   must(CALL(INIT_TOKEN, (ulong_t, byte_t *, ulong_t, byte_t *), slot, pin, length, label), "C_InitToken");
   slot = first_slot();
-  must(CALL(OPEN_SESSION, (ulong_t, ulong_t, void *, void *, ulong_t *), slot, CKF_SESSION, NULL, NULL, &session),
-       "C_OpenSession");
+  open_session(slot);
   must(CALL(LOGIN, (ulong_t, ulong_t, byte_t *, ulong_t), session, CKU_SO, pin, length), "C_Login");
   must(CALL(INIT_PIN, (ulong_t, byte_t *, ulong_t), session, pin, length), "C_InitPIN");
   must(CALL(CLOSE_ALL, (ulong_t), slot), "C_CloseAllSessions");
@@ -213,20 +219,64 @@ static uint64_t now(void) {
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static uint64_t create_all(int count) {
+static uint64_t began, ended;
+
+enum { THREADS = 16 };
+
+/* What one thread makes: every THREADS-th of them. */
+typedef struct {
+  pthread_t thread;
+  pthread_barrier_t *start;
+  ulong_t slot;
+  ulong_t *made;
+  int first, count;
+} maker_t;
+
+static void *make_some(void *argument) {
+  maker_t *maker = argument;
+  open_session(maker->slot);
+  pthread_barrier_wait(maker->start);
+  for (int i = maker->first; i < maker->count; i += THREADS) maker->made[i] = create();
+  pthread_barrier_wait(maker->start);
+  must(CALL(CLOSE_SESSION, (ulong_t), session), "C_CloseSession");
+  return NULL;
+}
+
+static void create_at_once(ulong_t *made, int count) {
+  maker_t makers[THREADS];
+  pthread_barrier_t start;
+  ulong_t slot = first_slot();
+  pthread_barrier_init(&start, NULL, THREADS + 1);
+  for (int i = 0; i < THREADS; i++) {
+    makers[i] = (maker_t){.start = &start, .slot = slot, .made = made, .first = i, .count = count};
+    if (pthread_create(&makers[i].thread, NULL, make_some, &makers[i]) != 0) exit(1);
+  }
+  pthread_barrier_wait(&start);
+  began = now();
+  pthread_barrier_wait(&start);
+  ended = now();
+  for (int i = 0; i < THREADS; i++) pthread_join(makers[i].thread, NULL);
+  pthread_barrier_destroy(&start);
+}
+
+static uint64_t create_all(int count, int at_once) {
   ulong_t *made = calloc((size_t)count, sizeof *made);
   if (made == NULL) exit(1);
-  uint64_t start = now();
-  for (int i = 0; i < count; i++) made[i] = create();
-  uint64_t took = now() - start;
+  if (at_once) create_at_once(made, count);
+  else {
+    began = now();
+    for (int i = 0; i < count; i++) made[i] = create();
+    ended = now();
+  }
   for (int i = 0; i < count; i++)
     must(CALL(DESTROY_OBJECT, (ulong_t, ulong_t), session, made[i]), "C_DestroyObject");
   free(made);
-  return took;
+  return ended - began;
 }
 
 static uint64_t measure(const char *name, int count) {
-  if (strcmp(name, "create") == 0) return create_all(count);
+  if (strcmp(name, "create") == 0) return create_all(count, 0);
+  if (strcmp(name, "creates") == 0) return create_all(count, 1);
   uint64_t start = now();
   for (int i = 0; i < count; i++) {
     if (strcmp(name, "info") == 0) session_info();

@@ -39,6 +39,7 @@ const OPERATIONS: readonly (readonly [call: CallName, count: number, spec: RowSp
     ...(['create', 100] as const),
     row('pkcs11-create', 'an AES-256 token object made: ours durable, SoftHSM2 as it writes its files', { target: 10 }),
   ],
+  ['creates', 320, row('pkcs11-create-16', 'the same by 16 threads at once', { target: 10 })],
 ]
 
 const trips: Group = {

@@ -30,7 +30,7 @@ export function findModule(): string {
 export function compile(folder: string, source: string): string {
   const program = join(folder, 'program')
   try {
-    const flags = ['-std=c11', '-D_POSIX_C_SOURCE=200809L', '-O2', '-o', program, source, '-ldl']
+    const flags = ['-std=c11', '-D_POSIX_C_SOURCE=200809L', '-O2', '-pthread', '-o', program, source, '-ldl']
     execFileSync(process.env.CC ?? 'cc', flags, { stdio: ['ignore', 'ignore', 'pipe'] })
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT')

@@ -1,7 +1,7 @@
 import { ftruncateSync, writeSync, writevSync } from 'node:fs'
 
 /** Bytes of a frame from which on its own way to the disk takes longer than what room would save. */
-const LONG = 32 * 1024
+const LONG = 128 * 1024
 /** Bytes of room that is made at once: as many as there are frames, between these. */
 const LEAST = 64 * 1024
 const MOST = 1024 * 1024
