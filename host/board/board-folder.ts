@@ -219,7 +219,7 @@ export class BoardFolder implements Backing {
       for (const name of [FLASH, JOURNAL, ...SMALL.map(([small]) => small)]) {
         this.#files.set(name, openSync(join(dir, name), 'r+'))
       }
-      this.#journal = new JournalFile(this.#fd(JOURNAL), journal.length)
+      this.#journal = new JournalFile(this.#fd(JOURNAL), journal.length, JOURNAL_LIMIT)
       this.#replay(journal)
     } catch (cause) {
       this.#closeFiles()

@@ -15,10 +15,14 @@ export class JournalFile {
   #end: number
   #size: number
 
-  /** @param size bytes that the file has; what is in it stays until `empty` */
+  /**
+   * @param size bytes that the file has; what is in it stays until `empty`
+   * @param limit bytes beyond which no room is made
+   */
   constructor(
     private readonly fd: number,
     size: number,
+    private readonly limit: number,
   ) {
     this.#end = this.#size = size
   }
@@ -46,8 +50,9 @@ export class JournalFile {
 
   /** A disk without room for zeros may have some for frames. */
   #makeRoom(): void {
-    const wanted = Math.min(MOST, Math.max(LEAST, this.#end))
-    const parts = Array.from({ length: Math.ceil(wanted / LEAST) }, () => ZEROS)
+    const wanted = Math.min(MOST, Math.max(LEAST, this.#end), this.limit - this.#end)
+    const parts = Array.from({ length: Math.max(0, Math.floor(wanted / LEAST)) }, () => ZEROS)
+    if (parts.length === 0) return
     try {
       this.#size += writevSync(this.fd, parts, this.#end)
     } catch {
