@@ -24,8 +24,10 @@ const UNPADDED: ReadonlyMap<number, number> = new Map([
 /** Families whose parts are worked on as they come, and those that take all data at the end: what RC4 goes on with is secret. */
 const STREAMED: ReadonlySet<Family> = new Set<Family>(['ecb', 'cbc', 'cbcPad', 'ctr'])
 const GATHERED: ReadonlySet<Family> = new Set<Family>(['aead', 'kw', 'kwp', 'stream'])
-/** Bytes of a command beside parameter and data: numbers and lengths, a tag, and what sealing adds. */
+/** Bytes of a command beside parameter and data: numbers and lengths, what encryption has added, and what sealing adds. */
 const OVERHEAD = 96
+/** Most bytes that encryption adds to data that is not made in parts. */
+const ADDED = 16
 const SEMIBLOCK = 8
 
 export type Direction = 'encrypt' | 'decrypt'
@@ -155,11 +157,12 @@ export class Cipher {
     this.#rest.fill(0)
   }
 
-  /** Data that one command has to hold. @throws Pkcs11Error DATA_LEN_RANGE */
+  /** Data that one command has to hold: what was encrypted by one is decrypted by one. @throws Pkcs11Error DATA_LEN_RANGE, ENCRYPTED_DATA_LEN_RANGE */
   #fitting(data: Uint8Array): Uint8Array {
     const most = protocol.MAX_BODY - OVERHEAD - (this.#parameter?.length ?? 0)
-    if (data.length > most) throw new Pkcs11Error(CKR.DATA_LEN_RANGE)
-    return data
+    const encrypts = this.direction === 'encrypt'
+    if (data.length <= most + (encrypts ? 0 : ADDED)) return data
+    throw new Pkcs11Error(encrypts ? CKR.DATA_LEN_RANGE : CKR.ENCRYPTED_DATA_LEN_RANGE)
   }
 
   async #last(): Promise<Uint8Array> {
