@@ -9,8 +9,8 @@ export const CAPTURE_OPTIONS = {
 } as const satisfies ParseArgsConfig['options']
 
 /** Lines of the help, for those options. */
-export const CAPTURE_HELP = `  --capture FILE         write all transfers to a pcapng file, as Linux's usbmon has
-                         them; 'moonlet usb replay' and Wireshark read it
+export const CAPTURE_HELP = `  --capture FILE         write all transfers to a pcapng file, as Linux's usbmon
+                         has them; 'moonlet usb replay' and Wireshark read it
   --capture-redacted     with zeros in place of secrets and ciphertexts
 `
 

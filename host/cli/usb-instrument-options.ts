@@ -13,15 +13,18 @@ export const INSTRUMENT_OPTIONS = {
   stats: { type: 'string' },
 } as const satisfies ParseArgsConfig['options']
 
-export const INSTRUMENT_HELP = `  --fault RULE           do harm: 'ep=0x81,at=12,do=stall' halts endpoint 0x81 at its
-                         12th transfer. do= is delay (ms=N), drop, stall, short
-                         (bytes=N), corrupt or unplug; without ep= any endpoint,
-                         without at= every transfer; may be given more than once
+export const INSTRUMENT_HELP = `  --fault RULE           do harm: 'ep=0x81,at=12,do=stall' halts endpoint 0x81
+                         at its 12th transfer. do= is delay (ms=N), drop, stall,
+                         short (bytes=N), corrupt or unplug; without ep= any
+                         endpoint, without at= every transfer; may be given more
+                         than once
   --fault-rate P         the same by chance: each transfer but control ones is
                          delayed, dropped, stalled, cut or corrupted with
                          probability P
-  --seed N               makes that repeatable (one is drawn and told unless given)
-  --stats FILE           write what was counted and timed to a JSON file at the end
+  --seed N               makes that repeatable (one is drawn and told unless
+                         given)
+  --stats FILE           write what was counted and timed to a JSON file at the
+                         end
 `
 
 interface InstrumentValues {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { readCertificate, regenerateServer, SERVER_CERTIFICATE } from '../ntls/index.js'
 import { codeOf, LabError, messageOf } from './errors.js'
 import { makeFolders } from './folders.js'
-import { type Check, listOf, object, text, textLike, wholeNumber } from './json-check.js'
+import { type Check, listOf, object, optional, text, textLike, wholeNumber, yesOrNo } from './json-check.js'
 import { lockServerFolder, pedServerFolder } from './ped-control.js'
 import { PED_SERVER_NAME } from './ped-server-registry.js'
 import { writeWholeFile } from './whole-file.js'
@@ -19,6 +19,8 @@ export interface PedAppliance {
   readonly port: number
   /** PEM. */
   readonly certificate: string
+  /** The pedserver calls it whenever it runs, from `connect` to `disconnect`. */
+  readonly called?: boolean | undefined
 }
 
 interface KnownAppliances {
@@ -29,7 +31,13 @@ interface KnownAppliances {
 const check: Check<KnownAppliances> = object({
   format: wholeNumber(1, FORMAT),
   appliances: listOf(
-    object({ name: textLike(NAME, 'a name'), host: text, port: wholeNumber(1, 0xffff), certificate: text }),
+    object({
+      name: textLike(NAME, 'a name'),
+      host: text,
+      port: wholeNumber(1, 0xffff),
+      certificate: text,
+      called: optional(yesOrNo),
+    }),
   ),
 })
 
@@ -84,6 +92,15 @@ export function deletePedAppliance(stateDir: string, name: string): void {
   write(
     stateDir,
     pedAppliances(stateDir).filter((one) => one.name !== name),
+  )
+}
+
+/** Keeps whether the appliance is called whenever the pedserver runs. @throws LabError PED_APPLIANCE_UNKNOWN, LAB_IO */
+export function keepCalling(stateDir: string, name: string, called: boolean): void {
+  if ((pedAppliance(stateDir, name).called ?? false) === called) return
+  write(
+    stateDir,
+    pedAppliances(stateDir).map((one) => (one.name === name ? { ...one, called } : one)),
   )
 }
 

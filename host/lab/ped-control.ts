@@ -3,7 +3,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { LabError } from './errors.js'
-import { type Check, fail, listOf, object, optional, text, wholeNumber } from './json-check.js'
+import { type Check, fail, listOf, object, optional, text, wholeNumber, yesOrNo } from './json-check.js'
 import { type LocalSocket, listenLocally, lockFolder } from './local-socket.js'
 import { runningIn } from './run-file.js'
 
@@ -61,8 +61,6 @@ export interface PedServerAnswer {
 }
 
 const line: Check<string> = (value, path) => (typeof value === 'string' ? value : fail(path, 'must be a text'))
-const yesNo: Check<boolean> = (value, path) =>
-  typeof value === 'boolean' ? value : fail(path, 'must be true or false')
 const outcome: Check<PedServerAnswer['outcome']> = (value, path) =>
   value === 'done' || value === 'busy' || value === 'unknown' || value === 'failed'
     ? value
@@ -75,9 +73,9 @@ const checkAnswer: Check<PedServerAnswer> = object({
     peer: optional(text),
     idleSeconds: wholeNumber(1, 99_999),
     ped: text,
-    present: yesNo,
+    present: yesOrNo,
     lcd: listOf(line),
-    appliances: listOf(object({ name: text, up: yesNo })),
+    appliances: listOf(object({ name: text, up: yesOrNo })),
   }),
 })
 

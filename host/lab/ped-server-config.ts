@@ -17,7 +17,13 @@ export interface PedServerConfig {
 }
 
 const FILE = 'config.json'
-const DEFAULTS: PedServerConfig = { host: '127.0.0.1', port: 1503, idleSeconds: PED_REMOTE_IDLE_TIMEOUT / 1000 }
+/** Where a pedserver listens unless told otherwise. */
+export const DEFAULT_PED_PORT = 1503
+const DEFAULTS: PedServerConfig = {
+  host: '127.0.0.1',
+  port: DEFAULT_PED_PORT,
+  idleSeconds: PED_REMOTE_IDLE_TIMEOUT / 1000,
+}
 
 const check: Check<PedServerConfig> = object({
   host: text,

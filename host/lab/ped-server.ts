@@ -4,6 +4,7 @@ import type { FolderLock, FrameLink } from '../board/index.js'
 import { type Identity, readCertificate, serverIdentity } from '../ntls/index.js'
 import {
   ApplianceCall,
+  type ApplianceCallOptions,
   LinePed,
   openSerialPort,
   type PedClock,
@@ -14,7 +15,7 @@ import {
   SerialPlug,
 } from '../ped/index.js'
 import { LabError, messageOf } from './errors.js'
-import { pedAppliance } from './ped-appliances.js'
+import { keepCalling, type PedAppliance, pedAppliance, pedAppliances } from './ped-appliances.js'
 import { openPedSocket, runningPed } from './ped-at-socket.js'
 import {
   lockServerFolder,
@@ -85,6 +86,7 @@ export class PedServer {
       const distant = new LinePed()
       if (source.at !== 'own') plug = await plugPed(distant, source, stateDir, options)
       const ped = own ?? distant
+      const called = pedAppliances(stateDir).filter((one) => one.called)
       const identity = await serverIdentity(folder, 'pedserver')
       const { certificate, privateKey } = identity
       const { fingerprint } = readCertificate(certificate)
@@ -104,8 +106,11 @@ export class PedServer {
         }
       })
       try {
+        for (const appliance of called)
+          started.#calls.set(appliance.name, ApplianceCall.keep(started.#callOf(appliance)))
         await started.#announce(place)
       } catch (error) {
+        for (const call of started.#calls.values()) call.close()
         await server.close()
         throw error
       }
@@ -170,21 +175,25 @@ export class PedServer {
   }
 
   async #call(name: string): Promise<void> {
-    const { certificate, ...place } = pedAppliance(this.stateDir, name)
-    const { fingerprint } = readCertificate(certificate)
-    const { clock, onEvent } = this.options
+    const appliance = pedAppliance(this.stateDir, name)
     // Anew, also where it is called already: the registration may have changed.
     this.#calls.get(name)?.close()
     this.#calls.delete(name)
-    const call = await ApplianceCall.start({
-      ...place,
+    this.#calls.set(name, await ApplianceCall.start(this.#callOf(appliance)))
+    keepCalling(this.stateDir, name, true)
+  }
+
+  #callOf({ name, host, port, certificate }: PedAppliance): ApplianceCallOptions {
+    const { fingerprint } = readCertificate(certificate)
+    const { clock, onEvent } = this.options
+    return {
+      ...{ name, host, port },
       ...this.identity,
       trusts: (seen) => seen === fingerprint,
       server: this.server,
       ...(clock ? { clock } : {}),
       ...(onEvent ? { onEvent } : {}),
-    })
-    this.#calls.set(name, call)
+    }
   }
 
   /** @throws LabError PED_APPLIANCE_UNKNOWN */
@@ -193,6 +202,8 @@ export class PedServer {
     if (!call) throw new LabError('PED_APPLIANCE_UNKNOWN', `the appliance "${name}" is not called`)
     call.close()
     this.#calls.delete(name)
+    // It may be registered no longer.
+    if (pedAppliances(this.stateDir).some((one) => one.name === name)) keepCalling(this.stateDir, name, false)
   }
 }
 

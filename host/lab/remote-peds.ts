@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { FrameLink } from '../board/index.js'
 import { connectRemotePed, type PedClock, PedError, type RemotePedEvent } from '../ped/index.js'
 import { codeOf, LabError, messageOf } from './errors.js'
+import { makeFolders } from './folders.js'
 import { type Check, listOf, object, textLike, wholeNumber } from './json-check.js'
 import { runningPedServer } from './ped-control.js'
 import { writeWholeFile } from './whole-file.js'
@@ -28,6 +29,8 @@ const checkKnown: Check<KnownServers> = object({
 
 export interface RemotePedsOptions {
   readonly stateDir: string
+  /** Folder of the list of PED servers that are known; the state folder unless given. */
+  readonly knownIn?: string | undefined
   /** Names by which the lab calls the host of its PED; all of them are this computer. */
   readonly aliases: readonly string[]
   readonly clock?: PedClock | undefined
@@ -69,7 +72,7 @@ export class RemotePeds {
           return known === undefined || known === fingerprint
         },
       })
-      if (known === undefined && seen !== undefined) this.#remember(name, seen)
+      if (known === undefined && seen !== undefined) await this.#remember(name, seen)
       return link
     } catch (cause) {
       throw this.#explained(cause, host, address.port)
@@ -82,7 +85,7 @@ export class RemotePeds {
       return new LabError('PED_IN_USE', 'The PED serves another HSM: disconnect it there first.', { cause })
     }
     if (cause.code === 'PED_SERVER_UNTRUSTED') {
-      const remark = `If that is right, take its old line out of ${join(this.options.stateDir, FILE)}.`
+      const remark = `If that is right, take its old line out of ${this.#path}.`
       const text = cause.message.replace(/^the server/, 'The PED server')
       return new LabError('PED_SERVER_UNTRUSTED', `${text}. ${remark}`, { cause })
     }
@@ -94,12 +97,16 @@ export class RemotePeds {
     return new LabError('CKR_UNABLE_TO_CONNECT', `No PED server answers at ${host}, port ${port}.${why}`, { cause })
   }
 
+  get #path(): string {
+    return join(this.options.knownIn ?? this.options.stateDir, FILE)
+  }
+
   #isAlias(host: string): boolean {
     return this.options.aliases.includes(host.toLowerCase())
   }
 
   #known(): KnownServers {
-    const path = join(this.options.stateDir, FILE)
+    const path = this.#path
     try {
       return checkKnown(JSON.parse(readFileSync(path, 'utf8')), '')
     } catch (cause) {
@@ -108,9 +115,10 @@ export class RemotePeds {
     }
   }
 
-  #remember(address: string, fingerprint: string): void {
+  async #remember(address: string, fingerprint: string): Promise<void> {
     const { servers } = this.#known()
     const file: KnownServers = { format: FORMAT, servers: [...servers, { address, fingerprint }] }
-    writeWholeFile(join(this.options.stateDir, FILE), `${JSON.stringify(file, null, 2)}\n`)
+    await makeFolders(dirname(this.#path), { mode: 0o700 })
+    writeWholeFile(this.#path, `${JSON.stringify(file, null, 2)}\n`)
   }
 }

@@ -22,6 +22,7 @@ import { Hsm } from './hsm.js'
 import { ADMIN_SLOT, LAB_FILE, LAB_FORMAT, type LabFile, type LabPed, writeLabFile } from './lab-file.js'
 import { PedDesk } from './ped-desk.js'
 import { fillKeyBox, labRules } from './ped-keys.js'
+import { DEFAULT_PED_PORT } from './ped-server-config.js'
 import { type LabPlan, PARTITION_SIZE, PARTITIONS_SIZE, type PlannedHsm, PROFILES } from './plan.js'
 import type { Recorder } from './recorder.js'
 import { syncFolder } from './whole-file.js'
@@ -34,7 +35,7 @@ const REMARK =
 /** The addresses of the seed page, and this computer. */
 const PED: LabPed = {
   addresses: ['192.20.10.190', '192.20.10.189', '127.0.0.1', 'localhost'],
-  port: 1503,
+  port: DEFAULT_PED_PORT,
   keys: 'ped-keys',
   rules: 'operator.json',
 }

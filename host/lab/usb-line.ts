@@ -21,8 +21,8 @@ interface CableOptions {
   readonly names?: ReadonlyMap<bigint, string> | undefined
   readonly chance: Chance
   readonly recorder?: Recorder | undefined
-  /** The PED of this workstation, which `ped connect` brings to the HSM over the USB cable. */
-  readonly desk: PedDesk
+  /** The PEDs of this workstation, which `ped connect` brings to the HSM over the USB cable. */
+  readonly desk: Pick<PedDesk, 'farConnector'>
   readonly onEvent?: ((event: UsbEvent) => void) | undefined
   readonly capture?: LabCapture | undefined
 }

@@ -43,6 +43,13 @@ export class ApplianceCall {
     return call
   }
 
+  /** Calls, as often as it takes: nobody waits for the first success. */
+  static keep(options: ApplianceCallOptions): ApplianceCall {
+    const call = new ApplianceCall(options)
+    void call.#again(0)
+    return call
+  }
+
   /** The appliance has this connection. */
   get up(): boolean {
     return this.#socket?.open ?? false
@@ -68,12 +75,13 @@ export class ApplianceCall {
     if (this.#stop.signal.aborted) socket.close()
   }
 
-  async #again(): Promise<void> {
+  /** @param first milliseconds until the first try */
+  async #again(first = CALL_AGAIN): Promise<void> {
     const { name, onEvent } = this.#options
     const { signal } = this.#stop
     let told = false
-    while (!signal.aborted) {
-      await this.#clock.sleep(CALL_AGAIN, signal).catch(() => undefined)
+    for (let pause = first; !signal.aborted; pause = CALL_AGAIN) {
+      await this.#clock.sleep(pause, signal).catch(() => undefined)
       if (signal.aborted) return
       try {
         await this.#call()

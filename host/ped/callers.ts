@@ -3,9 +3,9 @@ import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { FrameLink } from '../board/frame-link.js'
 import { type PedClock, realPedClock } from './clock.js'
 import { PedError } from './errors.js'
-import { IdleTimer } from './idle-timer.js'
+import { GREETING_TIMEOUT, greets, receive, refuse } from './greeting.js'
 import { plugIn } from './remote-client.js'
-import { fingerprintOf, MessageSocket, peerOf } from './remote-link.js'
+import { fingerprintOf, type MessageSocket, peerOf } from './remote-link.js'
 import type { RemotePedEvent } from './remote-server.js'
 import {
   REFUSED_STOPPED,
@@ -13,13 +13,10 @@ import {
   REFUSED_VERSION,
   REMOTE_CALL,
   REMOTE_REFUSED,
-  REMOTE_VERSION,
   REMOTE_WAIT,
 } from './remote-wire.js'
 import { addressOf, listenAt } from './tls-listen.js'
 
-/** Milliseconds in which a pedserver has to have said what it wants. */
-const GREETING_TIMEOUT = 10_000
 /** Milliseconds that an HSM waits for a pedserver which is registered: it calls again a moment after its last HSM has gone. */
 const CALL_WAIT = 3000
 /** Connections at a time. */
@@ -55,6 +52,7 @@ export class PedCallers {
   readonly #waiting = new Map<string, Caller>()
   readonly #watchers = new Set<(name: string) => void>()
   readonly #stop = new AbortController()
+  readonly #report = (event: RemotePedEvent): void => this.#options.onEvent?.(event)
 
   private constructor(options: PedCallersOptions) {
     this.#options = options
@@ -125,29 +123,15 @@ export class PedCallers {
   }
 
   #accept(raw: TLSSocket): void {
-    const peer = peerOf(raw)
     raw.setKeepAlive(true, 30_000)
-    const socket = new MessageSocket(raw)
-    this.#sockets.add(raw)
-    raw.once('close', () => this.#sockets.delete(raw))
-    const late = new IdleTimer(this.#clock, GREETING_TIMEOUT, () => {
-      this.#report({ event: 'remote-refused', peer, reason: 'it said nothing' })
-      socket.close()
-    })
-    const refuse = (code: number, reason: string) => {
-      this.#report({ event: 'remote-refused', peer, reason })
-      socket.send(REMOTE_REFUSED, Uint8Array.of(code))
-      socket.close()
-    }
-    socket.onEnd = () => late.stop()
-    socket.onMessage = ({ type, body }) => {
-      late.stop()
+    const report = this.#report
+    receive(raw, { clock: this.#clock, sockets: this.#sockets, report }, (guest, message) => {
       const name = this.#nameOf(raw)
-      if (type !== REMOTE_CALL || body.length !== 1 || body.readUInt8(0) !== REMOTE_VERSION)
-        refuse(REFUSED_VERSION, 'no CALL of this version')
-      else if (name === undefined) refuse(REFUSED_UNKNOWN, 'its certificate is not registered, or not valid now')
-      else this.#keep(name, { peer, socket })
-    }
+      if (!greets(message, REMOTE_CALL)) refuse(guest, REFUSED_VERSION, 'no CALL of this version', report)
+      else if (name === undefined)
+        refuse(guest, REFUSED_UNKNOWN, 'its certificate is not registered, or not valid now', report)
+      else this.#keep(name, guest)
+    })
   }
 
   /** The pedserver at the other end, by its certificate. */
@@ -173,9 +157,5 @@ export class PedCallers {
     this.#report({ event: 'caller', name, peer })
     socket.send(REMOTE_WAIT)
     for (const notice of [...this.#watchers]) notice(name)
-  }
-
-  #report(event: RemotePedEvent): void {
-    this.#options.onEvent?.(event)
   }
 }

@@ -1,9 +1,10 @@
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import { PED_REMOTE_IDLE_TIMEOUT } from '../../assembly/protocol.js'
 import { type PedClock, realPedClock } from './clock.js'
+import { GREETING_TIMEOUT, greets, receive, refuse } from './greeting.js'
 import { IdleTimer } from './idle-timer.js'
 import type { ServedPed } from './line-ped.js'
-import { MessageSocket, peerOf, RemoteLink } from './remote-link.js'
+import { type MessageSocket, peerOf, RemoteLink } from './remote-link.js'
 import {
   REFUSED_ABSENT,
   REFUSED_BUSY,
@@ -14,12 +15,9 @@ import {
   REMOTE_PLUG,
   REMOTE_READY,
   REMOTE_REFUSED,
-  REMOTE_VERSION,
 } from './remote-wire.js'
 import { addressOf, listenAt } from './tls-listen.js'
 
-/** Milliseconds in which a connection has to have said what it wants, from its first byte on. */
-const GREETING_TIMEOUT = 10_000
 /** Milliseconds that an HSM waits for a PED which is not there, such as one that has just let the last HSM go. */
 const PED_WAIT = 3000
 /** Connections at a time: one HSM, and some that are told to wait. */
@@ -70,6 +68,7 @@ export class RemotePedServer {
   /** Ends the waits for a PED. */
   readonly #stop = new AbortController()
   #served: Served | undefined
+  readonly #report = (event: RemotePedEvent): void => this.#options.onEvent?.(event)
 
   private constructor(options: RemotePedServerOptions) {
     this.#options = options
@@ -120,21 +119,11 @@ export class RemotePedServer {
   }
 
   #accept(raw: TLSSocket): void {
-    const peer = peerOf(raw)
-    const socket = new MessageSocket(raw)
-    this.#sockets.add(raw)
-    raw.once('close', () => this.#sockets.delete(raw))
-    const late = new IdleTimer(this.#clock, GREETING_TIMEOUT, () => {
-      this.#report({ event: 'remote-refused', peer, reason: 'it said nothing' })
-      socket.close()
+    const reception = { clock: this.#clock, sockets: this.#sockets, report: this.#report }
+    receive(raw, reception, ({ socket, peer }, message) => {
+      if (greets(message, REMOTE_PLUG)) void this.#plug(socket, peer)
+      else this.#refuse(socket, peer, REFUSED_VERSION, 'no PLUG of this version')
     })
-    socket.onEnd = () => late.stop()
-    socket.onMessage = ({ type, body }) => {
-      late.stop()
-      const known = type === REMOTE_PLUG && body.length === 1 && body.readUInt8(0) === REMOTE_VERSION
-      if (!known) this.#refuse(socket, peer, REFUSED_VERSION, 'no PLUG of this version')
-      else void this.#plug(socket, peer)
-    }
   }
 
   /**
@@ -144,9 +133,8 @@ export class RemotePedServer {
    */
   offer(socket: MessageSocket, peer: string, ended: () => void): void {
     socket.onEnd = ended
-    socket.onMessage = ({ type, body }) => {
-      const known = type === REMOTE_PLUG && body.length === 1 && body.readUInt8(0) === REMOTE_VERSION
-      if (known) void this.#plug(socket, peer, ended)
+    socket.onMessage = (message) => {
+      if (greets(message, REMOTE_PLUG)) void this.#plug(socket, peer, ended)
       else socket.close()
     }
   }
@@ -170,9 +158,7 @@ export class RemotePedServer {
   }
 
   #refuse(socket: MessageSocket, peer: string, code: number, reason: string): void {
-    this.#report({ event: 'remote-refused', peer, reason })
-    socket.send(REMOTE_REFUSED, Uint8Array.of(code))
-    socket.close()
+    refuse({ socket, peer }, code, reason, this.#report)
   }
 
   #serve(socket: MessageSocket, peer: string, called?: () => void): void {
@@ -208,9 +194,5 @@ export class RemotePedServer {
   #hangUp(served: Served, code: number): void {
     served.socket.send(REMOTE_REFUSED, Uint8Array.of(code))
     served.link.close()
-  }
-
-  #report(event: RemotePedEvent): void {
-    this.#options.onEvent?.(event)
   }
 }

@@ -104,7 +104,16 @@ test('a pedserver that is registered calls the appliance; the HSM uses it by its
     assert.is(code, 0, stdout)
     assert.match(stdout, "'hsm login' successful.")
   }
+  // A pedserver that was ended and is started again calls it by itself, until it is told not to.
+  const restart = async () => {
+    assert.is((await pedserver(there('-mode', 'stop', '-force'))).code, 0)
+    assert.is((await pedserver(there('-mode', 'start', '-port', '0', ...seat))).code, 0)
+  }
+  await restart()
+  const after = await lunash('hsm ped connect -name office', 'hsm login', 'hsm ped disconnect')
+  assert.is(after.code, 0, after.stdout)
   assert.is((await pedserver(there('-mode', 'disconnect', '-name', 'net'))).code, 0)
+  await restart()
   assert.not.match((await pedserver(there('-mode', 'show'))).stdout, 'Appliance net')
   const gone = await lunash('hsm ped server delete -commonName office -force', 'hsm ped server list')
   assert.is(gone.code, 0, gone.stdout)

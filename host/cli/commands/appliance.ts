@@ -9,10 +9,10 @@ export const appliance = defineCommand({
   summary: 'Serve the Network HSMs of the lab by NTLS',
   help: `Usage: moonlet appliance [options]
 
-Serves the Network HSMs of a lab by NTLS: mutual TLS, port 1792, the clients that
-'moonlet lunash' has registered and nobody else. Runs until it is ended (Ctrl-C);
-what is under way is finished first. Its certificate is server.pem in the state
-folder; it is made where there is none.
+Serves the Network HSMs of a lab by NTLS: mutual TLS, port 1792, the clients
+that 'moonlet lunash' has registered and nobody else. Runs until it is ended
+(Ctrl-C); what is under way is finished first. Its certificate is server.pem in
+the state folder; it is made where there is none.
 
 Prints a line of JSON for each thing that happens, nothing secret among them.
 

@@ -11,7 +11,8 @@ export const env = defineCommand({
   summary: 'Print what PKCS#11 programs find the slots by, for a shell',
   help: `Usage: moonlet env [options]
 
-Prints the environment by which programs that use PKCS#11 find the slots of a lab:
+Prints the environment by which programs that use PKCS#11 find the slots of a
+lab:
 
   eval "$(moonlet env)"
   moonlet env --shell fish | source

@@ -30,7 +30,8 @@ Options:
                       Chrystoki.conf in DIR says ('vtl' makes it); no Network
                       HSM is switched on here then
   --usb HOST[:PORT]   a Backup HSM is plugged in at this USB/IP server ('moonlet
-                      usb serve'); none is switched on here then
+                      usb serve'); none is switched on here then. Without a lab
+                      its PED is that of a pedserver
   --usb-device DEVICE a Backup HSM is plugged in at this computer: VID:PID or
                       serial number of a real USB device; none is switched on
                       here then
@@ -79,7 +80,7 @@ reached over USB/IP, or NTLS as $ChrystokiConfigurationPath or the client of
     const commands = values.file === undefined ? undefined : readCommands(values.file)
     if (values.seed === '') throw new UsageError("Option '--seed' needs a text")
     const usb = [
-      ...(values.usb ?? []).map(readUsbAddress),
+      ...(values.usb ?? []).map((text) => readUsbAddress(text)),
       ...(values['usb-device'] ?? []).map((name) => ({ real: readDeviceName(name) })),
     ]
     if (values['usb-device']) io.endAtOnce()

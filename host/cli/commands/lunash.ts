@@ -10,10 +10,10 @@ export const lunash = defineCommand({
   summary: "The shell of a Network HSM's appliance",
   help: `Usage: moonlet lunash [DIR] [options]
 
-The appliance's own shell, where clients are registered by their certificates and
-partitions are assigned to them. DIR is the appliance's folder, the state folder
-of a lab; while 'moonlet appliance' runs on it the HSM is reached through that,
-otherwise it is switched on for as long as the shell needs it.
+The appliance's own shell, where clients are registered by their certificates
+and partitions are assigned to them. DIR is the appliance's folder, the state
+folder of a lab; while 'moonlet appliance' runs on it the HSM is reached through
+that, otherwise it is switched on for as long as the shell needs it.
 
 At a terminal it has history and arrows. Otherwise it takes its commands from
 standard input, one per line; the line after a command that asks something is

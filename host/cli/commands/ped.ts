@@ -11,9 +11,9 @@ export const ped = defineCommand({
   help: `Usage: moonlet ped [options]
 
 A PED in a process of its own: display, keypad and key slot at your terminal. It
-waits at a socket in the state folder, where 'pedserver -mode start' finds it; or
-with --serial at a serial line, whose other end is a pedserver, or the PED port of
-an HSM: in lab.json, "ped": { ..., "serial": [{ "hsm": "backup", "path":
+waits at a socket in the state folder, where 'pedserver -mode start' finds it;
+or with --serial at a serial line, whose other end is a pedserver, or the PED
+port of an HSM: in lab.json, "ped": { ..., "serial": [{ "hsm": "backup", "path":
 "/dev/ttyUSB0" }] }. It answers by the lab's rules; at a terminal you are the
 person where no rule does. Ctrl-C pulls it out.
 

@@ -20,9 +20,9 @@ programs load is p11-kit's own client (Debian: package p11-kit-modules):
 
 Every connection is an application of its own: log-ins, sessions and session
 objects end with it. The PIN is the password of the Crypto Officer, or on a
-PED-authenticated HSM the challenge; without one such an HSM asks its PED. Programs
-that leave the PIN to such an HSM whenever it has a PED (Java, GnuTLS) ask for the
-challenge where Chrystoki.conf says in its section Misc:
+PED-authenticated HSM the challenge; without one such an HSM asks its PED.
+Programs that leave the PIN to such an HSM whenever it has a PED (Java, GnuTLS)
+ask for the challenge where Chrystoki.conf says in its section Misc:
 ProtectedAuthenticationPathFlagStatus = 1.
 
 p11-kit's client passes on a mechanism only where it knows it: before version
@@ -42,8 +42,8 @@ Options:
   --rules FILE        operator rules for the PED, looked at before the lab's own
   --by-hand           leave the lab's own rules out
   --local-ped HSM     plug the PED into this HSM's own connector
-  --no-backup         leave the Backup HSM to others: one program at a time has a
-                      USB device
+  --no-backup         leave the Backup HSM to others: one program at a time has
+                      a USB device
   --ntls DIR          reach Network HSMs over NTLS, as 'lunacm --ntls' does
   --usb HOST[:PORT]   a Backup HSM is plugged in at this USB/IP server
   --log-level LEVEL   what is printed: error, warn, info (the default) or debug
@@ -75,7 +75,7 @@ Options:
       without: values['no-backup'] ? ('backup' as const) : undefined,
       pedScreen: (line: string) => io.stderr.write(`${line}\n`),
       ntls: values.ntls === undefined ? undefined : clientFolder(values.ntls, values, io.env),
-      usb: values.usb?.map(readUsbAddress),
+      usb: values.usb?.map((text) => readUsbAddress(text)),
       ntlsConfig: clientFolder(undefined, values, io.env),
       onLink: (line: string) => io.stderr.write(`${line}\n`),
     }

@@ -49,9 +49,9 @@ export const rbs = defineCommand({
 
 Lends Backup HSMs of this computer out to lunacm on other ones: mutual TLS, the
 clients that were registered here and nobody else. Runs until it is ended
-(Ctrl-C). Its certificate is rbs/server.pem in the state folder: a client gets to
-know it with 'vtl addServer -n HOST -c server.pem -p ${RBS_PORT}', and shows its own,
-made by 'vtl createCert', to 'moonlet rbs register'.
+(Ctrl-C). Its certificate is rbs/server.pem in the state folder: a client gets
+to know it with 'vtl addServer -n HOST -c server.pem -p ${RBS_PORT}', and shows its
+own, made by 'vtl createCert', to 'moonlet rbs register'.
 
 Options:
   --listen HOST:PORT  where to listen (default: 127.0.0.1:${RBS_PORT}); port 0 is any

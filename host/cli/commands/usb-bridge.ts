@@ -16,7 +16,7 @@ import { readUsbAddress } from './usb-address.js'
 
 export const usbBridge = defineCommand({
   name: 'bridge',
-  summary: 'Serve a real device by USB/IP or as a gadget, with measurements and faults',
+  summary: 'Serve a real device on, with measurements and faults',
   help: `Usage: moonlet usb bridge --device VID:PID|SERIAL [options]
 
 Takes a real USB device of this computer, whatever it is, and serves it by
@@ -32,15 +32,16 @@ be carried is said. Serial ports, network cards, sound and cameras cannot.
 
 The kernel's own driver lets the device go meanwhile. Pulled out, the device is
 gone for its host, too; plugged in again it is served again. Needs the package
-"usb" (npm install usb@3) and leave to open the device. USB/IP knows no passwords
-and no encryption: listen beyond this computer on networks that you trust only.
+"usb" (npm install usb@3) and leave to open the device. USB/IP knows no
+passwords and no encryption: listen beyond this computer on networks that you
+trust only.
 
 Carried are control, bulk and interrupt transfers. Isochronous ones (sound,
 cameras) are not; a transfer that its host gives up goes on at the device, and
 what it brings belongs to the host's next one.
 
-How long each endpoint's transfers take is shown on standard error at SIGUSR1 and
-at the end. Prints a line of JSON for each thing that happens.
+How long each endpoint's transfers take is shown on standard error at SIGUSR1
+and at the end. Prints a line of JSON for each thing that happens.
 
 Options:
   --device DEVICE        VID:PID in hexadecimal, or the serial number
@@ -48,7 +49,7 @@ Options:
                          any free one
   --gadget               be the device at this computer's own USB device port
   --udc NAME             its controller, of /sys/class/udc (default: the first)
-${CAPTURE_HELP}${INSTRUMENT_HELP}  --log-level LEVEL      what is printed: error, warn, info (the default) or debug
+${CAPTURE_HELP}${INSTRUMENT_HELP}  --log-level LEVEL      what is printed: error, warn, info (default), debug
   --debug                show the stack of an error
   -h, --help             show this help
 `,

@@ -29,8 +29,8 @@ export const PRESENTING_OPTIONS = {
 /** Lines of the help, for those options. */
 export const PRESENTING_HELP = `  --ids VENDOR:PRODUCT   USB ids that the device shows (default: 1209:4c48)
 ${CAPTURE_HELP}${PED_LINE_HELP}  --local-ped HSM        plug the lab's PED into this HSM's own connector
-  --log-level LEVEL      what is printed: error, warn, info (the default) or debug
-  --rules FILE           operator rules for that PED, looked at before the lab's own
+  --log-level LEVEL      what is printed: error, warn, info (default), debug
+  --rules FILE           operator rules for that PED, before the lab's own
   --commands             take commands from standard input, one per line:
                          'unplug HSM', 'plug HSM', 'tamper HSM [CAUSE]'
   --state DIR            state folder of the lab

@@ -11,9 +11,9 @@ export const usbReplay = defineCommand({
   help: `Usage: moonlet usb replay FILE [options]
 
 Serves a device that answers as one did in a capture, at bus id 1-1, until it is
-ended (Ctrl-C): a pcapng file of '--capture', or a pcapng or pcap file of Linux's
-usbmon, of whatever device. The capture has to begin before the device is plugged
-in, and to be whole.
+ended (Ctrl-C): a pcapng file of '--capture', or a pcapng or pcap file of
+Linux's usbmon, of whatever device. The capture has to begin before the device
+is plugged in, and to be whole.
 
 The host's standard requests are answered whenever they come. All else has to
 come as in the recording, in order on each endpoint, byte for byte. Where a host
@@ -22,7 +22,8 @@ number of the transfer, what was expected and what came. A host that lets the
 device go leaves it as at the beginning for the next one.
 
 Sealed commands are the same again only where the host draws the same random
-bytes: record and replay with 'lunacm --seed TEXT' on copies of one state folder.
+bytes: record and replay with 'lunacm --seed TEXT' on copies of one state
+folder.
 
 Prints a line of JSON for each thing that happens.
 
@@ -31,7 +32,7 @@ Options:
                          any free one
   --device BUS.DEVICE    the device, where the capture has several
   --delays               answers take as long as they did
-  --log-level LEVEL      what is printed: error, warn, info (the default) or debug
+  --log-level LEVEL      what is printed: error, warn, info (default), debug
   --debug                show the stack of an error
   -h, --help             show this help
 `,

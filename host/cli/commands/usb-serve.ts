@@ -31,8 +31,8 @@ export function readIds(text: string): { vendorId: number; productId: number } {
 }
 
 /** Line of the help. */
-export const PED_LINE_HELP = `  --ped-line             be a serial port, too (CDC-ACM): the HSM's own PED port, at
-                         the host 'moonlet ped --serial /dev/ttyACM0'
+export const PED_LINE_HELP = `  --ped-line             be a serial port, too (CDC-ACM): the HSM's own PED
+                         port, at the host 'moonlet ped --serial /dev/ttyACM0'
 `
 
 /** @throws UsageError */
@@ -68,9 +68,10 @@ Options:
   --listen HOST[:PORT]   where to listen (default: 127.0.0.1:${USBIP_PORT}); port 0 is
                          any free one
   --ids VENDOR:PRODUCT   USB ids that the devices show (default: 1209:4c48)
-${CAPTURE_HELP}${INSTRUMENT_HELP}${PED_LINE_HELP}  --local-ped HSM        plug the lab's PED into this HSM's own connector
-  --log-level LEVEL      what is printed: error, warn, info (the default) or debug
-  --rules FILE           operator rules for that PED, looked at before the lab's own
+${CAPTURE_HELP}${INSTRUMENT_HELP}${PED_LINE_HELP}  --local-ped HSM        plug the lab's PED into this HSM's own
+                         connector
+  --log-level LEVEL      what is printed: error, warn, info (default), debug
+  --rules FILE           operator rules for that PED, before the lab's own
   --commands             take commands from standard input, one per line:
                          'unplug HSM', 'plug HSM', 'tamper HSM [CAUSE]'
   --state DIR            state folder of the lab

@@ -7,8 +7,9 @@ export const version = defineCommand({
   summary: 'Print the version, and the hash of the firmware',
   help: `Usage: moonlet version [options]
 
-Prints the version of Moonlet and the SHA-384 of its firmware, dist/firmware.wasm.
-Builds are reproducible: the same sources give the same hash.
+Prints the version of Moonlet and the SHA-384 of its firmware,
+dist/firmware.wasm. Builds are reproducible: the same sources give the same
+hash.
 
 Options:
   --debug        show the stack of an error

@@ -1,18 +1,19 @@
 export const HELP = `Usage: pedserver -mode MODE [options]
 
 The PED's end of a remote PED connection: holds the PED, with its keys and the
-person or the rules that answer it, and serves one HSM at a time over TLS. At the
-HSM's end 'ped connect -ip ADDRESS [-port PORT]' in lunacm reaches it. PED and HSM
-talk end to end encrypted, with the secret of the orange key; pedserver carries
-bytes.
+person or the rules that answer it, and serves one HSM at a time over TLS. At
+the HSM's end 'ped connect -ip ADDRESS [-port PORT]' in lunacm reaches it. PED
+and HSM talk end to end encrypted, with the secret of the orange key; pedserver
+carries bytes.
 
 Modes:
   start        start a server, in the background unless told otherwise
   stop         end it
   show         show what it does
   config       show the configuration, or change it with -set
-  connect      call an appliance that is registered here, with -name; its
-               'hsm ped connect -name' uses this PED then
+  connect      call an appliance that is registered here, with -name, now and
+               whenever the server is started again; its 'hsm ped connect -name'
+               uses this PED then
   disconnect   hang up on the HSM that is served; with -name, call that
                appliance no longer
 

@@ -32,9 +32,10 @@ Options:
   -c FILE         certificate of the appliance, its server.pem
   -p PORT         its port (default: ${NTLS_PORT})
   -f              createCert: replace what is there
-  --config DIR    folder of Chrystoki.conf (default: $ChrystokiConfigurationPath,
-                  else that of the lab's client if 'moonlet up' has made it one,
-                  else $XDG_CONFIG_HOME/moonlet or ~/.config/moonlet)
+  --config DIR    folder of Chrystoki.conf (default:
+                  $ChrystokiConfigurationPath, else that of the lab's client if
+                  'moonlet up' has made it one, else $XDG_CONFIG_HOME/moonlet or
+                  ~/.config/moonlet)
   --view NAME     the workstation of the lab (default: its first)
   --state DIR     state folder of the lab
   --debug         show the stack of an error
