@@ -103,6 +103,7 @@ const MODULES = [
   { name: 'firmware', entry: null, snapshots: true },
   { name: 'crypto', entry: 'assembly/crypto/vectors.ts', snapshots: false },
   { name: 'public-key', entry: 'assembly/public-key-vectors.ts', snapshots: false },
+  { name: 'accelerator', entry: 'assembly/accelerator/p384.ts', snapshots: false },
 ]
 
 /** An option of asconfig.json as asc takes it on its command line. */

@@ -1,10 +1,11 @@
 import { createECDH, createPrivateKey, createPublicKey, diffieHellman as derive } from 'node:crypto'
 import { inverse, mod, toBytes, toInt } from './big-int.js'
-import type { Curve } from './curves.js'
+import { type Curve, P384 } from './curves.js'
 import { ecPrivateKey, ecPublicKey } from './der.js'
 import { digestInt, signWith } from './nonces.js'
+import { p384Agree, p384Public } from './p384.js'
 
-// The accelerator's elliptic curves. Scalar multiplication with a secret is OpenSSL's; ECDSA's arithmetic is on BigInt,
+// The accelerator's elliptic curves. Scalar multiplication with a secret is OpenSSL's, or p384.ts's; ECDSA's arithmetic is on BigInt,
 // because node:crypto takes no ready-made digest for EC keys. BigInt is not constant time: this chip lies inside the
 // module boundary of the emulated device, and the emulator promises nothing about timing.
 
@@ -22,17 +23,26 @@ export function decodePoint(curve: Curve, bytes: Uint8Array): readonly [x: bigin
 
 /** `04 ∥ X ∥ Y` of a scalar in 1 … n − 1. */
 export function publicKey(curve: Curve, scalar: bigint): Buffer {
-  const ecdh = createECDH(curve.name)
   const bytes = toBytes(scalar, curve.length)
-  ecdh.setPrivateKey(bytes)
-  bytes.fill(0)
-  return ecdh.getPublicKey()
+  try {
+    if (curve === P384) return p384Public(bytes)
+    const ecdh = createECDH(curve.name)
+    ecdh.setPrivateKey(bytes)
+    return ecdh.getPublicKey()
+  } finally {
+    bytes.fill(0)
+  }
 }
 
 /** The X coordinate of scalar · peer; undefined where the peer's point is not valid. */
 export function diffieHellman(curve: Curve, scalar: bigint, peer: Uint8Array): Buffer | undefined {
   if (!decodePoint(curve, peer)) return undefined
   const bytes = toBytes(scalar, curve.length)
+  if (curve === P384) {
+    const shared = p384Agree(bytes, peer)
+    bytes.fill(0)
+    return shared
+  }
   // A key wants its public key too, which takes as long to compute as the result and is not looked at: any point will do.
   const own = ecPrivateKey(curve.oid, bytes, peer)
   try {
