@@ -21,7 +21,7 @@ function worker(dir: string, firmware: string): ChildProcess & { stdout: NodeJS.
     for (;;) {
       const count = Number((await ask(token, ${TEST.count})).readBigUInt64BE())
       await ask(token, ${TEST.program}, Buffer.concat([u32(count), Buffer.of(0)]))
-      console.log(count)
+      await said(count)
     }`)
 }
 
@@ -31,6 +31,8 @@ function opened(dir: string, firmware: string): string {
   return `
     import { Token } from ${href('../../host/board/index.js')}
     import { ask, u32 } from ${href('./support.js')}
+    // A line that waits in the process dies with it: a socket takes few, and whoever reads may be slow.
+    const said = (line) => new Promise((done) => process.stdout.write(line + '\\n', done))
     const token = await Token.open({ dir: ${JSON.stringify(dir)}, firmware: ${JSON.stringify(firmware)} });`
 }
 
