@@ -76,7 +76,7 @@ import {
 import { ANY_SECRET, CRYPT, DERIVE, DIGEST, GENERATE, row, SIGNING, WRAPPING } from './mechanism-table'
 
 /** Fewest and most bits of a key of RC2 that count. */
-export const RC2_LEAST: u32 = 64
+export const RC2_LEAST: u32 = 40
 export const RC2_MOST: u32 = 1024
 
 export function oldRows(): void {

@@ -1,4 +1,5 @@
-// Private keys in and out of PKCS#8 PrivateKeyInfo (RFC 5208): RSAPrivateKey (RFC 8017 A.1.2) and ECPrivateKey (RFC 5915).
+// Private keys in and out of PKCS#8 PrivateKeyInfo (RFC 5208): RSAPrivateKey (RFC 8017 A.1.2), ECPrivateKey (RFC 5915),
+// keys of Edwards curves (RFC 8410) and of DSA (private-key-dsa.ts).
 
 import { PKA_IN, PKA_OUT, PLAIN_MAX, PLAIN2, SECRET, SECRET2, usePlain2 } from '../arena'
 import { ctEqual, store32be, wipe } from '../crypto/util'
@@ -10,6 +11,7 @@ import {
   CKA_PRIVATE_EXPONENT,
   CKA_PUBLIC_EXPONENT,
   CKA_VALUE,
+  CKK_DSA,
   CKK_EC,
   CKK_EC_EDWARDS,
   CKK_RSA,
@@ -35,8 +37,10 @@ import {
   derWrap,
 } from './der'
 import { accelerate, curveLength, ecPublicOf } from './pka'
+import { putDsaGroup, putDsaKey, takeDsa } from './private-key-dsa'
 
 const OID_RSA: usize = memory.data<u8>([0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01])
+const OID_DSA: usize = memory.data<u8>([0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x01])
 const OID_EC: usize = memory.data<u8>([0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01])
 
 const SEQUENCE: i32 = 0x30
@@ -49,6 +53,8 @@ let keyAt: usize = 0
 let keyEnd: usize = 0
 let curveAt: usize = 0
 let curveSize: i32 = 0
+let groupAt: usize = 0
+let groupEnd: usize = 0
 
 /** Opens the PrivateKeyInfo in PLAIN2: its key type, or -1 where it is none of ours. The key itself is then at keyAt to keyEnd. */
 export function pkcs8Type(length: i32): i32 {
@@ -63,7 +69,12 @@ export function pkcs8Type(length: i32): i32 {
   if (p === 0) return -1
   const rsa = derLength() === 9 && memory.compare(derContent(), OID_RSA, 9) === 0
   const ec = derLength() === 7 && memory.compare(derContent(), OID_EC, 7) === 0
-  if (rsa) {
+  const dsa = derLength() === 7 && memory.compare(derContent(), OID_DSA, 7) === 0
+  if (dsa) {
+    if (derRead(p, afterAlgorithm, SEQUENCE) !== afterAlgorithm) return -1
+    groupAt = derContent()
+    groupEnd = afterAlgorithm
+  } else if (rsa) {
     if (derRead(p, afterAlgorithm, NULL) !== afterAlgorithm || derLength() !== 0) return -1
   } else if (ec) {
     if (derRead(p, afterAlgorithm, OID) !== afterAlgorithm) return -1
@@ -79,12 +90,14 @@ export function pkcs8Type(length: i32): i32 {
   if (derRead(afterAlgorithm, limit, OCTETS) === 0) return -1
   keyAt = derContent()
   keyEnd = keyAt + <usize>derLength()
+  if (dsa) return CKK_DSA
   return rsa ? CKK_RSA : ec ? CKK_EC : CKK_EC_EDWARDS
 }
 
 /** Puts the components of the key that `pkcs8Type` opened into the object in hand, and tries it once. */
 export function takePrivateKey(keyType: u32): u32 {
   if (keyType === CKK_EC_EDWARDS) return takeEdwards()
+  if (keyType === CKK_DSA) return takeDsa(groupAt, groupEnd, keyAt, keyEnd)
   return keyType === CKK_RSA ? takeRsa() : takeEc()
 }
 
@@ -243,6 +256,15 @@ export function pkcs8Write(keyType: u32): i32 {
     derByte(NULL)
     derPut(OID_RSA, 9)
     derByte(9)
+    derByte(OID)
+    derWrap(SEQUENCE, mark)
+  } else if (keyType === CKK_DSA) {
+    if (!putDsaKey()) return 0
+    derWrap(OCTETS, whole)
+    const mark = derStart()
+    putDsaGroup()
+    derPut(OID_DSA, 7)
+    derByte(7)
     derByte(OID)
     derWrap(SEQUENCE, mark)
   } else if (keyType === CKK_EC_EDWARDS) {

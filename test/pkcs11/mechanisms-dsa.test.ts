@@ -1,11 +1,22 @@
 // DSA at the door: domain parameters, key pairs, signatures, and OpenSSL on the other side.
-import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, verify } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  verify,
+} from 'node:crypto'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import * as protocol from '../../assembly/protocol.js'
 import { integerSequence, readSequence } from '../../host/board/der.js'
 import { calls } from '../../host/pkcs11/calls.js'
 import { CKR } from '../../host/pkcs11/errors.js'
+import type { CkMechanism } from '../../host/pkcs11/mechanism-codec.js'
 import { fill } from '../firmware/support/crypt-keys.js'
 import { bare, Desk, hex } from './mechanism-desk.js'
 import { ckrOf, data, flag, number } from './support.js'
@@ -102,6 +113,51 @@ test('domain parameters are made, found, and good for keys', async () => {
   assert.is(await size([CKA_PRIME_BITS, 1536]), protocol.RC_KEY_SIZE_RANGE >>> 16)
   assert.is(await size([CKA_PRIME_BITS, 1024], [CKA_SUBPRIME_BITS, 256]), protocol.RC_KEY_SIZE_RANGE >>> 16)
 })
+
+test('a private key is wrapped as PKCS#8 that OpenSSL reads, and one of OpenSSL’s is unwrapped', async () => {
+  const by = await desk.secret(protocol.CKK_AES, fill(32))
+  const kwp: CkMechanism = { type: protocol.CKM_AES_KEY_WRAP_KWP, parameter: { form: 'iv', iv: new Uint8Array(0) } }
+  for (const [bits, order] of [
+    [1024, 160],
+    [2048, 256],
+  ] as const) {
+    const [open, own] = await desk.pair(bare(protocol.CKM_DSA_KEY_PAIR_GEN), group(bits, order), [
+      flag(protocol.CKA_SIGN, true),
+      flag(protocol.CKA_EXTRACTABLE, true),
+    ])
+    const wrapped = await desk.wrap(kwp, by, own)
+    const cipher = createDecipheriv('id-aes256-wrap-pad', fill(32), Buffer.from('a65959a6', 'hex'))
+    const key = Buffer.concat([cipher.update(wrapped), cipher.final()])
+    const outside = createPrivateKey({ key, format: 'der', type: 'pkcs8' })
+    assert.is(outside.asymmetricKeyType, 'dsa')
+    const signature = sign('sha256', fill(50), { key: outside, dsaEncoding: 'ieee-p1363' })
+    await desk.verify(bare(protocol.CKM_DSA_SHA256), open, fill(50), signature)
+
+    const { privateKey, publicKey } = generateKeyPairSync('dsa', { modulusLength: bits, divisorLength: order })
+    const theirs = privateKey.export({ format: 'der', type: 'pkcs8' })
+    const template = [
+      number(protocol.CKA_CLASS, protocol.CKO_PRIVATE_KEY),
+      number(protocol.CKA_KEY_TYPE, protocol.CKK_DSA),
+      flag(protocol.CKA_SIGN, true),
+    ]
+    const back = await desk.unwrap(kwp, by, wrap(theirs), template)
+    const made = await desk.sign(bare(protocol.CKM_DSA_SHA256), back, fill(60))
+    assert.ok(verify('sha256', fill(60), { key: publicKey, dsaEncoding: 'ieee-p1363' }, made))
+    // A byte of p, one of q or of g.
+    for (const at of [theirs.length >> 1, 40, theirs.length - order / 8 - 10]) {
+      const wrong = Uint8Array.from(theirs)
+      wrong[at] = (wrong[at] ?? 0) ^ 0x80
+      assert.is.not(await ckrOf(() => desk.unwrap(kwp, by, wrap(wrong), template)), 0, `${at}`)
+    }
+    for (let cut = 1; cut < 60; cut += 7)
+      assert.is.not(await ckrOf(() => desk.unwrap(kwp, by, wrap(theirs.subarray(0, -cut)), template)), 0)
+  }
+})
+
+function wrap(key: Uint8Array): Buffer {
+  const cipher = createCipheriv('id-aes256-wrap-pad', fill(32), Buffer.from('a65959a6', 'hex'))
+  return Buffer.concat([cipher.update(key), cipher.final()])
+}
 
 test('numbers that are no group make no key; the private value stays inside', async () => {
   const numbers = group(1024, 160)
