@@ -96,6 +96,8 @@ export const CMD_WRAP = 0x0705
 export const CMD_UNWRAP = 0x0706
 export const CMD_PART = 0x0707
 export const CMD_DERIVE = 0x0708
+export const CMD_MESSAGE_NONCE = 0x0709
+export const CMD_MESSAGE_SEAL = 0x070a
 
 export const CMD_CLONE_SOURCE_INIT = 0x0800
 export const CMD_CLONE_TARGET_INIT = 0x0801
@@ -389,6 +391,16 @@ export const PART_SIGN = 1
 export const PART_VERIFY = 2
 export const PART_LAST = 1
 export const PART_KEY = 2
+
+/** Flags of MESSAGE_…: the first message of a process; its nonce was given out before. */
+export const MESSAGE_FIRST = 1
+export const MESSAGE_BEGUN = 2
+/** Who makes the nonce of a message (PKCS#11 3.0; the last 3.1). */
+export const CKG_NO_GENERATE = 0
+export const CKG_GENERATE = 1
+export const CKG_GENERATE_COUNTER = 2
+export const CKG_GENERATE_RANDOM = 3
+export const CKG_GENERATE_COUNTER_XOR = 4
 
 // ---- policies: the vendor's published numbers -----------------------------------------------------------------------
 export const HSM_POLICY_PIN_AUTH = 0

@@ -85,12 +85,20 @@ function vendorTable(headers, have) {
 }
 
 export async function generate({ load, headers, sources }) {
-  const [{ calls }, { caCalls }, codec, rpc, general, mechanisms, protocol] = await Promise.all(
-    ['pkcs11/calls', 'pkcs11/ca-calls', 'pkcs11/codec', 'pkcs11/rpc', 'pkcs11/general', 'pkcs11/mechanism-codec']
+  const [{ calls }, { messageCalls }, { caCalls }, codec, rpc, general, mechanisms, protocol] = await Promise.all(
+    [
+      'pkcs11/calls',
+      'pkcs11/message-calls',
+      'pkcs11/ca-calls',
+      'pkcs11/codec',
+      'pkcs11/rpc',
+      'pkcs11/general',
+      'pkcs11/mechanism-codec',
+    ]
       .map((name) => load(`host/${name}.js`))
       .concat(load('assembly/protocol.js')),
   )
-  const all = [...Object.values(calls), ...Object.values(caCalls)]
+  const all = [calls, messageCalls, caCalls].flatMap((table) => Object.values(table))
   const byName = new Map(all.map((call) => [call.name, call]))
   const byHand = new Set(sources.flatMap((text) => [...text.matchAll(/^CK_RV (CA?_\w+)\(/gm)]).map(([, name]) => name))
   const declared = prototypes(headers)

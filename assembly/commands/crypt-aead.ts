@@ -33,7 +33,20 @@ export function readAead(): bool {
   aad = p + 4
   if (<usize>second > end - aad || aad + <usize>second + 4 !== end) return false
   aadLength = <i32>second
-  const last = load32be(aad + <usize>second)
+  return tagFits(load32be(aad + <usize>second))
+}
+
+/** The same from elsewhere. */
+export function setAead(from: usize, length: i32, associated: usize, n: i32, last: u32): bool {
+  if (length < 1 || length > 256) return false
+  nonce = from
+  nonceLength = length
+  aad = associated
+  aadLength = n
+  return tagFits(last)
+}
+
+function tagFits(last: u32): bool {
   if (mechFamily === FAMILY_GCM) {
     if (last > 128 || (last & 7) !== 0 || (last < 96 && last !== 64 && last !== 32)) return false
     tag = <i32>(last >>> 3)

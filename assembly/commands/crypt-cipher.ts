@@ -54,11 +54,12 @@ import {
 import { decryptRsa, encryptRsa } from './crypt-rsa'
 import { readDone, write32, writePosition, writeSkip } from './frame'
 
-function isAead(): bool {
+export function isAead(): bool {
   return mechFamily === FAMILY_GCM || mechFamily === FAMILY_CCM
 }
 
-function openCipher(usage: u32): u32 {
+/** Opens a secret key that the mechanism works with. */
+export function openCipher(usage: u32): u32 {
   const rc = openKey(key, usage, RC_KEY_HANDLE_INVALID)
   return rc === RC_OK ? secretFits() : rc
 }

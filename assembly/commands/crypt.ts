@@ -7,6 +7,8 @@ import {
   CMD_DERIVE,
   CMD_ENCRYPT,
   CMD_MECHANISM_LIST,
+  CMD_MESSAGE_NONCE,
+  CMD_MESSAGE_SEAL,
   CMD_PART,
   CMD_SIGN,
   CMD_UNWRAP,
@@ -30,6 +32,7 @@ import { here, hereIsAdmin } from './context'
 import { decrypt, encrypt } from './crypt-cipher'
 import { derive } from './crypt-derive'
 import { wipeMac } from './crypt-mac'
+import { messageNonce, messageSeal } from './crypt-message'
 import { CTX } from './crypt-operation'
 import { part, wipeParts } from './crypt-part'
 import { sign, verify } from './crypt-sign'
@@ -52,6 +55,8 @@ export function cryptCommand(command: u32): u32 {
   else if (command === CMD_UNWRAP) rc = unwrap()
   else if (command === CMD_PART) rc = part()
   else if (command === CMD_DERIVE) rc = derive()
+  else if (command === CMD_MESSAGE_NONCE) rc = messageNonce()
+  else if (command === CMD_MESSAGE_SEAL) rc = messageSeal()
   rc = usageEnd(command, rc)
   wipe(CTX, AES_CTX)
   wipeRsa()

@@ -48,8 +48,13 @@ function login(i: i32): Login {
 
 // A session id carries its row in the low 11 bits, and 20 random bits so that it is not guessed.
 function find(id: u32): Session {
-  const s = session(<i32>(id & <u32>(SESSIONS - 1)))
+  const s = session(sessionRow(id))
   return id !== 0 && s.id === id ? s : changetype<Session>(0)
+}
+
+/** Row of a session, below SESSIONS: what else is kept for each stands in such a row. */
+export function sessionRow(id: u32): i32 {
+  return <i32>(id & <u32>(SESSIONS - 1))
 }
 
 let opened: u32 = 0

@@ -30,6 +30,22 @@ export interface Part {
   readonly signature?: Uint8Array
 }
 
+/** A message of GCM or CCM, for MESSAGE_NONCE and MESSAGE_SEAL. */
+export interface Message {
+  readonly mechanism: number
+  readonly key: number
+  /** The first of a process: counters begin anew. */
+  readonly first: boolean
+  /** CKG_…: who makes the nonce. */
+  readonly generator: number
+  /** Bits of `nonce`, from the front, that stay. */
+  readonly fixed: number
+  readonly nonce: Uint8Array
+  readonly aad: Uint8Array
+  /** Length of the tag, in bits for GCM, in bytes for CCM. */
+  readonly tag: number
+}
+
 const PURPOSES = { digest: protocol.PART_DIGEST, sign: protocol.PART_SIGN, verify: protocol.PART_VERIFY } as const
 
 /** Cryptographic commands of the session's partition. */
@@ -80,6 +96,17 @@ export class CryptoCommands {
     return this.#port.call(protocol.CMD_PART, session, body, last && purpose === 'verify' ? noBytes : readBytes)
   }
 
+  /** Answers the nonce of a message whose data comes later, with `seal`. */
+  messageNonce(session: number, message: Message): Promise<Uint8Array> {
+    return this.#port.call(protocol.CMD_MESSAGE_NONCE, session, messageBody(message, false, NONE), readBytes)
+  }
+
+  /** Answers the nonce, the one that was given out before where `begun`, and ciphertext ∥ tag. */
+  messageSeal(session: number, message: Message, begun: boolean, data: Uint8Array): Promise<[Uint8Array, Uint8Array]> {
+    const body = messageBody(message, begun, data)
+    return this.#port.call(protocol.CMD_MESSAGE_SEAL, session, body, (reader) => [reader.bytes(), reader.bytes()])
+  }
+
   /** Answers the handle of the new key. A password (key 0) goes sealed. */
   derive(session: number, mechanism: Mechanism, key: number, attributes: readonly Attribute[]): Promise<number> {
     const body = start(mechanism).u32(key).attributes(attributes)
@@ -105,6 +132,15 @@ export class CryptoCommands {
 
 function start(mechanism: Mechanism): Writer {
   return new Writer().u32(mechanism.mechanism).bytes(mechanism.parameter ?? new Uint8Array(0))
+}
+
+const NONE = new Uint8Array(0)
+
+function messageBody(message: Message, begun: boolean, data: Uint8Array): Writer {
+  const { mechanism, key, first, generator, fixed, nonce, aad, tag } = message
+  const flags = (first ? protocol.MESSAGE_FIRST : 0) | (begun ? protocol.MESSAGE_BEGUN : 0)
+  const parameter = new Writer().u8(flags).u8(generator).u32(fixed).bytes(nonce).bytes(aad).u32(tag).finish()
+  return start({ mechanism, parameter }).u32(key).bytes(data)
 }
 
 function noBytes(): Uint8Array {

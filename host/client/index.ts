@@ -26,7 +26,7 @@ export {
   Writer,
 } from './codec.js'
 export type { CommandPortOptions } from './command-port.js'
-export type { Mechanism, MechanismInfo } from './crypto.js'
+export type { Mechanism, MechanismInfo, Message } from './crypto.js'
 export { ChannelError, ClientError, ckrByName, ckrName, ckrOf, FrameError, reasonOf, TokenError } from './errors.js'
 export { DEFAULT_DOMAIN, type FlashInfo, type HsmInfo, type InitSecrets, type Policy } from './hsm.js'
 export type { AttributeAnswer, KeyPair, ObjectRow } from './objects.js'

@@ -3,7 +3,7 @@ import { type MechanismInfo, type Slot, type SlotSource, type TokenClient, Token
 import { CKR, isGone, Pkcs11Error } from './errors.js'
 import { forgetKeys } from './key-info.js'
 import { loginChanges } from './log-ins.js'
-import { end } from './operations.js'
+import { endAll } from './operations.js'
 import { Session } from './sessions.js'
 import { SlotWatch } from './slot-watch.js'
 
@@ -151,14 +151,14 @@ export class Application {
       if (session.client !== own) continue
       this.sessions.delete(session.handle)
       this.#lost.add(session.handle)
-      for (const kind of [...session.operations.keys()]) end(session, kind)
+      endAll(session)
     }
   }
 
   /** Ends a session with the objects that were made in it. What is left of it at the token goes with the log-in, or the cable. */
   async drop(session: Session): Promise<void> {
     this.sessions.delete(session.handle)
-    for (const kind of [...session.operations.keys()]) end(session, kind)
+    endAll(session)
     const { client, token, objects } = session
     // The log-in ends with the last session.
     if (this.sessionsOn(session.slot.id).length === 0) forgetKeys(client)

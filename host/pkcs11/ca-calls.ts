@@ -98,5 +98,11 @@ export const caCalls = {
     row(u, u, row(bytes, bytes), row(ulongs, ulongs), row(ulongRoom, ulongRoom, byteRoom)),
     row(ulongs, ulongs, bytes),
   ),
+  // ---- cloning of one object, step by step
+  generateCloningKev: call(0x1070, 'CA_GenerateCloningKEV', row(u, byteRoom), bytes),
+  cloneAsSourceInit: call(0x1071, 'CA_CloneAsSourceInit', row(u, byteRoom), bytes),
+  cloneAsTargetInit: call(0x1072, 'CA_CloneAsTargetInit', row(u, bytes, bytes, byteRoom), bytes),
+  cloneAsSource: call(0x1073, 'CA_CloneAsSource', row(u, u, u, bytes, byteRoom), bytes),
+  cloneAsTarget: call(0x1074, 'CA_CloneAsTarget', row(u, bytes, bytes, row(u, u)), u),
   insert: call(0x1064, 'CA_Insert', row(u, u, bytes, row(ulongs, bytes), row(ulongRoom, ulongRoom)), settings),
 } as const

@@ -1,6 +1,5 @@
 // Encryption, decryption, digests, signatures (PKCS#11 2.40 §5.8 to §5.12), derivation; and the calls for what this token has not.
 
-import type { MechanismInfo } from '../client/index.js'
 import type { Application } from './application.js'
 import type { CkAttribute } from './attribute-codec.js'
 import { calls } from './calls.js'
@@ -10,37 +9,13 @@ import { CKR, Pkcs11Error } from './errors.js'
 import { fitted, given, type Handler, isShort, onSession, tokenHandle } from './handlers.js'
 import { type KeyedKind, keyFor } from './key-info.js'
 import { CANCEL, type CkMechanism } from './mechanism-codec.js'
-import { CKF, tokenMechanism } from './mechanisms.js'
+import { tokenMechanism } from './mechanisms.js'
 import { made } from './object-handlers.js'
+import { knowing, needIdle, needKind } from './operation-start.js'
 import { end, needBegun, type Operation, working } from './operations.js'
-import type { OperationKind, Session } from './sessions.js'
+import type { Session } from './sessions.js'
 import { SignedData, signatureLength } from './signing.js'
 import { tokenTemplate } from './templates.js'
-
-const FLAGS: Readonly<Record<OperationKind, number>> = {
-  encrypt: CKF.ENCRYPT,
-  decrypt: CKF.DECRYPT,
-  digest: CKF.DIGEST,
-  sign: CKF.SIGN,
-  verify: CKF.VERIFY,
-}
-
-/** Nothing of this kind is under way. @throws Pkcs11Error OPERATION_ACTIVE */
-function needIdle(session: Session, kind: OperationKind): void {
-  const under = session.operations.get(kind)
-  if (under && under.phase !== 'drained') throw new Pkcs11Error(CKR.OPERATION_ACTIVE)
-  session.operations.delete(kind)
-}
-
-/** Asks the token for what is not known of it yet, and goes on at once where all is. */
-function knowing<Known, Result>(known: Known | Promise<Known>, work: (known: Known) => Result | Promise<Result>) {
-  return known instanceof Promise ? known.then(work) : work(known)
-}
-
-/** Whether operations of this kind begin with this mechanism. @throws Pkcs11Error MECHANISM_INVALID */
-function needKind({ flags }: MechanismInfo, kind: OperationKind): void {
-  if ((flags & FLAGS[kind]) === 0) throw new Pkcs11Error(CKR.MECHANISM_INVALID)
-}
 
 function begin(
   session: Session,

@@ -4,11 +4,11 @@ import * as protocol from '../../assembly/protocol.js'
 import { type RoleInfo, type Slot, TokenError, type TokenStatus } from '../client/index.js'
 import type { Application } from './application.js'
 import { calls } from './calls.js'
-import type { Missing, Room, Version } from './codec.js'
+import { LIBRARY, type Missing, type Room, type Version } from './codec.js'
 import { CKR, Pkcs11Error } from './errors.js'
 import { given, type Handler, on } from './handlers.js'
 import { passes } from './mechanism-codec.js'
-import { isEc } from './mechanism-kinds.js'
+import { inMessages, isEc } from './mechanism-kinds.js'
 import { CKF } from './mechanisms.js'
 import type { SlotInfo, TokenInfo } from './structures.js'
 
@@ -157,6 +157,18 @@ async function tokenInfo(app: Application, id: number): Promise<TokenInfo> {
   }
 }
 
+/** Of the message calls that our own library has. */
+function messageFlags(type: number, flags: number): number {
+  const { encrypts, signs, parts } = inMessages(type)
+  const when = (may: boolean, of: number, flag: number): number => (may && (flags & of) !== 0 ? flag : 0)
+  const all =
+    when(encrypts, CKF.ENCRYPT, CKF.MESSAGE_ENCRYPT) |
+    when(encrypts, CKF.DECRYPT, CKF.MESSAGE_DECRYPT) |
+    when(signs, CKF.SIGN, CKF.MESSAGE_SIGN) |
+    when(signs, CKF.VERIFY, CKF.MESSAGE_VERIFY)
+  return all !== 0 && parts ? all | CKF.MULTI_MESSAGE : all
+}
+
 export const generalHandlers: readonly Handler[] = [
   on(calls.initialize, (app, [handshake]) => {
     if (Buffer.from(given(handshake)).toString('latin1') !== HANDSHAKE) throw new Pkcs11Error(CKR.ARGUMENTS_BAD)
@@ -186,6 +198,7 @@ export const generalHandlers: readonly Handler[] = [
     const found = all.find(({ mechanism }) => mechanism === type)
     if (!found) throw new Pkcs11Error(CKR.MECHANISM_INVALID)
     const ec = isEc(type) ? CKF.EC_F_P | CKF.EC_OID | CKF.EC_UNCOMPRESS : 0
-    return { min: found.min, max: found.max, flags: found.flags | CKF.HW | ec }
+    const messages = app.offered === LIBRARY ? messageFlags(type, found.flags) : 0
+    return { min: found.min, max: found.max, flags: found.flags | CKF.HW | ec | messages }
   }),
 ]

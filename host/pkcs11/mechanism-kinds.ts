@@ -307,6 +307,18 @@ export function isGathered(type: number): boolean {
   return known !== undefined && known.hash === undefined && (known.family === 'ecdsa' || known.family === 'dsa')
 }
 
+/** Which message calls a mechanism has: ciphers whose nonce comes with each message; signatures, where nothing but the data may differ from one to the next. */
+export function inMessages(type: number): {
+  readonly encrypts: boolean
+  readonly signs: boolean
+  readonly parts: boolean
+} {
+  const family = KINDS.get(type)?.family
+  const encrypts = family === 'aead'
+  // The IV of a GMAC would be that of every message.
+  return { encrypts, signs: family !== 'gmac', parts: encrypts || isStreamed(type) || isGathered(type) }
+}
+
 const CURVES: ReadonlySet<number> = new Set([
   ...[protocol.CKM_EC_KEY_PAIR_GEN, protocol.CKM_ECDH1_DERIVE, protocol.CKM_ECDH1_COFACTOR_DERIVE],
 ])

@@ -9,6 +9,11 @@ import { kindOf } from './mechanism-kinds.js'
 /** Flags of CK_MECHANISM_INFO. */
 export const CKF = {
   HW: 0x1,
+  MESSAGE_ENCRYPT: 0x2,
+  MESSAGE_DECRYPT: 0x4,
+  MESSAGE_SIGN: 0x8,
+  MESSAGE_VERIFY: 0x10,
+  MULTI_MESSAGE: 0x20,
   ENCRYPT: 0x100,
   DECRYPT: 0x200,
   DIGEST: 0x400,

@@ -2,6 +2,7 @@
 
 import { FrameError, type SlotSource } from '../client/index.js'
 import { Application } from './application.js'
+import { caCloneStepHandlers } from './ca-clone-steps.js'
 import { caContainerHandlers } from './ca-containers.js'
 import { caHsmHandlers } from './ca-hsm.js'
 import { caMigrationHandlers } from './ca-migration.js'
@@ -11,6 +12,7 @@ import { cryptoHandlers } from './crypto-handlers.js'
 import { CKR, ckrOfError, Pkcs11Error } from './errors.js'
 import { generalHandlers } from './general.js'
 import type { Handler } from './handlers.js'
+import { messageHandlers } from './message-handlers.js'
 import { objectHandlers } from './object-handlers.js'
 import { stateHandlers } from './operation-state.js'
 import { bodyId, encodeFailure, openRequest } from './rpc.js'
@@ -25,9 +27,11 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map(
     ...objectHandlers,
     ...cryptoHandlers,
     ...stateHandlers,
+    ...messageHandlers,
     ...caHsmHandlers,
     ...caObjectHandlers,
     ...caMigrationHandlers,
+    ...caCloneStepHandlers,
     ...caContainerHandlers,
   ].map((one) => [one.call.id, one]),
 )

@@ -8,8 +8,8 @@ import { CKR, Pkcs11Error } from './errors.js'
 import { fitted, given, type Handler, onSession } from './handlers.js'
 import { keyFor } from './key-info.js'
 import { isStreamed } from './mechanism-kinds.js'
-import { end, type Operation } from './operations.js'
-import type { OperationKind, Session } from './sessions.js'
+import { endAll, type Operation } from './operations.js'
+import type { Session } from './sessions.js'
 import { SignedData } from './signing.js'
 
 const MAGIC = 0x4d4f5331
@@ -18,8 +18,9 @@ const KINDS: readonly Saved[] = ['digest', 'sign', 'verify']
 const NO_KEY = { handle: 0, width: 0 }
 
 /** What is under way, where it can be saved. @throws Pkcs11Error OPERATION_NOT_INITIALIZED, STATE_UNSAVEABLE */
-function savable({ operations }: Session): { kind: Saved; operation: Operation; signed: SignedData } {
+function savable({ operations, messages }: Session): { kind: Saved; operation: Operation; signed: SignedData } {
   const [first, another] = [...operations].filter(([, { phase }]) => phase !== 'drained')
+  if (messages.size > 0) throw new Pkcs11Error(CKR.STATE_UNSAVEABLE)
   if (!first) throw new Pkcs11Error(CKR.OPERATION_NOT_INITIALIZED)
   const [kind, operation] = first
   const saved = KINDS.find((one) => one === kind)
@@ -73,7 +74,7 @@ async function restore(session: Session, blob: Uint8Array, encryption: number, a
   const key = kind === 'digest' ? NO_KEY : await keyFor(session, kind, mechanism.mechanism, authentication)
   const signed = new SignedData(session, kind, mechanism, key.handle)
   await signed.restore(state)
-  for (const one of [...session.operations.keys()] satisfies OperationKind[]) end(session, one)
+  endAll(session)
   session.operations.set(kind, {
     mechanism,
     key,

@@ -25,6 +25,18 @@ export function end(session: Session, kind: OperationKind): void {
   session.operations.delete(kind)
 }
 
+/** Ends message after message, and the message under way. */
+export function endMessages(session: Session, kind: OperationKind): void {
+  session.messages.get(kind)?.endMessage()
+  session.messages.delete(kind)
+}
+
+/** Ends whatever is under way. */
+export function endAll(session: Session): void {
+  for (const kind of [...session.operations.keys()]) end(session, kind)
+  for (const kind of [...session.messages.keys()]) endMessages(session, kind)
+}
+
 /** @throws Pkcs11Error OPERATION_NOT_INITIALIZED */
 export function current(session: Session, kind: OperationKind): Operation {
   const operation = session.operations.get(kind)

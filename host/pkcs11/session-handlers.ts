@@ -9,7 +9,7 @@ import { CKR, Pkcs11Error } from './errors.js'
 import { given, type Handler, on, onSession } from './handlers.js'
 import { forgetKeys } from './key-info.js'
 import { loginChanges, shownRole } from './log-ins.js'
-import { end } from './operations.js'
+import { endAll } from './operations.js'
 import type { Session } from './sessions.js'
 import type { SessionState } from './structures.js'
 
@@ -97,7 +97,7 @@ async function logout(session: Session, app: Application): Promise<void> {
   forgetKeys(session.client)
   for (const one of app.sessionsIn(session.slot)) {
     // Private objects are out of sight now, and private session objects gone.
-    for (const kind of [...one.operations.keys()]) end(one, kind)
+    endAll(one)
     one.search = undefined
   }
 }

@@ -1,4 +1,5 @@
 import type { Slot, TokenClient } from '../client/index.js'
+import type { MessageProcess } from './message-process.js'
 import type { Operation } from './operations.js'
 
 /** What may be under way in a session, one of each kind. */
@@ -13,6 +14,8 @@ export interface Search {
 /** One session of an application. Its calls run one after the other, in the order in which they came. */
 export class Session {
   readonly operations = new Map<OperationKind, Operation>()
+  /** Messages one after the other; not beside an operation of the same kind. */
+  readonly messages = new Map<OperationKind, MessageProcess>()
   search: Search | undefined
   /** Session objects that were made here and end with the session. */
   readonly objects = new Set<number>()

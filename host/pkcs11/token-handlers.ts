@@ -7,9 +7,10 @@ import { calls } from './calls.js'
 import type { Bytes } from './codec.js'
 import { CKR, Pkcs11Error } from './errors.js'
 import { type Handler, on, onSession } from './handlers.js'
-import { end } from './operations.js'
+import { CKF } from './mechanisms.js'
+import { end, endMessages } from './operations.js'
 import { login, pinText, roleNow } from './session-handlers.js'
-import type { Session } from './sessions.js'
+import type { OperationKind, Session } from './sessions.js'
 
 const DONT_BLOCK = 1
 
@@ -75,22 +76,26 @@ async function alone(slot: Slot, work: (client: Slot['client'], session: number)
 }
 
 /** Operations by the flags of C_SessionCancel. */
-const CANCELLED: readonly (readonly [flag: number, kind: string])[] = [
+const CANCELLED: readonly (readonly [flag: number, kind: OperationKind])[] = [
   [0x100, 'encrypt'],
   [0x200, 'decrypt'],
   [0x400, 'digest'],
   [0x800, 'sign'],
   [0x2000, 'verify'],
 ]
+const MESSAGES_CANCELLED: readonly (readonly [flag: number, kind: OperationKind])[] = [
+  [CKF.MESSAGE_ENCRYPT, 'encrypt'],
+  [CKF.MESSAGE_DECRYPT, 'decrypt'],
+  [CKF.MESSAGE_SIGN, 'sign'],
+  [CKF.MESSAGE_VERIFY, 'verify'],
+]
 const FIND_OBJECTS = 0x40
 
 function cancel(session: Session, flags: number): void {
   const has = (flag: number) => Math.floor(flags / flag) % 2 === 1
   if (has(FIND_OBJECTS)) session.search = undefined
-  for (const [flag, kind] of CANCELLED) {
-    if (!has(flag)) continue
-    for (const under of session.operations.keys()) if (under === kind) end(session, under)
-  }
+  for (const [flag, kind] of CANCELLED) if (has(flag)) end(session, kind)
+  for (const [flag, kind] of MESSAGES_CANCELLED) if (has(flag)) endMessages(session, kind)
 }
 
 async function loginUser(session: Session, app: Application, user: number, pin: Bytes, name: Bytes): Promise<void> {

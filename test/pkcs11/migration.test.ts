@@ -5,11 +5,12 @@ import * as protocol from '../../assembly/protocol.js'
 import type { SlotSource } from '../../host/client/index.js'
 import { caCalls } from '../../host/pkcs11/ca-calls.js'
 import { calls } from '../../host/pkcs11/calls.js'
+import type { Bytes, Room } from '../../host/pkcs11/codec.js'
 import { CKR } from '../../host/pkcs11/errors.js'
 import { fill } from '../firmware/support/crypt-keys.js'
 import { prepare } from '../firmware/support/officer.js'
 import { TestToken } from '../firmware/support/test-token.js'
-import { ckrOf, data, flag, number, Program, room, slotOf, whole } from './support.js'
+import { ckrOf, data, flag, number, Program, QUERY, room, slotOf, whole } from './support.js'
 
 const test = suite('pkcs11: migration step by step')
 
@@ -152,6 +153,49 @@ test('what is damaged, out of order or of another kind is refused', async () => 
   assert.is(codes[1], CKR.OK)
   assert.is(await ckrOf(() => go(source, 2, fill(4))), CKR.ARGUMENTS_BAD)
   assert.is(await ckrOf(() => go(source, 9, fill(4))), CKR.ARGUMENTS_BAD)
+})
+
+// ---- the older steps: one object -----------------------------------------------------------------------------------------
+
+const NOTHING = new Uint8Array(0)
+
+/** M1, M2 and M3 in the order of the vendor's sample, each asked for its length first. */
+async function steps(handle: number, kev: Uint8Array = NOTHING, type = 0) {
+  const asked = async (call: (room: Room) => Promise<Bytes>): Promise<Uint8Array> => {
+    const length = await call(QUERY)
+    const most = length instanceof Uint8Array ? length.length : length.missing
+    await call(room(most - 1))
+    return whole(await call(room(most)))
+  }
+  const m1 = await asked((place) => program.call(caCalls.cloneAsSourceInit, [source, place]))
+  const m2 = await asked((place) => program.call(caCalls.cloneAsTargetInit, [target, m1, kev, place]))
+  return asked((place) => program.call(caCalls.cloneAsSource, [source, type, handle, m2, place]))
+}
+const insertOne = (part: Uint8Array, kev: Uint8Array = NOTHING, type = 0): Promise<number> =>
+  program.call(caCalls.cloneAsTarget, [target, kev, part, [type, 0]])
+
+test('one object by the older steps, again and again; a vector of the target’s goes along', async () => {
+  for (const name of ['first', 'second']) {
+    const kev = whole(await program.call(caCalls.generateCloningKev, [target, ROOM]))
+    assert.is(kev.length, 48)
+    const part = await steps(await object(name), kev)
+    assert.is(await ckrOf(() => insertOne(part)), CKR.ARGUMENTS_BAD, 'another vector')
+    assert.is(await label(program, target, await insertOne(part, kev)), name)
+    assert.is.not(await ckrOf(() => insertOne(part, kev)), CKR.OK, 'once')
+  }
+})
+
+test('what cannot be cloned so, and what is damaged', async () => {
+  assert.is(await ckrOf(() => steps(4711)), CKR.OBJECT_HANDLE_INVALID)
+  assert.is(await ckrOf(() => steps(1, NOTHING, 1)), BAD_TYPE)
+  const handle = await object('x')
+  const part = await steps(handle)
+  assert.is(await ckrOf(() => insertOne(part, NOTHING, 1)), BAD_TYPE)
+  const wrong = Uint8Array.from(part)
+  wrong[wrong.length - 1] = (wrong.at(-1) ?? 0) ^ 1
+  assert.is.not(await ckrOf(() => insertOne(wrong)), CKR.OK)
+  assert.is((await ckrOf(() => program.call(caCalls.cloneAsTargetInit, [target, fill(9), NOTHING, ROOM]))) === 0, false)
+  assert.is(await label(program, target, await insertOne(await steps(handle))), 'x')
 })
 
 test.run()

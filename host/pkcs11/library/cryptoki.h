@@ -149,6 +149,25 @@ typedef struct {
   CK_ULONG_PTR objectHandle;
 } CK_CPV4_INSERT_PARAMS;
 
+// Parameters of messages (PKCS#11 3.0): the token writes to nonce and tag.
+typedef struct {
+  CK_BYTE_PTR pIv;
+  CK_ULONG ulIvLen;
+  CK_ULONG ulIvFixedBits;
+  CK_ULONG ivGenerator;
+  CK_BYTE_PTR pTag;
+  CK_ULONG ulTagBits;
+} CK_GCM_MESSAGE_PARAMS;
+typedef struct {
+  CK_ULONG ulDataLen;
+  CK_BYTE_PTR pNonce;
+  CK_ULONG ulNonceLen;
+  CK_ULONG ulNonceFixedBits;
+  CK_ULONG nonceGenerator;
+  CK_BYTE_PTR pMAC;
+  CK_ULONG ulMACLen;
+} CK_CCM_MESSAGE_PARAMS;
+
 #define CKR_OK 0x000UL
 #define CKR_HOST_MEMORY 0x002UL
 #define CKR_FUNCTION_FAILED 0x006UL

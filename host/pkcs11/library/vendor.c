@@ -150,3 +150,48 @@ CK_RV CA_MigrateKeys(CK_SESSION_HANDLE source, CK_SESSION_HANDLE target, CK_FLAG
   free(columns);
   return ckr;
 }
+
+// ---- cloning of one object, step by step. Whether a copy is a replica says nothing here: both are the same. ----
+
+CK_RV CA_CloneAsSourceInit(CK_SESSION_HANDLE session, CK_BYTE_PTR input, CK_ULONG inputLength, CK_BYTE_PTR output,
+                           CK_ULONG_PTR length, CK_BBOOL replicate) {
+  // Nothing comes before the source's first word.
+  (void)input;
+  (void)inputLength;
+  (void)replicate;
+  const Argument arguments[] = {a_number(session), a_room(output, length)};
+  return moonlet_call(CALL(CA_CloneAsSourceInit), arguments);
+}
+
+CK_RV CA_CloneAsTargetInit(CK_SESSION_HANDLE session, CK_BYTE_PTR input, CK_ULONG inputLength, CK_BYTE_PTR kev,
+                           CK_ULONG kevLength, CK_BBOOL replicate, CK_BYTE_PTR part, CK_ULONG_PTR length) {
+  (void)replicate;
+  const Argument arguments[] = {
+      a_number(session),
+      a_bytes(input, inputLength),
+      a_bytes(kev, kevLength),
+      a_room(part, length),
+  };
+  return moonlet_call(CALL(CA_CloneAsTargetInit), arguments);
+}
+
+CK_RV CA_CloneAsSource(CK_SESSION_HANDLE session, CK_ULONG type, CK_ULONG object, CK_BYTE_PTR input,
+                       CK_ULONG inputLength, CK_BBOOL replicate, CK_BYTE_PTR part, CK_ULONG_PTR length) {
+  (void)replicate;
+  const Argument arguments[] = {
+      a_number(session), a_number(type), a_number(object), a_bytes(input, inputLength), a_room(part, length),
+  };
+  return moonlet_call(CALL(CA_CloneAsSource), arguments);
+}
+
+CK_RV CA_CloneAsTarget(CK_SESSION_HANDLE session, CK_BYTE_PTR kev, CK_ULONG kevLength, CK_BYTE_PTR part,
+                       CK_ULONG length, CK_ULONG type, CK_ULONG object, CK_BBOOL replicate, CK_ULONG_PTR made) {
+  (void)replicate;
+  if (made == NULL)
+    return CKR_ARGUMENTS_BAD;
+  const Argument arguments[] = {
+      a_number(session), a_bytes(kev, kevLength), a_bytes(part, length), a_number(type),
+      a_number(object),  a_result(made),
+  };
+  return moonlet_call(CALL(CA_CloneAsTarget), arguments);
+}

@@ -36,6 +36,15 @@
   F(CA_MigrationCloseSession, (CK_SESSION_HANDLE session, CK_ULONG ouidLength, CK_BYTE_PTR ouid)) \
   F(CA_Extract, (CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism)) \
   F(CA_Insert, (CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism)) \
+  F(CA_GenerateCloningKEV, (CK_SESSION_HANDLE, CK_BYTE_PTR, CK_ULONG_PTR)) \
+  F(CA_CloneAsSourceInit, (CK_SESSION_HANDLE session, CK_BYTE_PTR input, CK_ULONG inputLength, CK_BYTE_PTR output, \
+    CK_ULONG_PTR length, CK_BBOOL replicate)) \
+  F(CA_CloneAsTargetInit, (CK_SESSION_HANDLE session, CK_BYTE_PTR input, CK_ULONG inputLength, CK_BYTE_PTR kev, \
+    CK_ULONG kevLength, CK_BBOOL replicate, CK_BYTE_PTR part, CK_ULONG_PTR length)) \
+  F(CA_CloneAsSource, (CK_SESSION_HANDLE session, CK_ULONG type, CK_ULONG object, CK_BYTE_PTR input, \
+    CK_ULONG inputLength, CK_BBOOL replicate, CK_BYTE_PTR part, CK_ULONG_PTR length)) \
+  F(CA_CloneAsTarget, (CK_SESSION_HANDLE session, CK_BYTE_PTR kev, CK_ULONG kevLength, CK_BYTE_PTR part, CK_ULONG length, \
+    CK_ULONG type, CK_ULONG object, CK_BBOOL replicate, CK_ULONG_PTR made)) \
   F(CA_FactoryReset, (CK_SLOT_ID, CK_FLAGS)) \
   F(CA_Zeroize, (CK_SLOT_ID, CK_FLAGS)) \
   F(CA_PerformSelfTest, (CK_SLOT_ID, CK_ULONG, CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR)) \

@@ -2,7 +2,7 @@
 import * as protocol from '../../../assembly/protocol.js'
 import { VALUES } from '../../fuzz/firmware/postures.js'
 import { field } from '../../fuzz/firmware/station.js'
-import { cat, u32 } from '../../oracle/obc1/bytes.js'
+import { cat, u8, u32 } from '../../oracle/obc1/bytes.js'
 import { wrap } from '../../oracle/obc1/crypto.js'
 import {
   AES,
@@ -25,6 +25,9 @@ const { CKM_AES_CBC_PAD, CKM_AES_KEY_WRAP, CKM_RSA_PKCS_OAEP, CKM_SHA256 } = pro
 const WRAPPED = wrap(VALUES.aes, VALUES.open)
 const oaep = u32(CKM_SHA256)
 const IV = Buffer.alloc(16, 1)
+/** A message of GCM whose nonce the token draws. */
+const message = (flags: number): Buffer =>
+  cat(u8(flags), u8(protocol.CKG_GENERATE), u32(0), field(IV), field('aad'), u32(128))
 const crypt = (command: number, body: (scene: Scene) => Buffer, code = protocol.RC_OK): Recipe => ({
   ...{ command, posture: SOON, session: 1, body, code },
 })
@@ -50,6 +53,13 @@ export const CRYPTO: readonly Recipe[] = [
   crypt(protocol.CMD_ENCRYPT, (s) => operation(s, CKM_AES_CBC_PAD, IV, AES, field('message'))),
   crypt(protocol.CMD_ENCRYPT, (s) =>
     operation(s, protocol.CKM_AES_GCM, cat(field(IV), field('aad'), u32(128)), AES, field('message')),
+  ),
+  crypt(protocol.CMD_MESSAGE_NONCE, (s) => operation(s, protocol.CKM_AES_GCM, message(1), AES, field(''))),
+  crypt(protocol.CMD_MESSAGE_SEAL, (s) => operation(s, protocol.CKM_AES_GCM, message(1), AES, field('message'))),
+  crypt(
+    protocol.CMD_MESSAGE_SEAL,
+    (s) => operation(s, protocol.CKM_AES_GCM, message(3), AES, field('message')),
+    protocol.RC_ARGUMENTS_BAD,
   ),
   crypt(protocol.CMD_ENCRYPT, (s) => operation(s, CKM_RSA_PKCS_OAEP, oaep, RSA_PUBLIC, field('message'))),
   crypt(protocol.CMD_DECRYPT, (s) => operation(s, protocol.CKM_AES_CTR, IV, AES, field('message'))),

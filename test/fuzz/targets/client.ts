@@ -19,6 +19,10 @@ import { Finding, type Fuzzer, type Target, trial } from '../engine/target.js'
 
 const { CMD_CHANNEL_OPEN } = protocol
 const nothing = new Uint8Array(0)
+const message = {
+  ...{ mechanism: protocol.CKM_AES_GCM, key: 2, first: true, generator: protocol.CKG_GENERATE, fixed: 0 },
+  ...{ nonce: new Uint8Array(12), aad: nothing, tag: 128 },
+}
 const mechanism = { mechanism: protocol.CKM_AES_ECB }
 
 /** Every command that reads something of its answer, or nothing, as a call. */
@@ -56,6 +60,7 @@ const CALLS: Readonly<Record<number, (client: TokenClient) => Promise<unknown>>>
   [protocol.CMD_UNWRAP]: (client) => client.crypto.unwrap(1, mechanism, 2, nothing, []),
   [protocol.CMD_PART]: (client) =>
     client.crypto.part(1, { purpose: 'sign', mechanism, key: 2, state: nothing, data: nothing, last: false }),
+  [protocol.CMD_MESSAGE_SEAL]: (client) => client.crypto.messageSeal(1, message, false, nothing),
   [protocol.CMD_DERIVE]: (client) => client.crypto.derive(1, mechanism, 2, []),
   [protocol.CMD_CLONE_SOURCE_INIT]: (client) => client.cloning.sourceInit(1),
   [protocol.CMD_CLONE_SOURCE_BATCH]: (client) => client.cloning.sourceBatch(1, [2, 3], true),

@@ -208,6 +208,19 @@ function parameterFor(random: Random, mechanism: number): Buffer {
   )
 }
 
+const MESSAGES: ReadonlySet<number> = new Set([protocol.CMD_MESSAGE_NONCE, protocol.CMD_MESSAGE_SEAL])
+
+/** Flags, generator, fixed bits, nonce, associated data and length of the tag of a message. */
+function messageFor(random: Random): Buffer {
+  return cat(
+    Buffer.of(random.pick([0, 1, 1, 2, 3, 4]), random.pick([0, 1, 2, 3, 4, 5])),
+    u32(random.pick([0, 1, 32, 64, 94, 96, 128])),
+    field(random.bytes(random.pick([12, 12, 16, 7, 13, 17, 0]))),
+    some(random),
+    u32(random.pick([128, 96, 16, 4, 17])),
+  )
+}
+
 /** Place of the posture's objects that a mechanism works with: AES, HMAC, EC public and private, RSA public and private. */
 function fittingKey(mechanism: number, command: number): number | undefined {
   if (mechanism >= protocol.CKM_AES_KEY_GEN && mechanism <= protocol.CKM_AES_GCM) return 1
@@ -258,6 +271,7 @@ class Values {
   #bytes(name: string): Uint8Array {
     const { random } = this
     if (name === 'label') return Buffer.from(random.pick(LABELS))
+    if (name === 'parameter' && MESSAGES.has(this.row.id) && !random.oneIn(5)) return messageFor(random)
     if (name === 'parameter')
       return random.oneIn(5) ? random.bytes(random.pick(LENGTHS)) : parameterFor(random, this.#mechanism)
     if (PASSWORD_FIELDS.has(name)) {

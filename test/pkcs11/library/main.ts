@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fuzzing, memory } from './memory.js'
-import { javascript, tool } from './peers.js'
+import { javascript, states, tool } from './peers.js'
 import { pycryptoki } from './pycryptoki.js'
 import { built, check, Door, ROOT, said } from './support.js'
 
@@ -34,7 +34,7 @@ async function symbols(library: string): Promise<void> {
   check(names.length === standard.length + vendor.length, 'and nothing else', names.join(' '))
 }
 
-const folder = await built('', ['check', 'killed'])
+const folder = await built('', ['states'])
 check(existsSync(join(folder, 'libCryptoki2_64.so')), 'the library is built, without a warning')
 await symbols(join(folder, 'libCryptoki2_64.so'))
 
@@ -44,6 +44,7 @@ check(none.code === 2 && /there is no C compiler "no-such-compiler"/.test(none.t
 const door = await Door.make()
 try {
   if (wanted('tool')) await tool(door)
+  if (wanted('states')) await states(door, folder)
   if (wanted('pkcs11js')) await javascript(door, values.pkcs11js)
   if (wanted('pycryptoki')) await pycryptoki(door, values.pycryptoki)
   if (wanted('memory')) await memory(door)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { temporaryFolder } from '../../cli/support.js'
 import { built, CHALLENGE, check, type Door, isThere, leftOut, said } from './support.js'
 
+const PROGRAMS = ['check', 'killed', 'messages']
 const TSAN = { TSAN_OPTIONS: 'halt_on_error=1 die_after_fork=0' }
 const VALGRIND = [
   '-q',
@@ -20,11 +21,11 @@ interface Way {
 
 /** A program with threads, forks and every kind of call, then one whose server is killed, in every way. */
 export async function memory(door: Door): Promise<void> {
-  const plain = await built('', ['check', 'killed'])
+  const plain = await built('', PROGRAMS)
   const ways: Way[] = [
     { name: 'plain', folder: plain, before: [] },
-    { name: 'ASan and UBSan', folder: await built('address,undefined', ['check', 'killed']), before: [] },
-    { name: 'TSan', folder: await built('thread', ['check', 'killed']), before: [] },
+    { name: 'ASan and UBSan', folder: await built('address,undefined', PROGRAMS), before: [] },
+    { name: 'TSan', folder: await built('thread', PROGRAMS), before: [] },
   ]
   if (await isThere('valgrind')) ways.push({ name: 'valgrind', folder: plain, before: ['valgrind', ...VALGRIND] })
   else leftOut('no valgrind (Debian: apt-get install valgrind)')
@@ -33,6 +34,11 @@ export async function memory(door: Door): Promise<void> {
     const [program = '', ...args] = [...before, join(folder, 'check'), '1', CHALLENGE]
     const { good, text } = await said(program, args, { env })
     check(good, `${name}: 16 threads, 5 forks, ${text.trim()}`, text)
+  }
+  for (const { name, folder, before } of ways) {
+    const [program = '', ...args] = [...before, join(folder, 'messages'), '1', CHALLENGE]
+    const { good, text } = await said(program, args, { env })
+    check(good, `${name}: ${text.trim()} through the interface of 3.0`, text)
   }
   for (const { name, folder, before } of ways) {
     const [program = '', ...args] = [...before, join(folder, 'killed'), '1', CHALLENGE, String(door.process)]

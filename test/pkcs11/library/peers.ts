@@ -1,6 +1,6 @@
 // Programs that we did not write, with our library: Debian's pkcs11-tool, and the npm package pkcs11js.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CHALLENGE, check, type Door, isThere, leftOut, said } from './support.js'
 
@@ -57,4 +57,22 @@ export async function javascript(door: Door, folder: string | undefined): Promis
   const { good, text } = await said(process.execPath, [script, folder, door.library, CHALLENGE], { env: door.env })
   process.stdout.write(text)
   check(good, 'pkcs11js has done all of it')
+}
+
+/** Where Debian and others keep p11-kit's client. */
+const CLIENTS = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib'].map((folder) =>
+  join(folder, 'pkcs11/p11-kit-client.so'),
+)
+
+/** The state of operations, saved and taken up by a C program through both libraries. */
+export async function states(door: Door, folder: string): Promise<void> {
+  const address = { P11_KIT_SERVER_ADDRESS: `unix:path=${door.socket}` }
+  const client = CLIENTS.find((path) => existsSync(path))
+  for (const library of client ? [door.library, client] : [door.library]) {
+    const { good, text } = await said(join(folder, 'states'), [library, '1', CHALLENGE], {
+      env: { ...door.env, ...address },
+    })
+    check(good, `operations put aside and taken up through ${basename(library)}: ${text.trim()}`, text)
+  }
+  if (!client) leftOut('no p11-kit-client.so (Debian: apt-get install p11-kit-modules)')
 }

@@ -226,6 +226,67 @@ static CK_RV migrate(Chance *state) {
   return ckr;
 }
 
+// Messages whose nonce and tag are written back: each exactly as long as its structure says.
+static CK_RV message(Chance *state) {
+  CK_ULONG nonceLength = 1 + chance(state, 20), tagLength = 1 + chance(state, 16), length = chance(state, BYTES_MOST);
+  CK_ULONG room = chance(state, BYTES_MOST), got = room;
+  CK_BYTE *nonce = bytes_of(state, nonceLength), *tag = bytes_of(state, tagLength), *data = bytes_of(state, length);
+  CK_BYTE *out = chance(state, 4) == 0 ? NULL : malloc(room > 0 ? room : 1);
+  CK_GCM_MESSAGE_PARAMS gcm = {nonce, nonceLength, 0, 3, tag, 8 * tagLength};
+  CK_CCM_MESSAGE_PARAMS ccm = {length, nonce, nonceLength, 0, 2, tag, tagLength};
+  bool counted = chance(state, 2) == 0;
+  void *parameter = counted ? (void *)&ccm : (void *)&gcm;
+  CK_ULONG size = counted ? sizeof ccm : sizeof gcm;
+  CK_RV ckr;
+  switch (chance(state, 6)) {
+  case 0:
+    ckr = C_EncryptMessage(1, parameter, size, NULL, 0, data, length, out, &got);
+    break;
+  case 1:
+    got = 0;
+    ckr = C_EncryptMessageBegin(1, parameter, size, data, length);
+    break;
+  case 2:
+    ckr = C_EncryptMessageNext(1, parameter, size, data, length, out, &got, chance(state, 2));
+    break;
+  case 3:
+    ckr = C_DecryptMessage(1, parameter, size, NULL, 0, data, length, out, &got);
+    break;
+  case 4:
+    ckr = C_DecryptMessageNext(1, parameter, size, data, length, out, &got, chance(state, 2));
+    break;
+  default:
+    ckr = C_SignMessageNext(1, NULL, 0, data, length, out, chance(state, 2) == 0 ? NULL : &got);
+  }
+  CHECK(ckr != CKR_OK || out == NULL || got <= room);
+  free(nonce);
+  free(tag);
+  free(data);
+  free(out);
+  return ckr;
+}
+
+static CK_RV clone_step(Chance *state) {
+  CK_ULONG length = chance(state, BYTES_MOST), room = chance(state, BYTES_MOST), got = room, made;
+  CK_BYTE *in = bytes_of(state, length), *out = malloc(room > 0 ? room : 1);
+  CK_RV ckr = CKR_OK;
+  switch (chance(state, 3)) {
+  case 0:
+    ckr = CA_CloneAsTargetInit(1, in, length, NULL, 0, 0, out, &got);
+    break;
+  case 1:
+    ckr = CA_CloneAsSource(1, 0, 2, in, length, 0, out, &got);
+    break;
+  default:
+    got = 0;
+    ckr = CA_CloneAsTarget(1, NULL, 0, in, length, 0, 0, 0, &made);
+  }
+  CHECK(ckr != CKR_OK || got <= room);
+  free(in);
+  free(out);
+  return ckr;
+}
+
 CK_RV scenario(unsigned which, Chance *state) {
   static const Transform transforms[] = {C_Encrypt, C_Decrypt, C_Sign, C_Digest, C_EncryptUpdate, C_DecryptVerifyUpdate};
   CK_ULONG one, two, three, four;
@@ -268,6 +329,10 @@ CK_RV scenario(unsigned which, Chance *state) {
     return CA_DestroyMultipleObjects(1, 1, (CK_ULONG[]){1}, &one);
   case 23:
     return C_CloseSession(1);
+  case 24:
+    return message(state);
+  case 25:
+    return clone_step(state);
   default:
     return transform(transforms[which % 6], state);
   }

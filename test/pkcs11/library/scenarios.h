@@ -8,7 +8,7 @@
 typedef uint64_t Chance;
 uint32_t chance(Chance *state, uint32_t below);
 
-#define SCENARIOS 24
+#define SCENARIOS 26
 
 // One of them. Ends the program where a call that answers CKR_OK has not kept to its buffer.
 CK_RV scenario(unsigned which, Chance *state);

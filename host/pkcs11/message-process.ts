@@ -1,0 +1,85 @@
+// Message after message under one key and mechanism (PKCS#11 3.0 §5.9, §5.11, §5.13, §5.15): what a session knows between the calls.
+
+import { concat, type Mechanism } from '../client/index.js'
+import { CKR, Pkcs11Error } from './errors.js'
+import type { KeyedKind, KeyInfo } from './key-info.js'
+import type { MessageParameter } from './message-parameters.js'
+import type { Session } from './sessions.js'
+import { COMMAND_DATA, type SignedData } from './signing.js'
+
+/** A message of which not all has come. Of an AEAD nothing is worked on before its end: plaintext leaves the token when the tag was right. */
+export class GatheredMessage {
+  readonly #parts: Uint8Array[] = []
+  length = 0
+
+  constructor(
+    readonly parameter: MessageParameter,
+    readonly aad: Uint8Array,
+  ) {}
+
+  /** One command works on a message and what goes with it, whichever way. @throws Pkcs11Error with `ckr` */
+  needRoom(more: number, ckr: number): void {
+    if (this.length + more + this.aad.length > COMMAND_DATA) throw new Pkcs11Error(ckr)
+  }
+
+  add(data: Uint8Array): void {
+    this.#parts.push(data.slice())
+    this.length += data.length
+  }
+
+  /** All parts and what comes with the last call. */
+  whole(last: Uint8Array): Uint8Array {
+    return concat(...this.#parts, last)
+  }
+
+  wipe(): void {
+    for (const part of this.#parts.splice(0)) part.fill(0)
+  }
+}
+
+export class MessageProcess {
+  /** The message under way, in parts. */
+  message: GatheredMessage | SignedData | undefined
+  /** Whether no message has had its nonce yet. */
+  first = true
+
+  constructor(
+    readonly mechanism: Mechanism,
+    readonly key: KeyInfo,
+  ) {}
+
+  /** The message is over, the process is not. */
+  endMessage(): void {
+    this.message?.wipe()
+    this.message = undefined
+  }
+}
+
+/** @throws Pkcs11Error OPERATION_NOT_INITIALIZED */
+export function processOf(session: Session, kind: KeyedKind): MessageProcess {
+  const process = session.messages.get(kind)
+  if (!process) throw new Pkcs11Error(CKR.OPERATION_NOT_INITIALIZED)
+  return process
+}
+
+/** A process with no message under way. @throws Pkcs11Error OPERATION_NOT_INITIALIZED, OPERATION_ACTIVE */
+export function betweenMessages(session: Session, kind: KeyedKind): MessageProcess {
+  const process = processOf(session, kind)
+  if (process.message) throw new Pkcs11Error(CKR.OPERATION_ACTIVE)
+  return process
+}
+
+/** Works on the message under way: whatever goes wrong ends it, and `over` says whether it has ended else. The process goes on. */
+export async function workingOn<Result>(
+  process: MessageProcess,
+  work: () => Promise<{ result: Result; over: boolean }>,
+): Promise<Result> {
+  try {
+    const { result, over } = await work()
+    if (over) process.endMessage()
+    return result
+  } catch (error) {
+    process.endMessage()
+    throw error
+  }
+}
