@@ -80,6 +80,13 @@ export const PAGES: readonly ProgramPage[] = [
     packages: 'openssl',
   },
   {
+    name: 'library',
+    about: 'our own PKCS#11 library, with a mechanism that p11-kit does not know',
+    programs: ['pkcs11-tool'],
+    needs: [{ name: 'our library (npm run build:pkcs11)', test: 'moonlet env 2>/dev/null | grep -q MOONLET_LIBRARY' }],
+    packages: 'opensc gcc libc6-dev',
+  },
+  {
     name: 'backup',
     about: 'lunacm backs the keys of these programs up and restores them, and the programs use them again',
     programs: ['pkcs11-tool', 'openssl', 'keytool', 'jarsigner', 'ssh-keygen', 'git', 'p11tool'],
