@@ -23,6 +23,8 @@ const LEVELS: Readonly<Record<string, LogLevel>> = {
   conflict: 'warn',
   noise: 'warn',
   alert: 'warn',
+  limited: 'warn',
+  unfit: 'warn',
   failed: 'error',
   question: 'debug',
   request: 'debug',

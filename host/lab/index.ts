@@ -119,7 +119,7 @@ export {
   stateOf,
 } from './status.js'
 export { TAMPER_CAUSES, type TamperCause, tamperHsm } from './tamper.js'
-export { BRIDGE_BUS_ID, realDeviceOpener, UsbBridge, type UsbBridgeOptions } from './usb-bridge.js'
+export { BRIDGE_BUS_ID, realDeviceOpener, UsbBridge, type UsbBridgeEvent, type UsbBridgeOptions } from './usb-bridge.js'
 export { type Plug, UsbInstruments, type UsbInstrumentsOptions, type UsbStats } from './usb-instruments.js'
 export { type RealUsbLineOptions, realUsbLine, type UsbLine, type UsbLineOptions, usbLine } from './usb-line.js'
 export { UsbReplay, type UsbReplayOptions } from './usb-replay.js'

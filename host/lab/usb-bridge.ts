@@ -20,7 +20,11 @@ const LOOK = 1000
 export const BRIDGE_BUS_ID = '1-1'
 
 /** What happens at a bridge. */
-export type UsbBridgeEvent = UsbipEvent | GadgetEvent | { readonly event: 'unfit'; readonly reason: string }
+export type UsbBridgeEvent =
+  | UsbipEvent
+  | GadgetEvent
+  /** A device that came back cannot be carried; of one that is, not everything is. */
+  | { readonly event: 'unfit' | 'limited'; readonly reason: string }
 
 export interface UsbBridgeOptions {
   /** A USB/IP server, port 0 = any free one; or a gadget of this computer, the first controller's unless its name is given. */
@@ -125,6 +129,11 @@ export class UsbBridge {
   async #plug(): Promise<void> {
     const { device, server } = this
     const { instruments, at, wrap = (one) => one } = this.options
+    if (device.isochronous.length > 0) {
+      const places = device.isochronous.map((address) => `0x${address.toString(16).padStart(2, '0')}`).join(', ')
+      const reason = `isochronous transfers are not carried, and this device has them (endpoints ${places}): they are refused`
+      this.options.onEvent?.({ event: 'limited', reason })
+    }
     const fitted: ExportableDevice = 'udc' in at ? await ForeignFunction.of(device) : device
     let exported = fitted
     const cable = {

@@ -104,6 +104,14 @@ export function readConfiguration(
   return { configurationValue: bytes[5] ?? 0, configurationName: null, interfaces }
 }
 
+/** Addresses of the isochronous endpoints of a configuration, in any of its settings. @throws UsbError USB_DESCRIPTOR */
+export function isochronousEndpoints(configuration: Uint8Array): number[] {
+  const { interfaces } = readConfiguration(configuration, () => false)
+  const all = interfaces.flatMap(({ alternates }) => alternates.flatMap(({ endpoints }) => endpoints))
+  const found = all.filter(({ type }) => type === 'isochronous')
+  return [...new Set(found.map(({ endpointNumber, direction }) => endpointNumber | (direction === 'in' ? 0x80 : 0)))]
+}
+
 function readInterface(bytes: Uint8Array): Alternate {
   if (bytes.length < INTERFACE_LENGTH) throw malformed('interface descriptor')
   const view = viewOf(bytes)

@@ -18,6 +18,8 @@ import {
 } from './usbip-wire.js'
 
 const LAST_ENDPOINT = 15
+/** Of an isochronous transfer, as Linux has it; and bytes that each of them takes behind the data. */
+const [MOST_PACKETS, PACKET_DESCRIPTOR] = [1024, 16]
 /** SET_FEATURE(PORT_RESET) to a hub's port: how a USB/IP host asks for a reset of the device itself. */
 const PORT_REQUEST = { requestType: 0x23, request: 3, value: 4 } as const
 
@@ -33,6 +35,8 @@ const STATUS: Readonly<Record<UrbStatus, number>> = {
 }
 
 const violation = (what: string): UsbError => new UsbError('USBIP_PROTOCOL', `the USB/IP host ${what}`)
+
+const isIsochronous = ({ packets }: Submit): boolean => packets !== 0 && packets !== NOT_ISOCHRONOUS
 
 /** An importer's URBs on their way to one device and back. Whoever owns the socket feeds it. */
 export class UsbipSession {
@@ -79,6 +83,13 @@ export class UsbipSession {
   #takeSubmit(submit: Submit, queue: ByteQueue): boolean {
     this.#check(submit)
     const data = submit.isIn ? 0 : submit.length
+    if (isIsochronous(submit)) {
+      queue.skip(URB_HEADER)
+      this.#skipping = data + submit.packets * PACKET_DESCRIPTOR
+      // A host's driver takes this for a transfer that was ended, and does not begin it anew.
+      this.#reply(submit, { status: 'absent', data: NO_DATA, actual: 0 })
+      return true
+    }
     const fits = this.#pending.size < this.limits.urbs && this.#held + data <= this.limits.held
     if (!fits || data > this.limits.urb) {
       queue.skip(URB_HEADER)
@@ -95,7 +106,7 @@ export class UsbipSession {
   #check({ sequence, deviceId, endpoint, packets }: Submit): void {
     if (deviceId !== this.deviceId) throw violation('names another device than the one it has imported')
     if (endpoint > LAST_ENDPOINT) throw violation(`names an endpoint ${endpoint}`)
-    if (packets !== 0 && packets !== NOT_ISOCHRONOUS) throw violation('sends an isochronous transfer')
+    if (packets > MOST_PACKETS && packets !== NOT_ISOCHRONOUS) throw violation(`has ${packets} packets in a transfer`)
     if (this.#pending.has(sequence)) throw violation(`uses number ${sequence} twice`)
   }
 
@@ -144,9 +155,11 @@ export class UsbipSession {
     this.#write(encodeUnlinked(sequence, cancelled ? -ERRNO.ECONNRESET : 0))
   }
 
-  #reply({ sequence, isIn, flags, length }: Submit, { status, data, actual }: UrbResult): void {
+  #reply(submit: Submit, { status, data, actual }: UrbResult): void {
+    const { sequence, isIn, flags, length } = submit
     const short = isIn && status === 'ok' && actual < length && (flags & URB_SHORT_NOT_OK) !== 0
-    const header = encodeReturn(sequence, short ? -ERRNO.EREMOTEIO : STATUS[status], actual)
+    const packets = isIsochronous(submit) ? 0 : NOT_ISOCHRONOUS
+    const header = encodeReturn(sequence, short ? -ERRNO.EREMOTEIO : STATUS[status], actual, packets)
     this.#write(header, isIn ? data : NO_DATA)
   }
 

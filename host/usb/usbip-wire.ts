@@ -221,14 +221,14 @@ export function encodeUnlink(sequence: number, deviceId: number, target: number)
   return header
 }
 
-/** RET_SUBMIT without its data. @param status 0 or a negative errno */
-export function encodeReturn(sequence: number, status: number, actual: number): Buffer {
+/** RET_SUBMIT without its data. @param status 0 or a negative errno @param packets of an isochronous transfer, that many follow the data */
+export function encodeReturn(sequence: number, status: number, actual: number, packets = NOT_ISOCHRONOUS): Buffer {
   const header = Buffer.alloc(URB_HEADER)
   header.writeUInt32BE(RET_SUBMIT)
   header.writeUInt32BE(sequence, 4)
   header.writeInt32BE(status, 20)
   header.writeUInt32BE(actual, 24)
-  header.writeUInt32BE(NOT_ISOCHRONOUS, 32)
+  header.writeUInt32BE(packets, 32)
   return header
 }
 

@@ -1,4 +1,4 @@
-import { readConfiguration, readDevice, totalLength } from './configuration.js'
+import { isochronousEndpoints, readConfiguration, readDevice, totalLength } from './configuration.js'
 import { DESCRIPTOR, isIn } from './descriptors.js'
 import { UsbError } from './errors.js'
 import {
@@ -121,6 +121,11 @@ export class WebUsbPort implements ExportableDevice {
   descriptor(type: number, index: number): Uint8Array | undefined {
     if (type === DESCRIPTOR.configuration) return this.configurations[index]
     return type === DESCRIPTOR.device && index === 0 ? this.deviceDescriptor : undefined
+  }
+
+  /** Addresses of endpoints whose transfers are not carried. */
+  get isochronous(): readonly number[] {
+    return [...new Set(this.configurations.flatMap(isochronousEndpoints))]
   }
 
   reset(): void {

@@ -29,8 +29,10 @@ export const TYPES = {
   interfaces: 4,
   endpoints: 5,
   setConfiguration: 6,
+  getConfiguration: 7,
   configurationStatus: 8,
   setAlternate: 9,
+  getAlternate: 10,
   alternateStatus: 11,
   startIsochronous: 12,
   isochronousStatus: 14,
@@ -84,6 +86,8 @@ export class RedirGuest implements UrbPort {
   readonly closed: Promise<void>
   over = false
   hasDevice = false
+  /** That the device is gone, at once. */
+  acknowledges = true
   readonly #queue = new ByteQueue()
   readonly #pending = new Map<
     bigint,
@@ -244,7 +248,7 @@ export class RedirGuest implements UrbPort {
     if (type === TYPES.connect) this.hasDevice = true
     if (type === TYPES.disconnect) {
       this.#lost()
-      if (this.capabilities & (1 << 3)) this.send(TYPES.ack, 0)
+      if (this.acknowledges && this.capabilities & (1 << 3)) this.send(TYPES.ack, 0)
     }
     if (type === TYPES.interrupt && this.#listening) {
       this.#events.push(body.subarray(4))

@@ -205,6 +205,29 @@ test('a reset of the port resets the device', async () => {
   assert.is(model.configuration, 0)
 })
 
+test('an isochronous transfer is refused, with all that belongs to it', async () => {
+  const { port } = await bench()
+  const peer = await imported(port)
+  const packets = (count: number): Buffer => Buffer.alloc(16 * count, 1)
+  for (const [sequence, message] of [
+    [2, Buffer.concat([submit({ sequence: 2, isIn: true, endpoint: 3, length: 512, packets: 8 }), packets(8)])],
+    [
+      3,
+      Buffer.concat([submit({ sequence: 3, endpoint: 3, data: Buffer.alloc(100, 1), packets: 1024 }), packets(1024)]),
+    ],
+  ] as const) {
+    // In two pieces, each of which ends in the middle of something.
+    peer.send(message.subarray(0, 60), message.subarray(60))
+    const header = await peer.read(48)
+    assert.equal(
+      [0, 4, 20, 24, 32].map((at) => header.readInt32BE(at)),
+      [3, sequence, -2, 0, 0],
+    )
+  }
+  peer.send(getDescriptor(4, 1, 18))
+  assert.equal((await peer.answer()).data.length, 18)
+})
+
 test('what is no transfer ends the connection, and only it', async () => {
   const { port, events } = await bench({}, 2)
   const honest = await UsbTransport.open(await importDevice('127.0.0.1', port, { busId: '1-2' }))
@@ -212,7 +235,7 @@ test('what is no transfer ends the connection, and only it', async () => {
     Buffer.alloc(48, 0xff),
     submit({ sequence: 2, deviceId: 0x10002, setup: '8006000100001200' }),
     submit({ sequence: 2, endpoint: 16 }),
-    submit({ sequence: 2, isIn: true, endpoint: 1, length: 512, packets: 8 }),
+    submit({ sequence: 2, isIn: true, endpoint: 1, length: 512, packets: 1025 }),
     Buffer.concat([2, 2].map((sequence) => submit({ sequence, isIn: true, endpoint: 1, length: 512 }))),
   ]
   for (const bytes of bad) {

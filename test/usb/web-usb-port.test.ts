@@ -1,13 +1,14 @@
 // A device behind WebUSB's calls as a device that takes URBs: what a bridge relies on, and the package `usb` behind it.
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { UsbBridge } from '../../host/lab/index.js'
+import { UsbBridge, type UsbBridgeEvent } from '../../host/lab/index.js'
 import { encodeTransfer } from '../../host/usb/framing.js'
 import { importDevice, NusbDevice, TokenDevice, UsbError, usbIdentity, WebUsbPort } from '../../host/usb/index.js'
 import { NO_DATA, type SetupPacket, type Urb, type UrbResult } from '../../host/usb/urb.js'
 import type { WebUsbCalls } from '../../host/usb/web-usb-calls.js'
 import { until } from './cables.js'
 import { FakeNusb } from './fake-nusb.js'
+import { getDescriptor, RawPeer, setConfiguration, submit } from './raw-peer.js'
 import { EchoDoor, frame, rejects } from './support.js'
 
 const test = suite('usb: real devices')
@@ -266,6 +267,47 @@ test('pulled out at the bridge: gone for its host, and served again when it is b
   const again = await importDevice('127.0.0.1', bridge.port)
   assert.is(again.serialNumber, '700101')
   await again.detach()
+  await bridge.close()
+})
+
+test('isochronous endpoints: the bridge says that it does not carry them, refuses their transfers and goes on with all others', async () => {
+  const model = new TokenDevice(new EchoDoor(), usbIdentity('700101'))
+  // Its events are a sound: bmAttributes of endpoint 0x82 in the configuration.
+  const descriptorOf = model.descriptor.bind(model)
+  model.descriptor = (type, index) => {
+    const bytes = descriptorOf(type, index)
+    if (type === 2) bytes?.set([1], 9 + 9 + 7 + 7 + 3)
+    return bytes
+  }
+  const submitTo = model.submit.bind(model)
+  model.submit = (urb, complete) => {
+    const isAsked = urb.setup?.request === 6 && urb.setup.value >> 8 === 2
+    if (!isAsked) return submitTo(urb, complete)
+    const data = Uint8Array.from(model.descriptor(2, 0) ?? []).slice(0, urb.setup?.length)
+    complete({ status: 'ok', data, actual: data.length })
+    return () => false
+  }
+  const reasons: string[] = []
+  const onEvent = (event: UsbBridgeEvent): void => {
+    if (event.event === 'limited') reasons.push(event.reason)
+  }
+  const open = (): Promise<WebUsbPort> => WebUsbPort.open(new NusbDevice(new FakeNusb(model)))
+  const bridge = await UsbBridge.start({ at: { host: '127.0.0.1', port: 0 }, open, onEvent })
+  const { peer } = await RawPeer.import(bridge.port, '1-1')
+  assert.equal(reasons.length, 1)
+  assert.match(reasons[0] ?? '', /\(endpoints 0x82\)/)
+  const transfer = submit({ sequence: 2, isIn: true, endpoint: 2, length: 192, packets: 4 })
+  peer.send(setConfiguration(1), Buffer.concat([transfer, Buffer.alloc(4 * 16)]), getDescriptor(3, 1, 18))
+  const answers = [await peer.answer(), await peer.answer(), await peer.answer()]
+  assert.equal(
+    answers.map(({ sequence, status }) => [sequence, status]).sort(([a = 0], [b = 0]) => a - b),
+    [
+      [1, 0],
+      [2, -2],
+      [3, 0],
+    ],
+  )
+  peer.socket.destroy()
   await bridge.close()
 })
 

@@ -37,8 +37,8 @@ passwords and no encryption: listen beyond this computer on networks that you
 trust only.
 
 Carried are control, bulk and interrupt transfers. Isochronous ones (sound,
-cameras) are not; a transfer that its host gives up goes on at the device, and
-what it brings belongs to the host's next one.
+cameras) are refused, and said to be; a transfer that its host gives up goes on
+at the device, and what it brings belongs to the host's next one.
 
 How long each endpoint's transfers take is shown on standard error at SIGUSR1
 and at the end. Prints a line of JSON for each thing that happens.
