@@ -26,9 +26,12 @@ const SUM: usize = memory.data(336, 16)
 const PICKED: usize = memory.data(336, 16)
 const TWICE: usize = memory.data(336, 16)
 const POINT_ROW: usize = memory.data(2688, 16)
-/** The odd multiples of 16^i G for every digit, made when they are first asked for. */
+/** The odd multiples of 16^i G for every digit. */
 const BASE_ROWS: usize = memory.data(258048, 16)
 let baseIsThere: bool = false
+/** Multiples of G that were asked for before. Making the table takes as long as the first few by themselves. */
+let asked: i32 = 0
+const FEW: i32 = 3
 
 /** Numbers on the way; those of the inversion come after them. */
 const T: usize = memory.data(1344, 16)
@@ -62,6 +65,12 @@ export function point(): usize {
 
 /** The result is the scalar times G. */
 export function multiplyBase(): void {
+  if (asked < FEW) {
+    asked++
+    memory.copy(AFFINE, G, 96)
+    multiplyPoint()
+    return
+  }
   const negative = recode()
   if (!baseIsThere) makeBase()
   for (let i = 0; i < DIGITS; i++) {

@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { BATTERY_REGIONS, FLASH_SECTOR } from '../../assembly/protocol.js'
-import { BATTERY_CAPACITY, type Change, SPLIT_SIZE } from './changes.js'
+import { BATTERY_CAPACITY, type Change, SPLIT_SIZE, wordsSpan } from './changes.js'
 import { BoardError, messageOf, systemCode } from './errors.js'
 import { Flash } from './flash.js'
 import { encodeJournalFrame, readJournal } from './journal.js'
@@ -77,13 +77,16 @@ const SMALL: readonly (readonly [string, (state: State) => Buffer])[] = [
   [STANDBY, standbyBytes],
 ]
 
-const FILE_OF: { readonly [kind in Exclude<Change['kind'], 'program' | 'erase'>]: string } = {
+const FILE_OF: { readonly [kind in Exclude<Change['kind'], 'program' | 'words' | 'erase'>]: string } = {
   counter: COUNTER,
   battery: BATTERY,
   split: SPLIT,
   random: STANDBY,
   alive: STANDBY,
 }
+
+/** Bytes between two ranges that are written with them rather than apart. */
+const NEAR = 4096
 
 type Range = readonly [from: number, to: number]
 
@@ -356,11 +359,22 @@ export class BoardFolder implements Backing {
   /** The journal has these changes; the files get them at the next checkpoint, each place once. */
   #note(changes: readonly Change[]): void {
     for (const change of changes) {
-      if (change.kind === 'program') this.#touched.push([change.offset, change.offset + change.data.length])
-      else if (change.kind === 'erase') {
-        this.#touched.push([change.sector * FLASH_SECTOR, (change.sector + 1) * FLASH_SECTOR])
+      if (change.kind === 'program') this.#touch(change.offset, change.offset + change.data.length)
+      else if (change.kind === 'words') {
+        const span = wordsSpan(change.entries)
+        if (span) this.#touch(...span)
+      } else if (change.kind === 'erase') {
+        this.#touch(change.sector * FLASH_SECTOR, (change.sector + 1) * FLASH_SECTOR)
       } else this.#small.add(FILE_OF[change.kind])
     }
+  }
+
+  /** What follows the last range closely is written with it: an object that goes leaves two places, and there may be many. */
+  #touch(from: number, to: number): void {
+    const last = this.#touched.at(-1)
+    if (last && from >= last[0] && from <= last[1] + NEAR)
+      this.#touched[this.#touched.length - 1] = [last[0], Math.max(last[1], to)]
+    else this.#touched.push([from, to])
   }
 
   #checkpoint(): void {

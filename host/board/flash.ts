@@ -1,4 +1,5 @@
 import { FLASH_SECTOR } from '../../assembly/protocol.js'
+import { WORD_ENTRY } from './changes.js'
 import { BoardError } from './errors.js'
 
 export const ERASED = 0xff
@@ -60,6 +61,19 @@ export class Flash {
     const [areaWords, dataWords] = [wordsOf(area, words), wordsOf(data, words)]
     for (let i = 0; i < words; i++) areaWords[i] = (areaWords[i] ?? 0) & (dataWords[i] ?? 0)
     for (let i = 4 * words; i < data.length; i++) area[i] = (area[i] ?? 0) & (data[i] ?? 0)
+  }
+
+  /** Programs single words, as a change of that kind has them. */
+  programWords(entries: Uint8Array): void {
+    const view = new DataView(entries.buffer, entries.byteOffset, entries.length)
+    for (let at = 0; at < entries.length; at += WORD_ENTRY) {
+      const offset = view.getUint32(at)
+      this.#check(offset, WORD_ENTRY - 4)
+      this.#used.add(Math.floor(offset / FLASH_SECTOR))
+      for (let k = 0; k < WORD_ENTRY - 4; k++) {
+        this.#image[offset + k] = (this.#image[offset + k] ?? 0) & (entries[at + 4 + k] ?? 0)
+      }
+    }
   }
 
   erase(sector: number): void {

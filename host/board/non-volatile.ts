@@ -1,5 +1,5 @@
 import { BATTERY_REGIONS, FLASH_SECTOR } from '../../assembly/protocol.js'
-import { BATTERY_CAPACITY, type Change, SPLIT_SIZE } from './changes.js'
+import { asWords, BATTERY_CAPACITY, type Change, SPLIT_SIZE } from './changes.js'
 import { BoardError } from './errors.js'
 import { Flash } from './flash.js'
 
@@ -32,6 +32,9 @@ export class State {
     switch (change.kind) {
       case 'program':
         this.flash.program(change.offset, change.data)
+        return
+      case 'words':
+        this.flash.programWords(change.entries)
         return
       case 'erase':
         this.flash.erase(change.sector)
@@ -139,10 +142,11 @@ export class NonVolatileMemory implements NonVolatile {
   }
 
   apply(change: Change): void {
-    this.state.apply(change)
+    const words = change.kind === 'program' ? asWords(change.offset, change.data) : undefined
+    this.state.apply(words ?? change)
     // Only the last position counts, and a seeded board changes it with every byte it draws.
     if (change.kind === 'random' && this.#pending.at(-1)?.kind === 'random') this.#pending.pop()
-    this.#pending.push(copyOf(change))
+    this.#pending.push(words ?? copyOf(change))
   }
 
   sync(): void {

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FLASH_SECTOR } from '../../assembly/protocol.js'
@@ -49,6 +50,38 @@ test('what is pending keeps the bytes it was given', () => {
   assert.is(change?.kind === 'program' && Buffer.from(change.data).toString(), 'before')
   memory.sync()
   assert.is(committed.length, 1)
+})
+
+test('a long program of few words is written down as these, and is the same', () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 512, maxLength: 512 }),
+      fc.array(fc.tuple(fc.integer({ min: 1, max: 127 }), fc.uint8Array({ minLength: 4, maxLength: 4 })), {
+        maxLength: 24,
+      }),
+      fc.constantFrom(0, 64, FLASH_SECTOR - 512),
+      (before, few, offset) => {
+        const data = Buffer.alloc(512, 0xff)
+        for (const [word, bytes] of few) data.set(bytes, 4 * word)
+        const committed: Change[] = []
+        const memory = new NonVolatileMemory(State.blank(FLASH_SECTOR), {
+          commit: (changes) => {
+            committed.push(...changes)
+          },
+        })
+        for (const change of [before, data]) memory.apply({ kind: 'program', offset, data: change })
+        memory.sync()
+        const whole = before.map((byte, i) => byte & (data[i] ?? 0))
+        assert.equal(memory.state.flash.read(offset, 512), whole)
+        const written = encodeJournalFrame(1n, committed)
+        const changed = data.filter((_, i) => data.readUInt32BE(i & ~3) !== 0xffffffff).length / 4
+        if (changed <= 16) assert.ok(written.length < 512 + 16 * 8 + 100)
+        const replayed = State.blank(FLASH_SECTOR)
+        for (const change of readJournal(written).frames[0]?.changes ?? []) replayed.apply(change)
+        assert.equal(replayed.flash.read(0, FLASH_SECTOR), memory.state.flash.read(0, FLASH_SECTOR))
+      },
+    ),
+  )
 })
 
 test.run()

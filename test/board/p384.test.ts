@@ -62,7 +62,10 @@ test('nothing that a call leaves in memory depends on its scalar', () => {
     memory.fill(0, point, point + 2 * length)
     return Buffer.from(memory)
   }
-  for (const multiply of [exports.multiplyBase, exports.multiplyPoint]) {
+  // The first multiples of G are made without its table.
+  const { multiplyBase, multiplyPoint } = exports
+  for (const multiply of [multiplyBase, multiplyPoint, multiplyBase, multiplyBase, multiplyBase]) {
+    after(multiply)
     const [first, second] = [after(multiply), after(multiply)]
     assert.ok(first.equals(second), `${multiply.name} leaves something of its scalar`)
   }

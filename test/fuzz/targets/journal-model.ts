@@ -33,6 +33,10 @@ function changeLength(bytes: Buffer): number {
       return (bytes[1] ?? 255) < BATTERY_REGIONS ? rest(2, BATTERY_ACTIVATION_SIZE) : 0
     case 5:
       return fixed(33)
+    case 8: {
+      const length = rest(1, 0xffff_ffff)
+      return (length - 5) % 8 === 0 ? length : 0
+    }
     default:
       return 0
   }

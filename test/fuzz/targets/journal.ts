@@ -22,6 +22,15 @@ function fault(where: string, what: string): never {
   throw new Finding('journal', where, what)
 }
 
+function words(random: Random): Buffer {
+  const entries = Array.from({ length: random.below(4) }, () => {
+    const entry = random.bytes(8)
+    entry.writeUInt32BE(random.oneIn(12) ? oddNumber(random, [FLASH_SIZE]) : random.below(FLASH_SIZE - 4))
+    return entry
+  })
+  return random.oneIn(12) ? random.bytes(random.below(20)) : Buffer.concat(entries)
+}
+
 function anyChange(random: Random): Change {
   const data = random.bytes(random.pick([0, 1, 4, 32, 200]))
   const number = BigInt(random.u32())
@@ -31,6 +40,7 @@ function anyChange(random: Random): Change {
       offset: random.oneIn(12) ? oddNumber(random, [FLASH_SIZE]) : random.below(FLASH_SIZE - 200),
       data,
     },
+    { kind: 'words', entries: words(random) },
     { kind: 'erase', sector: random.oneIn(12) ? oddNumber(random, [SECTORS]) : random.below(SECTORS) },
     { kind: 'counter', value: number },
     { kind: 'battery', region: random.below(BATTERY_REGIONS), data },
