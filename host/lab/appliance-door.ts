@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { BoardError } from '../board/index.js'
 import { type PedConnector, TokenClient } from '../client/index.js'
-import type { ApplianceDoor, NtlsService, NtlsSettings, PartitionNames } from '../lunash/index.js'
+import type { ApplianceDoor, NtlsService, NtlsSettings, PartitionNames, PedTimeouts } from '../lunash/index.js'
 import { ControlClient, ControlError, readSettings, writeSettings } from '../ntls/index.js'
 import { FolderRegistry } from './appliance-registry.js'
 import { Chance } from './chance.js'
@@ -9,6 +9,7 @@ import { LabError } from './errors.js'
 import { Hsm } from './hsm.js'
 import { hsmNamed, type LabOptions, setDesk } from './lab.js'
 import { type LabFile, type LabHsm, readLabFile } from './lab-file.js'
+import { readPedClientConfig, writePedClientConfig } from './ped-client-config.js'
 import { PedServerRegistry } from './ped-server-registry.js'
 
 export interface ApplianceDoorOptions
@@ -34,6 +35,7 @@ interface Reached {
 export class FolderAppliance implements ApplianceDoor {
   readonly registry: FolderRegistry
   readonly pedServers: PedServerRegistry
+  readonly pedTimeouts: PedTimeouts
   readonly names: PartitionNames
   #reached: Reached | undefined
 
@@ -45,6 +47,10 @@ export class FolderAppliance implements ApplianceDoor {
   ) {
     this.registry = new FolderRegistry(dir)
     this.pedServers = new PedServerRegistry(dir)
+    this.pedTimeouts = {
+      idle: () => readPedClientConfig(dir).idleSeconds,
+      setIdle: (idleSeconds) => writePedClientConfig(dir, { idleSeconds }),
+    }
     this.names = {
       nameOf: (serial) => readSettings(dir).names[serial],
       put: (serial, name) => this.#rename((names) => ({ ...names, [serial]: name })),

@@ -5,6 +5,7 @@ import { connectRemotePed, type PedClock, PedError, type RemotePedEvent } from '
 import { codeOf, LabError, messageOf } from './errors.js'
 import { makeFolders } from './folders.js'
 import { type Check, listOf, object, textLike, wholeNumber } from './json-check.js'
+import { readPedClientConfig } from './ped-client-config.js'
 import { runningPedServer } from './ped-control.js'
 import { writeWholeFile } from './whole-file.js'
 
@@ -34,6 +35,7 @@ export interface RemotePedsOptions {
   /** Names by which the lab calls the host of its PED; all of them are this computer. */
   readonly aliases: readonly string[]
   readonly clock?: PedClock | undefined
+  /** Milliseconds; what the state folder's configuration says unless given. */
   readonly idleTimeout?: number | undefined
   readonly onEvent?: ((event: RemotePedEvent) => void) | undefined
 }
@@ -54,7 +56,8 @@ export class RemotePeds {
 
   /** @throws LabError CKR_UNABLE_TO_CONNECT, CKR_PED_UNPLUGGED, PED_IN_USE, PED_SERVER_UNTRUSTED, LAB_FILE_INVALID, LAB_IO */
   async connect(host: string, port: number | undefined, usual: number): Promise<FrameLink> {
-    const { stateDir, clock, idleTimeout, onEvent } = this.options
+    const { stateDir, clock, onEvent } = this.options
+    const idleTimeout = this.options.idleTimeout ?? readPedClientConfig(stateDir).idleSeconds * 1000
     const running = this.#isAlias(host) ? await runningPedServer(stateDir) : undefined
     const own = running && (port === undefined || port === running.port) ? running : undefined
     const address = own ?? { host: this.#isAlias(host) ? '127.0.0.1' : host, port: port ?? usual }
@@ -65,7 +68,7 @@ export class RemotePeds {
       const link = await connectRemotePed({
         ...address,
         ...(clock ? { clock } : {}),
-        ...(idleTimeout === undefined ? {} : { idleTimeout }),
+        idleTimeout,
         ...(onEvent ? { onEvent } : {}),
         trusts: (fingerprint) => {
           seen = fingerprint

@@ -53,12 +53,20 @@ export interface NtlsService {
   readonly connections: number
 }
 
+/** Seconds that connections to PEDs may take. */
+export interface PedTimeouts {
+  /** A remote PED connection without a frame; the HSM's own limit counts where it is shorter. */
+  idle(): number
+  setIdle(seconds: number): void
+}
+
 /** What the appliance's shell works with. Its methods throw errors with a stable `code`. */
 export interface ApplianceDoor {
   /** Of the HSM, for the prompt. */
   readonly name: string
   readonly registry: ClientRegistry
   readonly pedServers: PedServers
+  readonly pedTimeouts: PedTimeouts
   readonly names: PartitionNames
   /** The HSM's own console, nothing filtered; switched on, or reached through the service, when it is first asked for. */
   hsm(): Promise<{ readonly client: TokenClient; readonly ped: PedConnector }>

@@ -5,6 +5,7 @@ export type {
   NtlsService,
   NtlsSettings,
   PartitionNames,
+  PedTimeouts,
 } from './door.js'
 export { literals as lunashLiterals } from './literals.js'
 export { Lunash, type LunashOptions, mayRemember } from './shell.js'

@@ -145,6 +145,15 @@ export const literals = {
     line('PED in use', id === 0 ? 'local (PED id=0)' : `remote (PED id=${id})`),
     line('Remote PED vector', vector ? 'Initialized' : 'Not initialized'),
   ]),
+  pedTimeoutSet: flush('D', (seconds: number) => `Set the timeout value to ${seconds} seconds.`),
+  pedTimeoutOfHsm: flush('I', (seconds: number) => `The HSM itself hangs up after ${seconds} seconds.`),
+  pedTimeoutFixed: (type: string, seconds: number) =>
+    flush('I', () => `Error:  The HSM's firmware has ${seconds} seconds for ${type}, and no other value.`),
+  pedTimeoutUnknown: (type: string) => flush('I', () => `Error:  '${type}' is no type of timeout: rped, pedk or pedo.`),
+  badPedTimeout: flush('I', () => 'Error:  A timeout has 1 to 99999 seconds, or 0 for what it was made with.'),
+  pedTimeouts: flush('I', (seconds: Readonly<Record<string, number>>) =>
+    Object.entries(seconds).map(([type, value]) => line(`Timeout ${type} (seconds)`, value)),
+  ),
   adminPassword: flush('T', () => "Please enter the HSM Administrators' password:"),
   newPassword: flush('M', () => 'Please enter a password for the HSM Administrator:'),
   newPasswordAgain: flush('M', () => 'Please re-enter the password to confirm:'),

@@ -1,7 +1,8 @@
 import { type PedClock, realPedClock } from './clock.js'
+import type { RemotePedEvent } from './events.js'
 import { answerTo, secureSocket } from './remote-client.js'
 import { MessageSocket } from './remote-link.js'
-import type { RemotePedEvent, RemotePedServer } from './remote-server.js'
+import type { RemotePedServer } from './remote-server.js'
 import { REMOTE_CALL, REMOTE_VERSION, REMOTE_WAIT } from './remote-wire.js'
 
 /** Milliseconds until an appliance that has hung up, or does not answer, is called again. */

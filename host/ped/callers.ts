@@ -1,12 +1,12 @@
 import { X509Certificate } from 'node:crypto'
-import { createServer, type Server, type TLSSocket } from 'node:tls'
+import type { Server, TLSSocket } from 'node:tls'
 import type { FrameLink } from '../board/frame-link.js'
 import { type PedClock, realPedClock } from './clock.js'
 import { PedError } from './errors.js'
-import { GREETING_TIMEOUT, greets, receive, refuse } from './greeting.js'
+import type { RemotePedEvent } from './events.js'
+import { greets, receive, refuse } from './greeting.js'
 import { plugIn } from './remote-client.js'
-import { fingerprintOf, type MessageSocket, peerOf } from './remote-link.js'
-import type { RemotePedEvent } from './remote-server.js'
+import { fingerprintOf, type MessageSocket } from './remote-link.js'
 import {
   REFUSED_STOPPED,
   REFUSED_UNKNOWN,
@@ -15,7 +15,7 @@ import {
   REMOTE_REFUSED,
   REMOTE_WAIT,
 } from './remote-wire.js'
-import { addressOf, listenAt } from './tls-listen.js'
+import { addressOf, listenAt, tlsServer } from './tls-listen.js'
 
 /** Milliseconds that an HSM waits for a pedserver which is registered: it calls again a moment after its last HSM has gone. */
 const CALL_WAIT = 3000
@@ -57,20 +57,13 @@ export class PedCallers {
   private constructor(options: PedCallersOptions) {
     this.#options = options
     this.#clock = options.clock ?? realPedClock
-    this.#server = createServer({
-      cert: options.certificate,
-      key: options.privateKey,
-      minVersion: 'TLSv1.2',
-      handshakeTimeout: GREETING_TIMEOUT,
-      requestCert: true,
-      // Certificates are self-made: what counts is whether it is registered.
-      rejectUnauthorized: false,
-    })
-    this.#server.maxConnections = CONNECTIONS
-    this.#server.on('secureConnection', (socket) => this.#accept(socket))
-    this.#server.on('tlsClientError', (error, socket) => {
-      this.#report({ event: 'remote-refused', peer: peerOf(socket), reason: error.message })
-    })
+    const { certificate, privateKey } = options
+    // Certificates are self-made: what counts is whether it is registered.
+    const more = { requestCert: true, rejectUnauthorized: false }
+    this.#server = tlsServer(
+      { certificate, privateKey, connections: CONNECTIONS, more, report: this.#report },
+      (socket) => this.#accept(socket),
+    )
   }
 
   /** @throws PedError PED_LISTEN */

@@ -35,3 +35,19 @@ export type PedEvent =
   | { readonly event: 'given-up'; readonly sequence: number }
   /** A frame was not accepted, or something failed; `reason` is for people. */
   | { readonly event: 'fault'; readonly reason: string }
+
+/** What happened at a pedserver's or pedclient's connection. `peer` is `address:port`. */
+export type RemotePedEvent =
+  | { readonly event: 'remote-connected'; readonly peer: string }
+  | { readonly event: 'remote-refused'; readonly peer: string; readonly reason: string }
+  | { readonly event: 'remote-idle'; readonly peer: string }
+  /** An HSM waits for a PED that is not there. */
+  | { readonly event: 'ped-awaited'; readonly peer: string }
+  /** The PED was pulled out while it served this HSM. */
+  | { readonly event: 'ped-gone'; readonly peer: string }
+  | { readonly event: 'remote-disconnected'; readonly peer: string; readonly reason: string }
+  /** At an appliance: a registered pedserver has called, or has gone. */
+  | { readonly event: 'caller' | 'caller-gone'; readonly name: string; readonly peer: string }
+  /** At a pedserver: an appliance was called, which knows it; it could not be reached. */
+  | { readonly event: 'called'; readonly name: string; readonly peer: string }
+  | { readonly event: 'call-failed'; readonly name: string; readonly reason: string }

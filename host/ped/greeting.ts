@@ -1,8 +1,8 @@
 import type { TLSSocket } from 'node:tls'
 import type { PedClock } from './clock.js'
+import type { RemotePedEvent } from './events.js'
 import { IdleTimer } from './idle-timer.js'
 import { MessageSocket, peerOf } from './remote-link.js'
-import type { RemotePedEvent } from './remote-server.js'
 import { REMOTE_REFUSED, REMOTE_VERSION, type RemoteMessage } from './remote-wire.js'
 
 /** Milliseconds in which a connection has to have said what it wants, from its first byte on. */

@@ -4,9 +4,9 @@ import { PED_REMOTE_IDLE_TIMEOUT } from '../../assembly/protocol.js'
 import type { FrameLink } from '../board/frame-link.js'
 import { type PedClock, realPedClock } from './clock.js'
 import { PedError } from './errors.js'
+import type { RemotePedEvent } from './events.js'
 import { IdleTimer } from './idle-timer.js'
 import { fingerprintOf, MessageSocket, RemoteLink, refusalOf } from './remote-link.js'
-import type { RemotePedEvent } from './remote-server.js'
 import {
   REMOTE_FRAME,
   REMOTE_PLUG,

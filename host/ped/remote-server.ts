@@ -1,10 +1,11 @@
-import { createServer, type Server, type TLSSocket } from 'node:tls'
+import type { Server, TLSSocket } from 'node:tls'
 import { PED_REMOTE_IDLE_TIMEOUT } from '../../assembly/protocol.js'
 import { type PedClock, realPedClock } from './clock.js'
-import { GREETING_TIMEOUT, greets, receive, refuse } from './greeting.js'
+import type { RemotePedEvent } from './events.js'
+import { greets, receive, refuse } from './greeting.js'
 import { IdleTimer } from './idle-timer.js'
 import type { ServedPed } from './line-ped.js'
-import { type MessageSocket, peerOf, RemoteLink } from './remote-link.js'
+import { type MessageSocket, RemoteLink } from './remote-link.js'
 import {
   REFUSED_ABSENT,
   REFUSED_BUSY,
@@ -16,7 +17,7 @@ import {
   REMOTE_READY,
   REMOTE_REFUSED,
 } from './remote-wire.js'
-import { addressOf, listenAt } from './tls-listen.js'
+import { addressOf, listenAt, tlsServer } from './tls-listen.js'
 
 /** Milliseconds that an HSM waits for a PED which is not there, such as one that has just let the last HSM go. */
 const PED_WAIT = 3000
@@ -35,22 +36,6 @@ export interface RemotePedServerOptions {
   readonly idleTimeout?: number
   readonly onEvent?: (event: RemotePedEvent) => void
 }
-
-/** What happened at a pedserver's or pedclient's connection. `peer` is `address:port`. */
-export type RemotePedEvent =
-  | { readonly event: 'remote-connected'; readonly peer: string }
-  | { readonly event: 'remote-refused'; readonly peer: string; readonly reason: string }
-  | { readonly event: 'remote-idle'; readonly peer: string }
-  /** An HSM waits for a PED that is not there. */
-  | { readonly event: 'ped-awaited'; readonly peer: string }
-  /** The PED was pulled out while it served this HSM. */
-  | { readonly event: 'ped-gone'; readonly peer: string }
-  | { readonly event: 'remote-disconnected'; readonly peer: string; readonly reason: string }
-  /** At an appliance: a registered pedserver has called, or has gone. */
-  | { readonly event: 'caller' | 'caller-gone'; readonly name: string; readonly peer: string }
-  /** At a pedserver: an appliance was called, which knows it; it could not be reached. */
-  | { readonly event: 'called'; readonly name: string; readonly peer: string }
-  | { readonly event: 'call-failed'; readonly name: string; readonly reason: string }
 
 /** The HSM that is served. */
 interface Served {
@@ -73,18 +58,10 @@ export class RemotePedServer {
   private constructor(options: RemotePedServerOptions) {
     this.#options = options
     this.#clock = options.clock ?? realPedClock
-    this.#server = createServer({
-      cert: options.certificate,
-      key: options.privateKey,
-      minVersion: 'TLSv1.2',
-      handshakeTimeout: GREETING_TIMEOUT,
-    })
-    this.#server.maxConnections = CONNECTIONS
-    this.#server.on('secureConnection', (socket) => this.#accept(socket))
-    // Bytes that are no TLS, and handshakes that are given up: nobody is served, nothing is logged but the reason.
-    this.#server.on('tlsClientError', (error, socket) => {
-      this.#report({ event: 'remote-refused', peer: peerOf(socket), reason: error.message })
-    })
+    const { certificate, privateKey } = options
+    this.#server = tlsServer({ certificate, privateKey, connections: CONNECTIONS, report: this.#report }, (socket) =>
+      this.#accept(socket),
+    )
   }
 
   /** @throws PedError PED_LISTEN: the address is taken, or none of this computer */

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { PedServer, pedAtSocket, regeneratePedServer, useLab } from '../../host/lab/index.js'
+import { ManualClock } from '../ped/desk.js'
 import { lunacm, newLab, temporaryFolder } from './support.js'
 
 const test = suite('lab: remote PEDs')
@@ -97,6 +98,25 @@ test('a PED at its own socket, also where the path of the state folder is longer
   assert.not(existsSync(ped.path))
   assert.not(shown.includes('SCP mode'), shown.join())
   assert.ok(shown.includes('Remote PED mode'))
+})
+
+test('an idle connection ends after the time that the state folder says, by the clock of the lab', async () => {
+  const [here, there] = [await newLab(), await newLab()]
+  writeFileSync(join(here, 'ped-client.json'), JSON.stringify({ format: 1, idleSeconds: 60 }))
+  const [server, pedClock] = [await start(there), new ManualClock()]
+  try {
+    await useLab(here, { pedClock }, async (lab) => {
+      const connect = `ped connect ip 127.0.0.1 -port ${at(server).port} -slot 2`
+      assert.is((await lunacm(lab, [connect])).code, 0)
+      pedClock.advance(59_000)
+      assert.ok(server.status().peer)
+      pedClock.advance(1000)
+      while (server.status().peer !== undefined) await new Promise(setImmediate)
+      assert.match((await lunacm(lab, ['ped get -slot 2'])).transcript, 'listening to local PED (PED id=0)')
+    })
+  } finally {
+    await server.close()
+  }
 })
 
 test('two PEDs for one HSM: the second is refused, the first goes on', async () => {

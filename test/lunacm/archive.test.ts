@@ -113,6 +113,37 @@ test('without a log-in nothing is asked and nothing is touched', async () => {
   assert.equal(lab.backup.log, [])
 })
 
+test('a Crypto User is told that the Crypto Officer backs up, before anything is touched', async () => {
+  const lab = seedLab()
+  for (const command of ['backup', 'restore']) {
+    const { transcript } = await run(lab.slots, [
+      'role login -name cu -password userpin',
+      `par ar ${command} -s 2 -par P`,
+    ])
+    assert.match(transcript.findLast((line) => line.startsWith('Command Result')) ?? '', 'CKR_USER_NOT_AUTHORIZED')
+  }
+  assert.equal(lab.backup.log, [])
+})
+
+test('an SO who is logged in to the Backup HSM already is not asked again, and stays logged in', async () => {
+  const lab = seedLab()
+  lab.partition.objects = [data(1)]
+  const input = ['slot set -slot 2', 'role login -name so', 'slot set -slot 1', LOGIN, 'par ar backup -s 2 -par P']
+  const { transcript, code } = await run(lab.slots, input)
+  assert.is(code, 0, transcript.join('\n'))
+  assert.is(lab.backup.log.filter((line) => line.startsWith('login 0')).length, 1)
+  assert.is(lab.backup.log.filter((line) => line === 'logout').length, 1)
+})
+
+test('a partition without a label is found by no name', async () => {
+  const lab = seedLab()
+  lab.backup.partitions.push(fakePartition({ id: 1, label: '', objects: [data(19)] }))
+  const { lines, code } = await archive(lab, 'partition archive restore -slot 2 -partition ""')
+  assert.match(lines.find((one) => one.startsWith('Command Result')) ?? '', 'CKR_CONTAINER_HANDLE_INVALID')
+  assert.is(code, 1)
+  assert.equal(lab.backup.log, [])
+})
+
 test('a partition that exists is neither added to nor replaced unless told', async () => {
   const lab = seedLab()
   lab.partition.objects = [data(1)]
@@ -271,6 +302,8 @@ test('only the objects asked for are moved, 0 stands for all', async () => {
     cloned.map((line) => line.trim().split(' ')[2]),
     ['9', '7'],
   )
+  const twice = await archive(lab, 'partition archive backup -slot 2 -par R -objects 7,8,7')
+  assert.ok(twice.lines.includes('        2 objects have been backed up to partition R'))
   const all = await archive(lab, 'partition archive backup -slot 2 -par Q -objects 0')
   assert.ok(all.lines.includes('        3 objects have been backed up to partition Q'))
 })

@@ -152,6 +152,34 @@ test('the remote PED, and what is said when no server answers', async () => {
   assert.match(transcript, 'Luna PED operation required to connect to Remote PED - use orange PED Key(s).')
 })
 
+test('hsm ped timeout: the idle time is kept, the firmware has its own for keys and operations', async () => {
+  const dir = await newLab()
+  const { transcript, results } = await lunash(dir, [
+    'hsm ped timeout show',
+    'hsm ped timeout set -type rped -seconds 600',
+    'hsm ped timeout set -type pedk -seconds 0',
+    'hsm ped timeout set -type pedk -seconds 300',
+    'hsm ped timeout set -type wdel -seconds 1',
+    'hsm ped timeout set -type rped -seconds 100000',
+    'hsm ped timeout show',
+    'hsm ped timeout set -t rped -s 99999',
+    'hsm ped timeout set -t rped -s 0',
+  ])
+  const [ok, no] = [SUCCESS, FAILURE]
+  assert.equal(results, [ok, ok, ok, no, no, no, ok, ok, ok], transcript)
+  assert.equal(
+    [...transcript.matchAll(/Timeout rped \(seconds\): +(\d+)\n +Timeout pedk \(seconds\): +200\n/g)].map(
+      ([, one]) => one,
+    ),
+    ['1800', '600'],
+  )
+  assert.match(transcript, /set -type rped -seconds 600\n\nSet the timeout value to 600 seconds\.\n\nCommand Result/)
+  assert.match(transcript, "Error:  The HSM's firmware has 200 seconds for pedk, and no other value.")
+  assert.match(transcript, "Error:  'wdel' is no type of timeout: rped, pedk or pedo.")
+  assert.match(transcript, /Set the timeout value to 99999 seconds\.\nThe HSM itself hangs up after 1800 seconds\.\n/)
+  assert.match(transcript, /-t rped -s 0\n\nSet the timeout value to 1800 seconds\.\n/)
+})
+
 test('an HSM in use is initialized again by its Admin only; its partitions go', async () => {
   const dir = await newLab()
   const { transcript, results } = await lunash(

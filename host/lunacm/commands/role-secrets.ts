@@ -1,6 +1,8 @@
 import { ROLE_AUDITOR, ROLE_AUTH_PASSWORD } from '../../../assembly/protocol.js'
 import type { Slot } from '../../client/index.js'
+import type { Args } from '../args.js'
 import { type Command, type OptionSpec, word } from '../command.js'
+import type { Context } from '../context.js'
 import { badLine, CommandError, HOST_RESULTS } from '../errors.js'
 import { literals, rendered, textOf } from '../literals.js'
 import { domainOption, newSecretOption, secretOption } from '../login.js'
@@ -10,17 +12,28 @@ import { domainOptions, force, passwordOption, roleOption } from './options.js'
 
 const group = word('role', 'ro')
 
+/** The role that is meant, and the session on the current slot. */
+async function roleHere(context: Context, args: Args) {
+  const { role } = findRole(args.requiredText('name'))
+  const slot = await context.current()
+  return { role, slot, session: await context.session(slot) }
+}
+
+/** The same, with the new password of `init` and `resetpw`; on PED-authenticated HSMs the PED brings it. */
+async function newSecretHere(context: Context, args: Args) {
+  const here = await roleHere(context, args)
+  const ped = await context.isPedAuthenticated(here.slot)
+  const password = ped ? '' : await newSecretOption(context, 'password', args.text('password'))
+  return { ...here, ped, password }
+}
+
 const init: Command = {
   words: [group, word('init', 'in')],
   options: [roleOption, passwordOption('Initial password; on PED-authenticated HSMs ignored')],
   login: 'Partition SO for the Crypto Officer, Crypto Officer for the Crypto User, nobody for the Auditor',
   help: 'Create a role and its first secret',
   async run(context, args) {
-    const { role } = findRole(args.requiredText('name'))
-    const slot = await context.current()
-    const session = await context.session(slot)
-    const ped = await context.isPedAuthenticated(slot)
-    const password = ped ? '' : await newSecretOption(context, 'password', args.text('password'))
+    const { role, slot, session, ped, password } = await newSecretHere(context, args)
     if (ped && (await asksToMakeRole(context, slot, session, role))) context.output.paragraph(literals.attendToPed)
     await slot.client.roles.init(session.handle, role, password)
   },
@@ -40,9 +53,7 @@ const changepw: Command = {
   login: 'the role',
   help: 'Change the secret of a role',
   async run(context, args) {
-    const { role } = findRole(args.requiredText('name'))
-    const slot = await context.current()
-    const session = await context.session(slot)
+    const { role, slot, session } = await roleHere(context, args)
     const { handle } = session
     if (session.role === undefined) throw new CommandError(HOST_RESULTS.cancelled, rendered(literals.mustBeLoggedIn))
     const ped = await context.isPedAuthenticated(slot)
@@ -82,9 +93,7 @@ const createchallenge: Command = {
   help: 'Give a role a challenge secret',
   async run(context, args) {
     const { output } = context
-    const { role } = findRole(args.requiredText('name'))
-    const slot = await context.current()
-    const session = await context.session(slot)
+    const { role, slot, session } = await roleHere(context, args)
     const { generation7 } = await slot.client.status()
     let challenge = args.text('challengesecret') ?? ''
     // The vendor's page has the notice before the challenge is typed, too.
@@ -103,11 +112,7 @@ const resetpw: Command = {
   login: 'Partition SO',
   help: 'Give a user a new secret, where HSM policy 15 lets the SO',
   async run(context, args) {
-    const { role } = findRole(args.requiredText('name'))
-    const slot = await context.current()
-    const session = await context.session(slot)
-    const ped = await context.isPedAuthenticated(slot)
-    const password = ped ? '' : await newSecretOption(context, 'password', args.text('password'))
+    const { role, slot, session, ped, password } = await newSecretHere(context, args)
     if (ped && (await asksToReset(slot, session, role))) context.output.paragraph(literals.attendToPed)
     await slot.client.roles.resetSecret(session.handle, role, password)
   },
@@ -136,10 +141,8 @@ const deactivate: Command = {
   login: 'the role',
   help: 'End the activation of a role',
   async run(context, args) {
-    const { role } = findRole(args.requiredText('name'))
-    const slot = await context.current()
-    const { handle } = await context.session(slot)
-    await slot.client.roles.deactivate(handle, role)
+    const { role, slot, session } = await roleHere(context, args)
+    await slot.client.roles.deactivate(session.handle, role)
   },
 }
 

@@ -4,6 +4,7 @@ import { generalCommands } from './general.js'
 import { changesHsm, hsmCommands } from './hsm.js'
 import { changesPartitions, partitionCommands } from './partition.js'
 import { changesPed, pedCommands } from './ped.js'
+import { pedTimeoutCommands } from './ped-timeout.js'
 import { serviceCommands } from './service.js'
 
 /** `help` first: it is what groups without their command answer with. */
@@ -14,6 +15,7 @@ export const COMMANDS: readonly Command[] = [
   ...partitionCommands,
   ...hsmCommands,
   ...pedCommands,
+  ...pedTimeoutCommands,
 ]
 
 /** Commands that end with `'name' successful.` */
