@@ -25,7 +25,7 @@ import {
   ROLE_CRYPTO_OFFICER,
 } from '../protocol'
 import { chainIsGood } from '../token/certificate'
-import { hash384, hashBegin, hashEnd, hashPart, macBegin, macEnd, macPart } from '../token/digest'
+import { hashBegin, hashEnd, hashPart, macBegin, macEnd, macPart } from '../token/digest'
 import { domainCount } from '../token/partitions'
 import { ecGenerate } from '../token/pka'
 import { fresh } from '../token/random'
@@ -90,22 +90,24 @@ class Session {
   answered: u32
 }
 
-// Behind the struct: SID 16, expected tagS 3 × 48, KM 3 × 176; of the last three batches, in the place of their number modulo 3: digest
-// of M3 48, length of M4 u32, M4 (16,456 bytes for a full batch).
+// Behind the struct: SID 16, expected tagS 3 × 48, KM 3 × 176; of the last three batches, in the place of their number modulo 3: lengths
+// of M3 and M4, u32 each, M4 (16,456 bytes for a full batch).
 const SID: usize = 64
 const EXPECTED: usize = 80
 const KM: usize = 224
 const CACHE: usize = 752
-const CACHE_LENGTH: usize = 48
-const CACHE_ANSWER: usize = 64
-const CACHE_SIZE: usize = 16528
+const CACHE_MESSAGE: usize = 0
+const CACHE_LENGTH: usize = 4
+const CACHE_ANSWER: usize = 16
+const CACHE_SIZE: usize = 16480
 const CACHED: u32 = 3
-const SIZE: usize = 50336
+const SIZE: usize = 50192
 const COUNT: i32 = 8
-const TABLE: usize = memory.data(402688, 16)
+const TABLE: usize = memory.data(401536, 16)
+/** M3 of the last three batches of every session: sealed as it came, so nothing here is a secret. */
+const MESSAGES: usize = memory.data(1572864, 16)
 
 const TH: usize = memory.data(48, 16)
-const HASH: usize = memory.data(48, 16)
 const MAC: usize = memory.data(48, 16)
 const CLOSING: usize = memory.data(72, 16)
 
@@ -278,11 +280,18 @@ function cacheOf(s: Session, number: u32): usize {
   return base(s) + CACHE + <usize>(number % CACHED) * CACHE_SIZE
 }
 
-/** The message in HASH is one of the last: its answer is the last again. */
-function isRepeat(s: Session): bool {
+/** Where M3 of the batch is kept, to be known again. */
+function messageOf(s: Session, number: u32): usize {
+  const session = (base(s) - TABLE) / SIZE
+  return MESSAGES + (session * <usize>CACHED + <usize>(number % CACHED)) * <usize>OBC_MAX_MESSAGE
+}
+
+/** The message is one of the last: its answer is the last again. */
+function isRepeat(s: Session, m3: usize, length: i32): bool {
   for (let number: u32 = 0; number < CACHED; number++) {
     const cache = cacheOf(s, number)
-    if (load<u32>(cache + CACHE_LENGTH) === 0 || !ctEqual(HASH, cache, 48)) continue
+    if (load<u32>(cache + CACHE_LENGTH) === 0 || load<u32>(cache + CACHE_MESSAGE) !== <u32>length) continue
+    if (memory.compare(m3, messageOf(s, number), length) !== 0) continue
     s.answered = number
     return true
   }
@@ -295,8 +304,7 @@ export function targetBatch(access: u64, partition: u32, flags: u32, m3: usize, 
   if (rc !== RC_OK) return rc
   const s = find(partition)
   if (flags > <u32>CLONE_CONTINUE) return RC_ARGUMENTS_BAD
-  hash384(m3, length, HASH)
-  if (isRepeat(s)) return RC_OK
+  if (isRepeat(s, m3, length)) return RC_OK
   const good = batchIsGood(s, m3, length)
   if (good !== RC_OK) return failed(s, good)
   const body = m3 + <usize>HEADER
@@ -316,11 +324,14 @@ export function targetBatch(access: u64, partition: u32, flags: u32, m3: usize, 
     const psk = storageKeyOf(access, partition)
     storeAll(partition, psk, kek, base(s) + SID, s.seq, body + 56, count, out + 24, flags === CLONE_CONTINUE)
   }
+  // A tamper has ended the session meanwhile.
+  if (s.state !== ESTABLISHED) return failed(s, RC_CLONE_SESSION_INVALID)
   macBegin(base(s) + KM + <usize>s.slot * KM_SIZE + KM_HKT, 48)
   macPart(answer, answerLength - 32)
   macEnd(MAC)
   memory.copy(answer + <usize>(answerLength - 32), MAC, 32)
-  memory.copy(cache, HASH, 48)
+  memory.copy(messageOf(s, s.number), m3, length)
+  store<u32>(cache + CACHE_MESSAGE, <u32>length)
   store<u32>(cache + CACHE_LENGTH, <u32>answerLength)
   s.answered = s.number
   s.seq += <u32>count

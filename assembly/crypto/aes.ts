@@ -50,6 +50,17 @@ export function aesKeyEncrypt(ctx: usize, key: usize, keyLen: i32): void {
   wipe(SCHEDULE, SCHEDULE_LENGTH)
 }
 
+/** Bytes of a key that is expanded for `aesEncrypt8` alone. */
+export const AES_CTX8: i32 = <i32>AES_DECRYPT_KEYS
+
+/** Expands a key for `aesEncrypt8` alone, into AES_CTX8 bytes: what is used once is expanded for nothing else. */
+export function aesKeyEncrypt8(ctx: usize, key: usize, keyLen: i32): void {
+  const rounds = expand(key, keyLen)
+  store<i32>(ctx, rounds)
+  for (let r = 0; r <= rounds; r++) encryptPlanes(ctx, r, rounds)
+  wipe(SCHEDULE, SCHEDULE_LENGTH)
+}
+
 /** Expands a key for the functions of aes-single.ts alone. */
 export function aesKeySingle(ctx: usize, key: usize, keyLen: i32): void {
   const rounds = expand(key, keyLen)

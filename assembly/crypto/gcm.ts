@@ -1,10 +1,10 @@
 // AES-GCM (SP 800-38D). The hash key, the mask of the tag and the first key stream come out of one call of the
 // eight-block kernel, so sealing a short object costs one or two calls.
-import { AES_CTX, AES_GROUP, aesEncrypt8, aesKeyEncrypt, aesKeyLengthValid } from './aes'
+import { AES_CTX8, AES_GROUP, aesEncrypt8, aesKeyEncrypt8, aesKeyLengthValid } from './aes'
 import { GHASH_CTX, ghashFinal, ghashInit, ghashPad, ghashUpdate } from './ghash'
 import { ctEqual, load32be, store32be, wipe, xorBytes } from './util'
 
-const KEY: usize = memory.data(AES_CTX, 16)
+const KEY: usize = memory.data(AES_CTX8, 16)
 const HASH: usize = memory.data(GHASH_CTX, 16)
 /** Eight blocks out of the kernel; the first group is E(0) = hash key, E(J0) = mask of the tag, six blocks of stream. */
 const STREAM: usize = memory.data(AES_GROUP, 16)
@@ -110,7 +110,7 @@ export function gcmOpen2(
 
 /** Leaves the hash over the associated data, MASK, and six blocks of key stream; STREAM is zero before it. */
 function start(key: usize, keyLen: i32, iv: usize, ivLen: i32, aad1: usize, n1: i32, aad2: usize, n2: i32): void {
-  aesKeyEncrypt(KEY, key, keyLen)
+  aesKeyEncrypt8(KEY, key, keyLen)
   if (ivLen === 12) {
     memory.copy(COUNTER, iv, 12)
     store32be(COUNTER + 12, 1)
@@ -168,7 +168,7 @@ function finish(ciphertext: usize, n: i32, aadLen: u64): void {
 }
 
 function end(): void {
-  wipe(KEY, AES_CTX)
+  wipe(KEY, AES_CTX8)
   wipe(STREAM, AES_GROUP)
   wipe(MASK, 16)
   wipe(COUNTER, 16)

@@ -3,21 +3,24 @@
 
 import { CEK, KEY_GSK, PLAIN, PLAIN_MAX, usePlain } from '../arena'
 import { flash_read } from '../board'
-import { kdf } from '../crypto/kdf'
+import { HMAC_CTX, hmacDigest, hmacInit, hmacRestart, hmacUpdate } from '../crypto/hmac'
 import { kwUnwrap, kwWrap } from '../crypto/key-wrap'
 import { gcmOpen, gcmSeal } from '../crypto/modes'
+import { HASH_CTX, HASH_SHA384 } from '../crypto/sha2'
 import { load32be, store32be, store64be, wipe } from '../crypto/util'
 import { Row } from '../flash/directory'
 import { RECORD_MAGIC, RECORD_MAX } from '../flash/log'
 import { SLOT_GSK, SLOT_TOMBSTONE } from '../flash/mount'
-import { hash384 } from './digest'
 import { L_CEK, L_CEK_LENGTH, L_OBR1 } from './labels'
 import { fresh } from './random'
 
 export const RECORD: usize = memory.data(65536, 16)
 const NONCE: usize = memory.data(16, 16)
 const SEED: usize = memory.data(32, 16)
-const CONTEXT: usize = memory.data(128, 16)
+/** HMAC under the label of CEKs, which is no secret: its pads are hashed once. */
+const DERIVING: usize = memory.data(HMAC_CTX, 16)
+let derives: bool = false
+const DERIVED: usize = memory.data(48, 16)
 
 const HEAD: i32 = 104
 /** Where the wrapped CEK stands, 40 bytes. */
@@ -83,14 +86,20 @@ export function recordHead(
 }
 
 /**
- * CEK = KDF(32 TRNG bytes, "OBC1 cek", place ∥ H(plaintext), 32): a snapshot that holds the TRNG too cannot make two different
- * objects share it (OBC-1 §16, proposal 1).
+ * CEK = HM("OBC1 cek", 32 TRNG bytes ∥ place ∥ plaintext)[0..32], a key extracted as in SP 800-133 r2 §6.3: a snapshot that holds the TRNG
+ * too cannot make two different objects share it (OBC-1 §16, proposal 1).
  */
 export function deriveCek(seed: usize, place: usize, placeLength: i32, plaintext: usize, n: i32, out: usize): void {
-  memory.copy(CONTEXT, place, placeLength)
-  hash384(plaintext, n, CONTEXT + <usize>placeLength)
-  kdf(seed, 32, L_CEK, L_CEK_LENGTH, CONTEXT, placeLength + 48, out, 32)
-  wipe(CONTEXT, 128)
+  if (derives) hmacRestart(DERIVING)
+  else hmacInit(DERIVING, HASH_SHA384, L_CEK, L_CEK_LENGTH)
+  derives = true
+  hmacUpdate(DERIVING, seed, 32)
+  hmacUpdate(DERIVING, place, placeLength)
+  hmacUpdate(DERIVING, plaintext, n)
+  hmacDigest(DERIVING, DERIVED)
+  memory.copy(out, DERIVED, 32)
+  wipe(DERIVING, HASH_CTX)
+  wipe(DERIVED, 48)
 }
 
 /** The same from fresh TRNG bytes. Answers false where the TRNG failed. */

@@ -41,8 +41,8 @@ const STATE: readonly Place[] = [
   ])
 /** Cloning sessions; a message that does not fit ends the session that it was sent to. */
 const CLONING: readonly Place[] = [
-  { name: 'cloning/source/TABLE', row: 9264, head: 1100 },
-  { name: 'cloning/target/TABLE', row: 17264, head: 800 },
+  { name: 'cloning/source/TABLE', row: 13376, head: 1056 },
+  { name: 'cloning/target/TABLE', row: 50192, head: 752 },
 ]
 
 const ALL = [...STATE, ...CLONING]

@@ -67,4 +67,4 @@ export function open(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed
  * @param place SID ∥ seq on the wire, bytes 8 to 63 of the record at rest
  */
 export const contentKey = (random: Uint8Array, place: Uint8Array, plaintext: Uint8Array): Buffer =>
-  KDF(random, 'OBC1 cek', cat(place, H(plaintext)), 32)
+  HM(Buffer.from('OBC1 cek'), cat(random, place, plaintext)).subarray(0, 32)
