@@ -2,6 +2,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type ExportableDevice, type RedirEvent, RedirServer, type UsbipLimits } from '../../host/usb/index.js'
+import { allows, readFilter } from '../../host/usb/redir-filter.js'
 import { type Cancel, type Complete, isInUrb, OVER, outcome, type Urb } from '../../host/usb/urb.js'
 import { BUS_ID, until } from './cables.js'
 import { bulk, control, RedirGuest, TYPES } from './redir-guest.js'
@@ -262,6 +263,21 @@ test('a guest that has not acknowledged the end of a device gets none, and what 
     [device.waiting.length, guest.packets.map(({ type }) => type)],
     [0, [TYPES.interfaces, TYPES.endpoints, TYPES.connect]],
   )
+})
+
+test('a filter against buttons keeps a keyboard out, and not a device that has buttons, too', () => {
+  const rules = readFilter(Buffer.from('0x03,-1,-1,-1,0|-1,-1,-1,-1,1\0'))
+  const device = Buffer.from(DEVICE, 'hex')
+  const ours = '0904000000ff000000'
+  for (const [interfaces, isAllowed] of [
+    ['090400000003000000', false],
+    [`${ours}090401000003000000`, true],
+    [`${ours}090401000003010100`, false],
+  ] as const) {
+    const length = (9 + interfaces.length / 2).toString(16).padStart(2, '0')
+    const configuration = Buffer.from(`0902${length}000101008032${interfaces}`, 'hex')
+    assert.is(allows(rules, { device, configuration }), isAllowed, interfaces)
+  }
 })
 
 test('a filter that comes late takes the device away again', async () => {

@@ -206,6 +206,8 @@ test('one guest at a time; the next one has a device as after plugging in', asyn
   const { port, events, model } = await bench()
   const first = await configured(port)
   const second = await RedirGuest.open(port)
+  // Not for its silence.
+  second.greet()
   await second.closed
   first.socket.destroy()
   await until(() => names(events).includes('released'))
