@@ -13,6 +13,7 @@ import {
   type TokenOptions,
   type TokenRestoreOptions,
 } from '../../host/board/index.js'
+import { readJournal } from '../../host/board/journal.js'
 import { ask, fails, newBoardFolder, request, SMALL_FLASH, scratch, u16, u32 } from './support.js'
 import { TEST, testFirmware } from './test-firmware.js'
 
@@ -166,19 +167,21 @@ test('a process that dies while it puts a board back leaves the one or the other
   await opened.close()
   const after = filesOf(dir)
   assert.not.equal(after, before)
-  const journal = readFileSync(join(image, 'journal'))
-  assert.ok(journal.length > FLASH_SECTOR, 'the change is one frame')
-  for (const length of [0, 1, 100, journal.length - 1, journal.length]) {
+  const file = readFileSync(join(image, 'journal'))
+  const { frames, length: whole } = readJournal(file)
+  assert.is(frames.length, 1, 'the change is one frame')
+  assert.ok(whole > FLASH_SECTOR)
+  // The last with the room behind it.
+  for (const length of [0, 1, 100, whole - 1, whole, file.length]) {
     const torn = join(scratch(), `torn-${length}`)
     cpSync(image, torn, { recursive: true })
     // The files follow the journal: as long as its frame is not whole they are as they were.
-    if (length < journal.length)
-      for (const [i, name] of FILES.entries()) writeFileSync(join(torn, name), before[i] ?? '', 'hex')
-    writeFileSync(join(torn, 'journal'), journal.subarray(0, length))
+    if (length < whole) for (const [i, name] of FILES.entries()) writeFileSync(join(torn, name), before[i] ?? '', 'hex')
+    writeFileSync(join(torn, 'journal'), file.subarray(0, length))
     const { board, close } = await openBoard({ dir: torn, firmware, ...seeded })
     assert.ok(board.powered)
     await close()
-    const expected = length < journal.length ? before : after
+    const expected = length < whole ? before : after
     assert.equal(filesOf(torn).slice(0, 4), expected.slice(0, 4), `${length} bytes of journal`)
   }
 })
