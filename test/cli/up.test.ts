@@ -1,4 +1,4 @@
-// test-timeout: 240
+// test-timeout: 480
 // A whole lab from one file, each part a process of its own.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'

@@ -152,6 +152,16 @@ test('the remote PED, and what is said when no server answers', async () => {
   assert.match(transcript, 'Luna PED operation required to connect to Remote PED - use orange PED Key(s).')
 })
 
+test('a PED that gives up at hsm ped connect is let go: the next try has it', async () => {
+  const dir = await newLab()
+  const rules = join(dir, 'once.json')
+  writeFileSync(rules, JSON.stringify([{ prompt: '/./', action: 'cancel', times: 1 }]))
+  const connect = 'hsm ped connect -ip localhost'
+  const { transcript, results } = await lunash(dir, [connect, connect, 'hsm ped show'], { rules })
+  assert.equal(results, [FAILURE, SUCCESS, SUCCESS], transcript)
+  assert.match(transcript, 'remote (PED id=100)')
+})
+
 test('hsm ped timeout: the idle time is kept, the firmware has its own for keys and operations', async () => {
   const dir = await newLab()
   const { transcript, results } = await lunash(dir, [
