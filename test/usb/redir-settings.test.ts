@@ -229,8 +229,10 @@ test('the next guest waits until the device has nothing left of the last one', a
   const next = await RedirGuest.open(server.port)
   next.greet()
   const given = next.until(() => next.hasDevice)
-  await next.next(TYPES.hello)
+  const count = (name: string): number => events.filter(({ event }) => event === name).length
+  await until(() => count('connected') === 2)
   assert.ok(await isPending(given))
+  assert.is(count('imported'), 1)
   left()
   await given
 })
