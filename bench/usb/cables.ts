@@ -26,9 +26,13 @@ export async function overProcess(
   { way, serial, folder }: { way: 'usbip' | 'gadget'; serial: string; folder?: string | undefined },
   plug: (port: number) => Promise<PluggedDevice>,
 ): Promise<Transport> {
-  const child = spawn(process.execPath, [SERVER, way, serial, ...(folder === undefined ? [] : [folder])], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
+  const child = spawn(
+    process.execPath,
+    [...process.execArgv, SERVER, way, serial, ...(folder === undefined ? [] : [folder])],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  )
   adopt(child)
   const [said] = await once(child.stdout, 'data')
   const port = Number(String(said))
