@@ -45,6 +45,7 @@ export async function overProcess(
     async close() {
       await transport.close()
       await device.detach()
+      if (child.exitCode !== null || child.signalCode !== null) return
       const ended = once(child, 'exit')
       child.stdin.end()
       await ended

@@ -34,9 +34,15 @@ function isSound(): boolean {
 
 let checked = false
 
-/** Sees to it that WebAssembly compiled from now on does what it says: where the baseline compiler is at fault, this process does without. */
+/**
+ * Sees to it that WebAssembly compiled from now on does what it says: where the baseline compiler is at fault, this process does
+ * without. Code that a better one has replaced stays: where V8 collects it, Node 20.20.2 can end with "Check failed:
+ * maybe_code.has_value()" in the middle of a command (seen again and again on QEMU's emulated processor), and what a board
+ * replaces, it replaces once.
+ */
 export function soundEngine(): void {
   if (checked) return
   checked = true
+  setFlagsFromString('--no-wasm-code-gc')
   if (!isSound()) setFlagsFromString('--no-liftoff')
 }

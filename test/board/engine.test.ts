@@ -1,4 +1,4 @@
-// On processors without AVX one of V8's compilers is at fault (host/board/engine.ts): the HSM comes up all the same.
+// What V8 does wrong (host/board/engine.ts): the HSM comes up, and stays up, all the same.
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,6 +17,13 @@ test('without AVX the firmware passes its self-test, and tokens are made', async
   const args = [...WITHOUT_AVX, MOONLET, 'init', '--state', join(temporaryFolder(), 'state')]
   const { stdout, stderr } = await promisify(execFile)(process.execPath, args)
   assert.match(`${stdout}${stderr}`, 'backup: ped vector init')
+})
+
+test('code that the engine has replaced stays where it is', async () => {
+  const args = ['--trace-wasm-code-gc', MOONLET, 'demo', '--state', join(temporaryFolder(), 'state')]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 26 })
+  assert.match(stdout, 'restored objects match')
+  assert.not.match(stdout, '[wasm-gc]')
 })
 
 test.run()

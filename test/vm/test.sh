@@ -51,9 +51,8 @@ part() {
     driver) test/vm/driver.sh ;;
     replay) test/vm/replay.sh ;;
     bench)
-      # Node 20 ends with "Check failed: maybe_code.has_value()" in this guest where V8 collects WebAssembly code that it replaced.
       test/vm/run.sh -u -m 2048 -t 2400 -k "vhci-hcd dummy_hcd libcomposite usb_f_fs" -- \
-        node --no-wasm-code-gc dist/bench/index.js --only {userspace,vhci,gadget}-{roundtrip,bulk,backup} ${VM_QUICK:+--quick}
+        node dist/bench/index.js --only {userspace,vhci,gadget}-{roundtrip,bulk,backup} ${VM_QUICK:+--quick}
       ;;
     backups-usbip) backups usbip vhci-hcd ;;
     backups-gadget) backups gadget "dummy_hcd libcomposite usb_f_fs" ;;
