@@ -1,16 +1,19 @@
 // The directory hash of a partition (SPEC.md §6.2): a hash over leaves of LEAF handles each, so that a change costs one leaf and the
-// list of leaves, however many objects there are. The hash of a leaf is kept until one of its objects changes.
+// list of leaves, however many objects there are. The hash of a leaf is kept until one of its objects changes, and of the last one that
+// was hashed how far that went: an object that is made has the highest handle, so nothing before it is hashed again.
 
 import { HASH_CTX, HASH_SHA384, hashFinal, hashInit, hashUpdate } from '../crypto/sha2'
 import { store32be } from '../crypto/util'
 import { firstOf, row, tagOf } from './directory'
-import { digestOf, LEAF_BITS, Leaf, leafAt } from './leaves'
+import { digestOf, LEAF_BITS, Leaf, leafAt, PREFIX } from './leaves'
 
 /** "OBDH": begins what more than one leaf is hashed to; no handle is so large. */
 const TREE_MAGIC: u32 = 0x4f424448
 
 const TREE: usize = memory.data(HASH_CTX, 16)
 const PART: usize = memory.data(HASH_CTX, 16)
+/** The hash over the objects that PREFIX tells of. */
+const HASHED: usize = memory.data(HASH_CTX, 16)
 const ENTRY: usize = memory.data(24, 16)
 
 /** The leaf that begins with row `first`, its hash computed where it is not known. */
@@ -20,17 +23,24 @@ function leafFrom(partition: u32, first: u32): Leaf {
   if (leaf.owner === partition + 1 && leaf.number === number) return leaf
   leaf.owner = partition + 1
   leaf.number = number
-  hashInit(PART, HASH_SHA384)
   let i = first
+  if (PREFIX.owner === partition + 1 && PREFIX.number === number) i = row(PREFIX.last).next
+  else hashInit(HASHED, HASH_SHA384)
+  leaf.last = PREFIX.last
   while (i !== 0 && row(i).handle >>> LEAF_BITS === number) {
     const r = row(i)
     store32be(ENTRY, r.handle)
     store32be(ENTRY + 4, r.generation)
     memory.copy(ENTRY + 8, tagOf(r), 16)
-    hashUpdate(PART, ENTRY, 24)
+    hashUpdate(HASHED, ENTRY, 24)
     leaf.last = i
     i = r.next
   }
+  PREFIX.owner = partition + 1
+  PREFIX.number = number
+  PREFIX.last = leaf.last
+  PREFIX.handle = row(leaf.last).handle
+  memory.copy(PART, HASHED, HASH_CTX)
   hashFinal(PART, digestOf(leaf))
   return leaf
 }

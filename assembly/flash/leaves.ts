@@ -24,6 +24,19 @@ const COUNT: u32 = 4096
 const SIZE: usize = 64
 const TABLE: usize = memory.data(262144, 16)
 
+/** How far the hash of one leaf has been taken that more objects may still join at its end (directory-hash.ts keeps the hash itself). */
+@unmanaged
+export class Prefix {
+  /** Partition + 1, 0 = none. */
+  owner: u32
+  number: u32
+  /** Row and handle of the last object in it. */
+  last: u32
+  handle: u32
+}
+
+export const PREFIX: Prefix = changetype<Prefix>(memory.data(16, 16))
+
 export function leafAt(partition: u32, number: u32): Leaf {
   return changetype<Leaf>(TABLE + <usize>((number + partition * 0x9e3779b1) % COUNT) * SIZE)
 }
@@ -35,6 +48,7 @@ export function digestOf(leaf: Leaf): usize {
 /** Nothing is known any more. */
 export function leavesClear(): void {
   memory.fill(TABLE, 0, <usize>COUNT * SIZE)
+  PREFIX.owner = 0
 }
 
 /** An object of this leaf came, went or has another record. */
@@ -42,4 +56,5 @@ export function leafChanged(partition: u32, handle: u32): void {
   const number = handle >>> LEAF_BITS
   const leaf = leafAt(partition, number)
   if (leaf.owner === partition + 1 && leaf.number === number) leaf.owner = 0
+  if (PREFIX.owner === partition + 1 && PREFIX.number === number && handle <= PREFIX.handle) PREFIX.owner = 0
 }

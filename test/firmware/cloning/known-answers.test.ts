@@ -232,7 +232,7 @@ test('the directory hash of objects in several leaves', () => {
   const records: Buffer[] = []
   const firmware = () => module.made(48, (out) => call.directoryHash(partition, out))
   assert.equal(firmware(), atRest.directoryHash([]))
-  for (const handle of [19, 511, 512, 1024, 70_000, 70_001, 600]) {
+  for (const handle of [19, 511, 512, 1024, 70_000, 70_001, 600, 601, 513, 602, 70_002]) {
     const plaintext = takeObject(2)
     module.set(call.CEK.value, R(`cek ${handle}`, 32))
     call.recordHead(
