@@ -5,14 +5,14 @@
 import { HASH_CTX, HASH_SHA384, hashFinal, hashInit, hashUpdate } from '../crypto/sha2'
 import { store32be } from '../crypto/util'
 import { firstOf, row, tagOf } from './directory'
-import { digestOf, LEAF_BITS, Leaf, leafAt, PREFIX } from './leaves'
+import { digestOf, LEAF_BITS, Leaf, leafAt, prefix } from './leaves'
 
 /** "OBDH": begins what more than one leaf is hashed to; no handle is so large. */
 const TREE_MAGIC: u32 = 0x4f424448
 
 const TREE: usize = memory.data(HASH_CTX, 16)
 const PART: usize = memory.data(HASH_CTX, 16)
-/** The hash over the objects that PREFIX tells of. */
+/** The hash over the objects that `prefix` tells of. */
 const HASHED: usize = memory.data(HASH_CTX, 16)
 const ENTRY: usize = memory.data(24, 16)
 
@@ -24,9 +24,10 @@ function leafFrom(partition: u32, first: u32): Leaf {
   leaf.owner = partition + 1
   leaf.number = number
   let i = first
-  if (PREFIX.owner === partition + 1 && PREFIX.number === number) i = row(PREFIX.last).next
+  const before = prefix()
+  if (before.owner === partition + 1 && before.number === number) i = row(before.last).next
   else hashInit(HASHED, HASH_SHA384)
-  leaf.last = PREFIX.last
+  leaf.last = before.last
   while (i !== 0 && row(i).handle >>> LEAF_BITS === number) {
     const r = row(i)
     store32be(ENTRY, r.handle)
@@ -36,10 +37,10 @@ function leafFrom(partition: u32, first: u32): Leaf {
     leaf.last = i
     i = r.next
   }
-  PREFIX.owner = partition + 1
-  PREFIX.number = number
-  PREFIX.last = leaf.last
-  PREFIX.handle = row(leaf.last).handle
+  before.owner = partition + 1
+  before.number = number
+  before.last = leaf.last
+  before.handle = row(leaf.last).handle
   memory.copy(PART, HASHED, HASH_CTX)
   hashFinal(PART, digestOf(leaf))
   return leaf

@@ -35,7 +35,11 @@ export class Prefix {
   handle: u32
 }
 
-export const PREFIX: Prefix = changetype<Prefix>(memory.data(16, 16))
+const PREFIX: usize = memory.data(16, 16)
+
+export function prefix(): Prefix {
+  return changetype<Prefix>(PREFIX)
+}
 
 export function leafAt(partition: u32, number: u32): Leaf {
   return changetype<Leaf>(TABLE + <usize>((number + partition * 0x9e3779b1) % COUNT) * SIZE)
@@ -48,7 +52,7 @@ export function digestOf(leaf: Leaf): usize {
 /** Nothing is known any more. */
 export function leavesClear(): void {
   memory.fill(TABLE, 0, <usize>COUNT * SIZE)
-  PREFIX.owner = 0
+  prefix().owner = 0
 }
 
 /** An object of this leaf came, went or has another record. */
@@ -56,5 +60,6 @@ export function leafChanged(partition: u32, handle: u32): void {
   const number = handle >>> LEAF_BITS
   const leaf = leafAt(partition, number)
   if (leaf.owner === partition + 1 && leaf.number === number) leaf.owner = 0
-  if (PREFIX.owner === partition + 1 && PREFIX.number === number && handle <= PREFIX.handle) PREFIX.owner = 0
+  const before = prefix()
+  if (before.owner === partition + 1 && before.number === number && handle <= before.handle) before.owner = 0
 }
