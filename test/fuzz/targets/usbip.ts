@@ -15,6 +15,8 @@ import { Finding, type Fuzzer, type Target, trialOfBytes } from '../engine/targe
 const HEADER = 48
 const DEVICE = 0x10001
 const NOT_ISOCHRONOUS = 0xffffffff
+const MOST_PACKETS = 1024
+const PACKET_DESCRIPTOR = 16
 const SHORT_NOT_OK = 1
 /** Small, so that they are reached. */
 const LIMITS = { ...DEFAULT_USBIP_LIMITS, urbs: 6, urb: 200, held: 300 }
@@ -88,10 +90,17 @@ const ERRORS: Readonly<Partial<Record<UrbStatus | 'short' | 'given up', number>>
   'given up': -104,
 }
 
-const answer = (kind: 3 | 4, sequence: number, status: string, actual = 0, data: Uint8Array = NO_DATA): Buffer => {
+const answer = (
+  kind: 3 | 4,
+  sequence: number,
+  status: string,
+  actual = 0,
+  data: Uint8Array = NO_DATA,
+  packets = NOT_ISOCHRONOUS,
+): Buffer => {
   const error = Object.entries(ERRORS).find(([name]) => name === status)?.[1] ?? 0
   const [third, fourth] = kind === 3 ? [u32(actual), u32(0)] : [u32(0), u32(0)]
-  const rest = kind === 3 ? cat(u32(NOT_ISOCHRONOUS), Buffer.alloc(12)) : Buffer.alloc(16)
+  const rest = kind === 3 ? cat(u32(packets), Buffer.alloc(12)) : Buffer.alloc(16)
   return cat(u32(kind), u32(sequence), Buffer.alloc(12), u32(error >>> 0), third, fourth, rest, data)
 }
 
@@ -128,11 +137,16 @@ function expected(stream: Buffer): { answers: Buffer; broken: boolean } {
       at += HEADER
       continue
     }
-    const isWhole = number(32) === 0 || number(32) === NOT_ISOCHRONOUS
-    const isFine = kind === 1 && number(8) === DEVICE && endpoint <= 15 && isWhole && !waiting.has(sequence)
-    if (!isFine) return { answers: Buffer.concat(answers), broken: true }
+    const packets = number(32) === NOT_ISOCHRONOUS ? 0 : number(32)
+    const isFine = kind === 1 && number(8) === DEVICE && endpoint <= 15 && packets <= MOST_PACKETS
+    if (!isFine || waiting.has(sequence)) return { answers: Buffer.concat(answers), broken: true }
     const isIn = number(12) === 1
     const size = isIn ? 0 : length
+    if (packets > 0) {
+      answers.push(answer(3, sequence, 'absent', 0, NO_DATA, 0))
+      at += HEADER + size + packets * PACKET_DESCRIPTOR
+      continue
+    }
     const held = [...waiting.values()].reduce((sum, one) => sum + one.held, 0)
     if (waiting.size >= LIMITS.urbs || held + size > LIMITS.held || size > LIMITS.urb) {
       answers.push(answer(3, sequence, 'refused'))
@@ -182,7 +196,8 @@ function anyMessage(random: Random): Buffer {
   const setup = random.oneIn(5)
     ? Buffer.from('2303040001000000', 'hex')
     : Buffer.of(requestType, random.below(13), 0, 1, 0, 0, random.below(70), 0)
-  const packets = u32(random.oneIn(3) ? 0 : NOT_ISOCHRONOUS)
+  const isochronous = random.oneIn(12) ? random.pick([1, 2, 30, MOST_PACKETS, MOST_PACKETS + 1]) : 0
+  const packets = u32(isochronous || (random.oneIn(3) ? 0 : NOT_ISOCHRONOUS))
   const flags = u32(random.oneIn(4) ? SHORT_NOT_OK : 0)
   const head = cat(
     u32(1),
@@ -196,7 +211,7 @@ function anyMessage(random: Random): Buffer {
     packets,
     u32(0),
   )
-  return cat(head, setup, data)
+  return cat(head, setup, data, Buffer.alloc(isochronous * PACKET_DESCRIPTOR))
 }
 
 function check(stream: Buffer, random: Random): void {
