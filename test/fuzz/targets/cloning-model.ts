@@ -89,11 +89,14 @@ export function fits(verdict: EnvelopeVerdict, code: number): boolean {
 
 export type BatchVerdict =
   | { readonly kind: 'refused' }
-  /** The answer of the last batch once more. */
+  /** The answer of one of the last batches once more. */
   | { readonly kind: 'repeated' }
   | { readonly kind: 'taken'; readonly envelopes: readonly EnvelopeVerdict[] }
 
 const MAX_OBJECTS = 2 ** 20
+
+/** SPEC.md, OBC-1 §5.5. */
+const ANSWERS_KEPT = 3
 
 /** The target's session as the source knows it: what OBC-1 §5.6 says of it, and no store. */
 export class TargetModel {
@@ -101,7 +104,8 @@ export class TargetModel {
   #seq = 0
   #lastSeen = false
   #confirmed = false
-  #last: Buffer | undefined
+  /** Of the last batches, whose answers come again. */
+  #recent: readonly Buffer[] = []
 
   /** @param keys undefined = nobody has them: the hello was changed on its way */
   constructor(
@@ -120,7 +124,7 @@ export class TargetModel {
 
   batch(message: Buffer): BatchVerdict {
     const digest = H(message)
-    if (this.#last?.equals(digest)) return { kind: 'repeated' }
+    if (this.#recent.some((one) => one.equals(digest))) return { kind: 'repeated' }
     const m3 = attempt(() => decodeM3(message, this.#number))
     const { keys } = this
     if (!keys || !m3 || !this.#isGood(m3, message, keys)) return { kind: 'refused' }
@@ -129,7 +133,7 @@ export class TargetModel {
     this.#seq += m3.count
     this.#lastSeen = (m3.flags & LAST) !== 0
     this.#confirmed = true
-    this.#last = digest
+    this.#recent = [digest, ...this.#recent].slice(0, ANSWERS_KEPT)
     return { kind: 'taken', envelopes }
   }
 

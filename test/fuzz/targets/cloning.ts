@@ -167,7 +167,7 @@ class CloningRun {
     }
   }
 
-  /** The last batch once more, or one of an older session. */
+  /** One of the last batches once more, or one of an older session. */
   #batchAgain(random: Random): void {
     if (this.#oldM3.length > 0) this.#deliver(random.pick(this.#oldM3))
   }
