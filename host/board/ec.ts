@@ -38,20 +38,17 @@ export function publicKey(curve: Curve, scalar: bigint): Buffer {
 export function diffieHellman(curve: Curve, scalar: bigint, peer: Uint8Array): Buffer | undefined {
   if (!decodePoint(curve, peer)) return undefined
   const bytes = toBytes(scalar, curve.length)
-  if (curve === P384) {
-    const shared = p384Agree(bytes, peer)
-    bytes.fill(0)
-    return shared
-  }
-  // A key wants its public key too, which takes as long to compute as the result and is not looked at: any point will do.
-  const own = ecPrivateKey(curve.oid, bytes, peer)
+  let own: Buffer | undefined
   try {
+    if (curve === P384) return p384Agree(bytes, peer)
+    // A key wants its public key too, which takes as long to compute as the result and is not looked at: any point will do.
+    own = ecPrivateKey(curve.oid, bytes, peer)
     const privateKey = createPrivateKey({ key: own, format: 'der', type: 'sec1' })
     const publicKey = createPublicKey({ key: ecPublicKey(curve.oid, peer), format: 'der', type: 'spki' })
     return derive({ privateKey, publicKey })
   } finally {
     bytes.fill(0)
-    own.fill(0)
+    own?.fill(0)
   }
 }
 

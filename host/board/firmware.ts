@@ -56,7 +56,8 @@ export interface FirmwareInfo {
   readonly globals: readonly string[] | undefined
 }
 
-function readBuilt(path: string): Buffer {
+/** A file of the build. @throws BoardError FIRMWARE_MISSING */
+export function readBuilt(path: string): Buffer {
   try {
     return readFileSync(path)
   } catch (cause) {

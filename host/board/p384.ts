@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { instantiateSync } from '@assemblyscript/loader'
 import { P384 } from './curves.js'
+import { readBuilt } from './firmware.js'
 
 // The accelerator's own arithmetic for P-384, the curve that tokens agree on: three times as fast as the generic code that
 // OpenSSL 3.0 has for it, and constant in time as far as WebAssembly is.
@@ -13,6 +14,7 @@ type Exports = {
   readonly multiplyPoint: () => void
 }
 
+const BUILT = fileURLToPath(new URL('../../accelerator.wasm', import.meta.url))
 const { length } = P384
 const UNCOMPRESSED = 4
 
@@ -29,8 +31,7 @@ let loaded: Core | undefined
 /** Made when it is first needed: many a board never is. */
 function core(): Core {
   if (loaded) return loaded
-  const wasm = readFileSync(new URL('../../accelerator.wasm', import.meta.url))
-  const call = instantiateSync<Exports & Record<string, unknown>>(wasm, {}).exports
+  const call = instantiateSync<Exports & Record<string, unknown>>(readBuilt(BUILT), {}).exports
   const at = (address: number, size: number): Uint8Array => new Uint8Array(call.memory.buffer, address, size)
   loaded = { call, scalar: at(call.scalar(), length), point: at(call.point(), 2 * length) }
   return loaded

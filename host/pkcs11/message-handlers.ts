@@ -60,6 +60,41 @@ function gathered({ message }: MessageProcess): GatheredMessage {
   return message
 }
 
+/** A message that begins now. @throws Pkcs11Error OPERATION_NOT_INITIALIZED, OPERATION_ACTIVE, MECHANISM_PARAM_INVALID */
+function newMessage(
+  session: Session,
+  kind: KeyedKind,
+  wire: WireParameter,
+  aad: Bytes,
+): [MessageProcess, GatheredMessage] {
+  const process = betweenMessages(session, kind)
+  return [process, new GatheredMessage(messageParameter(process, wire), given(aad).slice())]
+}
+
+/**
+ * Adds what has come to a message. Answers undefined where it goes on, all of it at its end; where there is no room for the result, how
+ * much is missing, and the message is as it was.
+ * @param tooLong CKR_… for more than one command takes
+ */
+function gather(
+  message: GatheredMessage,
+  [data, flags]: readonly [Bytes, number],
+  room: Room,
+  tooLong: number,
+): Uint8Array | { readonly missing: number } | undefined {
+  const input = given(data)
+  message.needRoom(input.length, tooLong)
+  if (!isLast(flags)) {
+    // Nothing comes out before the end, and a question leaves all as it is.
+    if (!room.query) message.add(input)
+    return undefined
+  }
+  const length = message.length + input.length
+  if (isShort(length, room)) return { missing: length }
+  needLength(message.parameter, length)
+  return message.whole(input)
+}
+
 // ---- encryption ---------------------------------------------------------------------------------------------------------
 
 type Sealed = [ciphertext: Bytes, nonce: Bytes, tag: Bytes]
@@ -82,10 +117,6 @@ async function seal(
   return [sealed.slice(0, data.length), nonce.slice(), sealed.slice(data.length)]
 }
 
-function short(length: number): Sealed {
-  return [{ missing: length }, NONE, NONE]
-}
-
 async function encryptMessage(
   session: Session,
   wire: WireParameter,
@@ -93,19 +124,17 @@ async function encryptMessage(
   data: Bytes,
   room: Room,
 ): Promise<Sealed> {
-  const process = betweenMessages(session, 'encrypt')
-  const message = new GatheredMessage(messageParameter(process, wire), given(aad))
+  const [process, message] = newMessage(session, 'encrypt', wire, aad)
   const input = given(data)
   message.needRoom(input.length, CKR.DATA_LEN_RANGE)
   needLength(message.parameter, input.length)
   // What is only asked for takes no nonce.
-  if (isShort(input.length, room)) return short(input.length)
+  if (isShort(input.length, room)) return [{ missing: input.length }, NONE, NONE]
   return seal(session, process, message, input, false)
 }
 
 async function encryptBegin(session: Session, wire: WireParameter, aad: Bytes): Promise<Bytes> {
-  const process = betweenMessages(session, 'encrypt')
-  const message = new GatheredMessage(messageParameter(process, wire), given(aad).slice())
+  const [process, message] = newMessage(session, 'encrypt', wire, aad)
   const asked = tokenMessage(process, message.parameter, NONE)
   const nonce = await session.client.crypto.messageNonce(session.token, asked)
   process.first = false
@@ -117,17 +146,9 @@ function encryptNext(session: Session, data: Bytes, flags: number, room: Room): 
   const process = processOf(session, 'encrypt')
   const message = gathered(process)
   return workingOn<[Bytes, Bytes]>(process, async () => {
-    const input = given(data)
-    message.needRoom(input.length, CKR.DATA_LEN_RANGE)
-    if (!isLast(flags)) {
-      // Nothing comes out before the end, and a question leaves all as it is.
-      if (!room.query) message.add(input)
-      return { result: [NONE, NONE], over: false }
-    }
-    const length = message.length + input.length
-    if (isShort(length, room)) return { result: [{ missing: length }, NONE], over: false }
-    needLength(message.parameter, length)
-    const [ciphertext, , tag] = await seal(session, process, message, message.whole(input), true)
+    const whole = gather(message, [data, flags], room, CKR.DATA_LEN_RANGE)
+    if (!(whole instanceof Uint8Array)) return { result: [whole ?? NONE, NONE], over: false }
+    const [ciphertext, , tag] = await seal(session, process, message, whole, true)
     return { result: [ciphertext, tag], over: true }
   })
 }
@@ -160,8 +181,7 @@ async function decryptMessage(
   [tag, aad, data]: readonly [Bytes, Bytes, Bytes],
   room: Room,
 ): Promise<Bytes> {
-  const process = betweenMessages(session, 'decrypt')
-  const message = new GatheredMessage(messageParameter(process, wire), given(aad))
+  const [process, message] = newMessage(session, 'decrypt', wire, aad)
   const input = given(data)
   message.needRoom(input.length, CKR.ENCRYPTED_DATA_LEN_RANGE)
   needLength(message.parameter, input.length)
@@ -170,24 +190,17 @@ async function decryptMessage(
 }
 
 function decryptBegin(session: Session, wire: WireParameter, aad: Bytes): void {
-  const process = betweenMessages(session, 'decrypt')
-  process.message = new GatheredMessage(messageParameter(process, wire), given(aad).slice())
+  const [process, message] = newMessage(session, 'decrypt', wire, aad)
+  process.message = message
 }
 
 function decryptNext(session: Session, data: Bytes, flags: number, tag: Bytes, room: Room): Promise<Bytes> {
   const process = processOf(session, 'decrypt')
   const message = gathered(process)
   return workingOn<Bytes>(process, async () => {
-    const input = given(data)
-    message.needRoom(input.length, CKR.ENCRYPTED_DATA_LEN_RANGE)
-    if (!isLast(flags)) {
-      if (!room.query) message.add(input)
-      return { result: NONE, over: false }
-    }
-    const length = message.length + input.length
-    if (isShort(length, room)) return { result: { missing: length }, over: false }
-    needLength(message.parameter, length)
-    return { result: await open(session, process, message, message.whole(input), tag), over: true }
+    const whole = gather(message, [data, flags], room, CKR.ENCRYPTED_DATA_LEN_RANGE)
+    if (!(whole instanceof Uint8Array)) return { result: whole ?? NONE, over: false }
+    return { result: await open(session, process, message, whole, tag), over: true }
   })
 }
 

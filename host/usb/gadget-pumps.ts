@@ -1,5 +1,6 @@
+import type { Enabled } from './enabled.js'
 import type { GadgetFile } from './gadget-file.js'
-import { NO_DATA, outcome, type Urb, type UrbPort, type UrbResult, type UrbStatus } from './urb.js'
+import { NO_DATA, type Urb, type UrbPort, type UrbStatus } from './urb.js'
 
 // What moves between an endpoint's file and the device model while a host has the endpoint enabled.
 
@@ -15,8 +16,8 @@ export interface Pump {
    * one by one.
    */
   readonly room?: number | undefined
-  /** Resolves when the endpoint is no longer enabled, or enabled anew. */
-  readonly over: Promise<void>
+  /** Over when the endpoint is no longer enabled, or enabled anew. */
+  readonly enabled: Enabled
 }
 
 export const ROOM = 65_536
@@ -27,24 +28,14 @@ const [OUT_ENDPOINT, CLEAR_FEATURE, ENDPOINT_HALT] = [0x02, 1, 0]
 /** After these the device is not the host's any more; after all other failures the host is told by a halt. */
 const ENDINGS: ReadonlySet<UrbStatus> = new Set(['gone', 'reset', 'absent'])
 
-function submit({ model, over }: Pump, urb: Urb): Promise<UrbResult> {
-  return new Promise((resolve) => {
-    const cancel = model.submit(urb, resolve)
-    over.then(() => {
-      cancel()
-      resolve(outcome('gone'))
-    })
-  })
-}
-
 /** From the host to the model. Resolves when the endpoint is no longer enabled; a call that is under way then goes on. */
 export async function pumpOut(pump: Pump): Promise<void> {
-  const { file, address, over, room = ROOM } = pump
+  const { model, file, address, enabled, room = ROOM } = pump
   let isHalted = false
   // One of the time before: it has ended then with that time, or else what it brings is of this.
   let isOld = file.isReading
   for (;;) {
-    const answer = await Promise.race([file.next(room), over])
+    const answer = await enabled.until(file.next(room))
     if (!answer) return
     file.took()
     const wasOld = isOld
@@ -54,13 +45,13 @@ export async function pumpOut(pump: Pump): Promise<void> {
       return
     }
     // The controller takes nothing while the endpoint is halted, and does not say when the host clears that.
-    if (isHalted) await submit(pump, clearHalt(address))
+    if (isHalted) await enabled.submit(model, clearHalt(address))
     isHalted = false
-    const { status } = await submit(pump, { endpoint: address, data: answer.data, length: 0 })
+    const { status } = await enabled.submit(model, { endpoint: address, data: answer.data, length: 0 })
     if (ENDINGS.has(status)) return
     if (status !== 'ok') {
       isHalted = true
-      await Promise.race([file.write(WRONG_WAY), over])
+      await enabled.until(file.write(WRONG_WAY))
     }
   }
 }
@@ -72,20 +63,20 @@ function clearHalt(address: number): Urb {
 
 /** From the model to the host. Resolves as that does. */
 export async function pumpIn(pump: Pump): Promise<void> {
-  const { file, address, packetSize, over, room = ROOM } = pump
+  const { model, file, address, packetSize, enabled, room = ROOM } = pump
   for (;;) {
-    const { status, data } = await submit(pump, { endpoint: address, data: NO_DATA, length: room })
+    const { status, data } = await enabled.submit(model, { endpoint: address, data: NO_DATA, length: room })
     if (ENDINGS.has(status)) return
     if (status !== 'ok') {
-      await Promise.race([file.read(1), over])
+      await enabled.until(file.read(1))
       // The halt at the controller goes when the host clears it; what the model sends until then waits there.
-      await submit(pump, clearHalt(address))
+      await enabled.submit(model, clearHalt(address))
       continue
     }
-    let answer = await Promise.race([file.write(data), over])
+    let answer = await enabled.until(file.write(data))
     // A transfer that was shorter than it might have been ended with a short packet, be it an empty one.
     const endsEven = data.length > 0 && data.length < room && data.length % packetSize === 0
-    if (answer && !('errno' in answer) && endsEven) answer = await Promise.race([file.write(EMPTY), over])
+    if (answer && !('errno' in answer) && endsEven) answer = await enabled.until(file.write(EMPTY))
     if (!answer || 'errno' in answer) return
   }
 }

@@ -1,5 +1,6 @@
 import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { Enabled } from './enabled.js'
 import { UsbError } from './errors.js'
 import {
   decodeEvents,
@@ -11,7 +12,7 @@ import {
 import { type FunctionFile, GadgetFile } from './gadget-file.js'
 import { type Pump, pumpIn, pumpOut, ROOM } from './gadget-pumps.js'
 import { controllersOf, type GadgetRoots, GadgetTree, isRoot, LINUX } from './gadget-tree.js'
-import { DIRECTION_IN, NO_DATA, outcome, type SetupPacket, type Urb, type UrbResult } from './urb.js'
+import { DIRECTION_IN, NO_DATA, type SetupPacket, type Urb, type UrbResult } from './urb.js'
 import type { ExportableDevice, UsbPresenter } from './usbip-server.js'
 
 /** What happens at a gadget; nothing in it is secret. */
@@ -55,7 +56,7 @@ export class Gadget implements UsbPresenter {
   #isBound = false
   #events: Promise<void> = Promise.resolve()
   /** What the host has enabled; a new one for every time. */
-  #enabled: { readonly end: () => void; readonly over: Promise<void>; readonly pumps: Promise<unknown> } | undefined
+  #enabled: { readonly time: Enabled; readonly pumps: Promise<unknown> } | undefined
   /** Resolves when the device has nothing left of who had it last. */
   #free: Promise<void> = Promise.resolve()
 
@@ -193,31 +194,21 @@ export class Gadget implements UsbPresenter {
     await this.#free
     if (!this.#isBound) return
     model.attach()
-    let end = (): void => undefined
-    let isOver = false
-    const over = new Promise<void>((resolve) => {
-      end = resolve
-    })
-    over.then(() => {
-      isOver = true
-    })
+    const time = new Enabled()
     const value = description.configurationValue
     const setup = { requestType: 0, request: SET_CONFIGURATION, value, index: 0, length: 0 }
-    const configured = new Promise<unknown>((resolve) => {
-      model.submit({ endpoint: 0, setup, data: NO_DATA, length: 0 }, resolve)
-      over.then(resolve)
-    })
+    const configured = time.submit(model, { endpoint: 0, setup, data: NO_DATA, length: 0 })
     const isHigh = this.#speed() !== 'full-speed'
     const pumps = description.endpoints.map(async (endpoint, i) => {
       const file = found.files[i]
       await configured
-      if (!file || isOver) return
+      if (!file || time.isOver) return
       const packetSize = isHigh ? endpoint.packetSize : endpoint.fullSpeedPacket
       const room = this.options.isForeign ? ownPacket(model, endpoint) : ROOM
-      const pump: Pump = { model, file, address: endpoint.address, packetSize, room, over }
+      const pump: Pump = { model, file, address: endpoint.address, packetSize, room, enabled: time }
       await (endpoint.address & DIRECTION_IN ? pumpIn(pump) : pumpOut(pump))
     })
-    this.#enabled = { end, over, pumps: Promise.all(pumps) }
+    this.#enabled = { time, pumps: Promise.all(pumps) }
     this.#tell('imported')
   }
 
@@ -227,7 +218,7 @@ export class Gadget implements UsbPresenter {
     const found = this.#function
     if (!enabled || !found) return
     this.#enabled = undefined
-    enabled.end()
+    enabled.time.end()
     const left = found.model.detach()
     this.#free = this.#free.then(async () => {
       await left
@@ -263,19 +254,8 @@ export class Gadget implements UsbPresenter {
    * host has given it up.
    */
   #submit(model: ExportableDevice, urb: Urb): Promise<UrbResult> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => giveUp('fault'), this.options.patience ?? PATIENCE)
-      const cancel = model.submit(urb, (result) => {
-        clearTimeout(timer)
-        resolve(result)
-      })
-      const giveUp = (status: 'fault' | 'gone'): void => {
-        clearTimeout(timer)
-        cancel()
-        resolve(outcome(status))
-      }
-      this.#enabled?.over.then(() => giveUp('gone'))
-    })
+    const { patience = PATIENCE } = this.options
+    return (this.#enabled?.time ?? new Enabled()).submit(model, urb, patience)
   }
 
   #speed(): string {

@@ -1,6 +1,7 @@
 // What moves between an endpoint's file and the device model, over a file that is none.
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Enabled } from '../../host/usb/enabled.js'
 import { type Pump, pumpIn, pumpOut } from '../../host/usb/gadget-pumps.js'
 import type { FileAnswer } from '../../host/usb/gadget-thread.js'
 import { type Complete, OVER, outcome, type Urb, type UrbPort, type UrbResult } from '../../host/usb/urb.js'
@@ -80,11 +81,8 @@ function pumping(
   file = new ImaginedFile(reads),
 ): Pumping {
   const model = new ImaginedModel(answers)
-  let end = (): void => undefined
-  const over = new Promise<void>((resolve) => {
-    end = resolve
-  })
-  return { pump: { model, file, address: 0x01, packetSize, over }, model, file, end }
+  const enabled = new Enabled()
+  return { pump: { model, file, address: 0x01, packetSize, enabled }, model, file, end: () => enabled.end() }
 }
 
 const bytes = (length: number): Uint8Array<ArrayBuffer> => new Uint8Array(length).fill(7)

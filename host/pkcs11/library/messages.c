@@ -178,18 +178,6 @@ CK_RV C_DecryptMessageNext(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_
 
 // ---- signatures: a pointer that is null says that the message goes on ----
 
-CK_RV C_SignMessage(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_ULONG parameterLength, CK_BYTE_PTR data,
-                    CK_ULONG length, CK_BYTE_PTR signature, CK_ULONG_PTR signatureLength) {
-  (void)parameter;
-  const Argument arguments[] = {
-      a_number(session),
-      a_number(parameterLength),
-      a_bytes(data, length),
-      a_room(signature, signatureLength),
-  };
-  return moonlet_call(CALL(C_SignMessage), arguments);
-}
-
 static CK_RV sign_begin(const Call *call, CK_SESSION_HANDLE session, CK_ULONG parameterLength) {
   const Argument arguments[] = {a_number(session), a_number(parameterLength)};
   return moonlet_call(call, arguments);
@@ -199,6 +187,19 @@ static CK_RV sign_next(const Call *call, CK_SESSION_HANDLE session, CK_ULONG par
                        CK_ULONG length) {
   const Argument arguments[] = {a_number(session), a_number(parameterLength), a_bytes(data, length)};
   return moonlet_call(call, arguments);
+}
+
+// The last argument is where the signature goes, or the one that is looked at.
+static CK_RV sign_end(const Call *call, CK_SESSION_HANDLE session, CK_ULONG parameterLength, CK_BYTE_PTR data,
+                      CK_ULONG length, Argument signature) {
+  const Argument arguments[] = {a_number(session), a_number(parameterLength), a_bytes(data, length), signature};
+  return moonlet_call(call, arguments);
+}
+
+CK_RV C_SignMessage(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_ULONG parameterLength, CK_BYTE_PTR data,
+                    CK_ULONG length, CK_BYTE_PTR signature, CK_ULONG_PTR signatureLength) {
+  (void)parameter;
+  return sign_end(CALL(C_SignMessage), session, parameterLength, data, length, a_room(signature, signatureLength));
 }
 
 CK_RV C_SignMessageBegin(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_ULONG parameterLength) {
@@ -211,25 +212,13 @@ CK_RV C_SignMessageNext(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_ULO
   (void)parameter;
   if (signatureLength == NULL)
     return sign_next(CALL(C_SignMessageNext), session, parameterLength, data, length);
-  const Argument arguments[] = {
-      a_number(session),
-      a_number(parameterLength),
-      a_bytes(data, length),
-      a_room(signature, signatureLength),
-  };
-  return moonlet_call(CALL(C_SignMessageEnd), arguments);
+  return sign_end(CALL(C_SignMessageEnd), session, parameterLength, data, length, a_room(signature, signatureLength));
 }
 
 CK_RV C_VerifyMessage(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_ULONG parameterLength, CK_BYTE_PTR data,
                       CK_ULONG length, CK_BYTE_PTR signature, CK_ULONG signatureLength) {
   (void)parameter;
-  const Argument arguments[] = {
-      a_number(session),
-      a_number(parameterLength),
-      a_bytes(data, length),
-      a_bytes(signature, signatureLength),
-  };
-  return moonlet_call(CALL(C_VerifyMessage), arguments);
+  return sign_end(CALL(C_VerifyMessage), session, parameterLength, data, length, a_bytes(signature, signatureLength));
 }
 
 CK_RV C_VerifyMessageBegin(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_ULONG parameterLength) {
@@ -242,11 +231,5 @@ CK_RV C_VerifyMessageNext(CK_SESSION_HANDLE session, CK_VOID_PTR parameter, CK_U
   (void)parameter;
   if (signature == NULL)
     return sign_next(CALL(C_VerifyMessageNext), session, parameterLength, data, length);
-  const Argument arguments[] = {
-      a_number(session),
-      a_number(parameterLength),
-      a_bytes(data, length),
-      a_bytes(signature, signatureLength),
-  };
-  return moonlet_call(CALL(C_VerifyMessageEnd), arguments);
+  return sign_end(CALL(C_VerifyMessageEnd), session, parameterLength, data, length, a_bytes(signature, signatureLength));
 }
