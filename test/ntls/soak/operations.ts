@@ -60,7 +60,8 @@ const create: Operation = async ({ client, own, room }) => {
   const isKey = random.oneIn(2)
   const thing = {
     label: `${own.id.toString('hex')} ${own.made++}`,
-    value: Buffer.from(random.bytes(isKey ? KEY : 1 + random.below(200))),
+    // Of its own memory: a slice of a pool would keep all of the pool, and look like growth for as long as objects get more.
+    value: random.bytes(isKey ? KEY : 1 + random.below(200)),
     isKey,
     isPrivate: isKey || random.oneIn(2),
     isToken,
