@@ -79,3 +79,28 @@ export function readListen(text: string, option = '--listen'): { host: string; p
   }
   return { host, port }
 }
+
+/** How many letters are to be put in, left out or changed (each swap of neighbours counts twice) to make one word the other. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at)
+  for (const [line, letter] of [...a].entries()) {
+    const next = [line + 1]
+    for (const [at, other] of [...b].entries()) {
+      const changed = (row[at] ?? 0) + (letter === other ? 0 : 1)
+      next.push(Math.min(changed, (row[at + 1] ?? 0) + 1, (next[at] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}
+
+/** The error for a word that is none of those that may stand there; it names the one that may be meant. */
+export function noSuchWord(what: string, typed: string, known: readonly string[]): UsageError {
+  const word = typed.toLowerCase()
+  const near = known
+    .map((name) => ({ name, far: name.toLowerCase().startsWith(word) ? 0 : distance(word, name.toLowerCase()) }))
+    .filter(({ name, far }) => typed !== '' && far <= 2 && far < name.length / 2)
+    .sort((a, b) => a.far - b.far)
+  const guess = near[0] ? `: is '${near[0].name}' meant?` : ''
+  return new UsageError(`There is no ${what} '${typed}'${guess}`)
+}

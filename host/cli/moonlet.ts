@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { UsageError } from './command-line.js'
+import { noSuchWord, UsageError } from './command-line.js'
 import { appliance } from './commands/appliance.js'
 import { demo } from './commands/demo.js'
 import { down } from './commands/down.js'
@@ -56,7 +56,13 @@ and then 'lunacm'.
 /** @throws UsageError */
 function find(name: string): CliCommand {
   const command = COMMANDS.find((one) => one.name === name)
-  if (!command) throw new UsageError(`There is no command '${name}'`)
+  if (!command) {
+    throw noSuchWord(
+      'command',
+      name,
+      COMMANDS.map((one) => one.name),
+    )
+  }
   return command
 }
 

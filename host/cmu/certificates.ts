@@ -54,11 +54,8 @@ async function x509() {
 
 function readPair(args: CmuArguments): (token: CmuToken) => Promise<Signer> {
   const hash = hashFrom(args)
-  for (const half of ['public', 'private']) for (const how of ['handle', 'ouid']) args.has(`${half}${how}`)
-  return async (token) => {
-    const open = await objectFrom(token, args, 'public')
-    return signerOf(token, open, await objectFrom(token, args, 'private'), hash)
-  }
+  const [open, secret] = [objectFrom(args, 'public'), objectFrom(args, 'private')]
+  return async (token) => signerOf(token, await open(token), await secret(token), hash)
 }
 
 export function requestCertificate(args: CmuArguments, files: CmuFiles): (token: CmuToken) => Promise<void> {
@@ -113,7 +110,7 @@ export function selfSign(args: CmuArguments): (token: CmuToken) => Promise<void>
   const until = dateFrom(args, 'endDate') ?? new Date(from.getTime() + 365 * DAY)
   if (until <= from) throw new CmuError('CMU_USAGE', 'a certificate ends after it begins')
   const serial = args.bytes('serialNumber')
-  const [label, id] = [args.text('label'), args.bytes('id')]
+  const [label, id, secret] = [args.text('label'), args.bytes('id'), objectFrom(args, 'private')]
   return async (token) => {
     const signer = await pair(token)
     const lib = await x509()
@@ -130,7 +127,10 @@ export function selfSign(args: CmuArguments): (token: CmuToken) => Promise<void>
     // What is signed does not hang on the signature.
     const blank = await made(new Uint8Array(132))
     const certificate = await made(await signer.sign(toBeSigned(Buffer.from(blank.rawData))))
-    const handle = await store(token, Buffer.from(certificate.rawData), { label, id: id ?? (await idOf(token, args)) })
+    const handle = await store(token, Buffer.from(certificate.rawData), {
+      label,
+      id: id ?? (await idOf(token, await secret(token))),
+    })
     token.io.print(literals.certificateMade(handle))
   }
 }
@@ -149,8 +149,8 @@ function headerOf(bytes: Buffer, at: number): { start: number; end: number } {
 }
 
 /** The certificate goes by the id of its key. */
-async function idOf(token: CmuToken, args: CmuArguments): Promise<Buffer | undefined> {
-  const value = await attributeValue(token, await objectFrom(token, args, 'private'), protocol.CKA_ID)
+async function idOf(token: CmuToken, key: number): Promise<Buffer | undefined> {
+  const value = await attributeValue(token, key, protocol.CKA_ID)
   return value && value.length > 0 ? Buffer.from(value) : undefined
 }
 
@@ -210,10 +210,9 @@ export function importKey(args: CmuArguments, files: CmuFiles): (token: CmuToken
 export function exportObject(args: CmuArguments, files: CmuFiles): (token: CmuToken) => Promise<void> {
   const file = args.needed('outputFile')
   const wantsKey = args.flag('key') === true
-  args.has('handle')
-  args.has('ouid')
+  const find = objectFrom(args)
   return async (token) => {
-    const handle = await objectFrom(token, args)
+    const handle = await find(token)
     files.write(file, await textOf(token, handle, wantsKey))
     token.io.print(literals.exported(file))
   }

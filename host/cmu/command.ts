@@ -10,7 +10,7 @@ import {
 } from './certificates.js'
 import { CmuError } from './errors.js'
 import { destroy, generateKeyPair, getAttribute, list, setAttribute } from './keys.js'
-import { atToken, type CmuIo, type CmuToken } from './token.js'
+import { atToken, type CmuIo, type CmuToken, whoFrom } from './token.js'
 
 /** Reads the line, and answers what is to be done at the token. @throws CmuError CMU_USAGE */
 export type CmuCommand = (args: CmuArguments, files: CmuFiles) => (token: CmuToken) => Promise<void>
@@ -35,14 +35,14 @@ export function commandNamed(name: string): CmuCommand {
   return command
 }
 
-/** Nothing is asked of the token before the whole line is understood. @throws CmuError; what the token refuses */
-export async function runCommand(
+/** Reads the whole line, and answers what is to be done with it at a workstation. @throws CmuError CMU_USAGE */
+export function readLine(
   command: CmuCommand,
   args: CmuArguments,
-  { io, files, slots }: { readonly io: CmuIo; readonly files: CmuFiles; readonly slots: SlotSource },
-): Promise<void> {
+  files: CmuFiles,
+): (io: CmuIo, slots: SlotSource) => Promise<void> {
   const work = command(args, files)
-  for (const common of ['slot', 'password', 'cu']) args.has(common)
+  const who = whoFrom(args)
   args.end()
-  await atToken(slots, args, io, work)
+  return (io, slots) => atToken(slots, who, io, work)
 }

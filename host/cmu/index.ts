@@ -1,5 +1,5 @@
 export { CmuArguments } from './arguments.js'
 export type { CmuFiles } from './certificates.js'
-export { commandNamed, runCommand } from './command.js'
+export { commandNamed, readLine } from './command.js'
 export { CmuError, type CmuErrorCode } from './errors.js'
-export { atToken, type CmuIo, type CmuToken } from './token.js'
+export type { CmuIo, CmuToken } from './token.js'

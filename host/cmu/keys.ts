@@ -109,9 +109,7 @@ function textOf(column: KnownAttribute, values: readonly AttributeAnswer[]): str
 
 export function destroy(args: CmuArguments): (token: CmuToken) => Promise<void> {
   const force = args.flag('force') === true
-  const find = (token: CmuToken) => objectFrom(token, args)
-  args.has('handle')
-  args.has('ouid')
+  const find = objectFrom(args)
   return async (token) => {
     const handle = await find(token)
     const { client, session, io } = token
@@ -127,11 +125,10 @@ export function destroy(args: CmuArguments): (token: CmuToken) => Promise<void> 
 
 export function getAttribute(args: CmuArguments): (token: CmuToken) => Promise<void> {
   const named = args.text('attributes')?.split(',').map(attributeNamed)
-  args.has('handle')
-  args.has('ouid')
+  const find = objectFrom(args)
   return async (token) => {
     const { client, session, io } = token
-    const handle = await objectFrom(token, args)
+    const handle = await find(token)
     const columns = named ?? ATTRIBUTES
     const values = await client.objects.get(
       session,
@@ -154,10 +151,9 @@ const CHANGED = [
 export function setAttribute(args: CmuArguments): (token: CmuToken) => Promise<void> {
   const changes = givenAttributes(args, CHANGED)
   if (changes.length === 0) throw new CmuError('CMU_USAGE', 'no attribute is given: -label=..., -sign=0, ...')
-  args.has('handle')
-  args.has('ouid')
+  const find = objectFrom(args)
   return async (token) => {
-    const handle = await objectFrom(token, args)
+    const handle = await find(token)
     await token.client.objects.set(token.session, handle, changes)
     token.io.print(literals.changed(handle))
   }

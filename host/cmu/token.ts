@@ -30,9 +30,24 @@ async function labelOf({ client, partition }: Slot): Promise<string> {
   return (await client.partitions.info(partition)).label
 }
 
+/** Who logs in where; what the line does not say is asked for. */
+export interface CmuWho {
+  readonly slot: number | undefined
+  readonly password: string | undefined
+  readonly role: number
+}
+
+/** The options of all commands. @throws CmuError CMU_USAGE */
+export function whoFrom(args: CmuArguments): CmuWho {
+  return {
+    slot: args.number('slot'),
+    password: args.text('password'),
+    role: args.flag('cu') === true ? protocol.ROLE_CRYPTO_USER : protocol.ROLE_CRYPTO_OFFICER,
+  }
+}
+
 /** The slot that the line names, the only one with a partition, or the one that is chosen. */
-async function chooseSlot(source: SlotSource, args: CmuArguments, io: CmuIo): Promise<Slot> {
-  const wanted = args.number('slot')
+async function chooseSlot(source: SlotSource, wanted: number | undefined, io: CmuIo): Promise<Slot> {
   const slots = await source.slots()
   const partitions = slots.filter(({ partition }) => partition !== protocol.ADMIN_PARTITION)
   const find = (id: number): Slot => {
@@ -58,13 +73,11 @@ async function chooseSlot(source: SlotSource, args: CmuArguments, io: CmuIo): Pr
  */
 export async function atToken<Result>(
   source: SlotSource,
-  args: CmuArguments,
+  { slot: wanted, password: given, role }: CmuWho,
   io: CmuIo,
   work: (token: CmuToken) => Promise<Result>,
 ): Promise<Result> {
-  const given = args.text('password')
-  const role = args.flag('cu') === true ? protocol.ROLE_CRYPTO_USER : protocol.ROLE_CRYPTO_OFFICER
-  const slot = await chooseSlot(source, args, io)
+  const slot = await chooseSlot(source, wanted, io)
   const password = given ?? (await answered(io, literals.password(slot.id), true))
   const client = slot.client.another()
   const session = await client.openSession(slot.partition)
@@ -92,15 +105,17 @@ export async function classOf(token: CmuToken, handle: number): Promise<number> 
   return value ? ulongValue(value) : protocol.UNAVAILABLE
 }
 
-/** The object that `-NAMEhandle`, or `-NAMEouid` in hexadecimal, names. @throws CmuError CMU_USAGE, CMU_OBJECT */
-export async function objectFrom({ client, session }: CmuToken, args: CmuArguments, name = ''): Promise<number> {
+/** The object that `-NAMEhandle`, or `-NAMEouid` in hexadecimal, names. @throws CmuError CMU_USAGE; CMU_OBJECT at the token */
+export function objectFrom(args: CmuArguments, name = ''): (token: CmuToken) => Promise<number> {
   const ouid = args.bytes(`${name}ouid`)
   const handle = args.number(`${name}handle`)
   if (ouid === undefined) {
     if (handle === undefined) throw new CmuError('CMU_USAGE', `Option '-${name}handle' is missing`)
-    return handle
+    return async () => handle
   }
-  const [found] = await client.objects.list(session, [attribute.bytes(protocol.CKA_OUID, ouid)])
-  if (!found) throw new CmuError('CMU_OBJECT', `no object has the unique id ${ouid.toString('hex')}`)
-  return found.handle
+  return async ({ client, session }) => {
+    const [found] = await client.objects.list(session, [attribute.bytes(protocol.CKA_OUID, ouid)])
+    if (!found) throw new CmuError('CMU_OBJECT', `no object has the unique id ${ouid.toString('hex')}`)
+    return found.handle
+  }
 }

@@ -147,4 +147,22 @@ test('halves of two pairs make no certificate', async () => {
   assert.match((await fails(['selfsigncertificate', ...args])).stderr, 'CMU_KEYS_DIFFER')
 })
 
+/** There is no lab here: what is wrong with the line is said all the same, and nothing is asked. */
+test('a line is read to its end before the lab is looked for', async () => {
+  const nowhere = `--state=${join(folder, 'nothing')}`
+  const wrong: readonly (readonly [args: readonly string[], message: string])[] = [
+    [['list', '-colour=red'], "There is no option '-colour' here"],
+    [['list', '-slot=two'], "Option '-slot' is a number, not 'two'"],
+    [['export', '-outputFile=x.pem'], "Option '-handle' is missing"],
+    [['requestcertificate', '-publichandle=1', '-CN=x', '-outputFile=x.csr'], "Option '-privatehandle' is missing"],
+  ]
+  for (const [args, message] of wrong) {
+    const { code, stdout, stderr } = await cmu([...args, nowhere])
+    assert.is(code, 2, stderr)
+    assert.is(stdout, '')
+    assert.match(stderr, `cmu: USAGE: ${message}\n`)
+  }
+  assert.match((await cmu(['list', nowhere])).stderr, 'cmu: LAB_MISSING: ')
+})
+
 test.run()

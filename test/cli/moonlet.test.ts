@@ -47,8 +47,10 @@ test('version prints the hash of the firmware that runs', async () => {
 test('a line that is typed wrong ends with 2 and says what is wrong', async () => {
   const wrong: readonly (readonly [args: readonly string[], message: string])[] = [
     [[], 'A command is missing'],
-    [['dance'], "There is no command 'dance'"],
-    [['help', 'dance'], "There is no command 'dance'"],
+    [['dance'], "There is no command 'dance'\n"],
+    [['help', 'dance'], "There is no command 'dance'\n"],
+    [['statsu'], "There is no command 'statsu': is 'status' meant?\n"],
+    [['usb', 'bridges'], "There is no action 'bridges': is 'bridge' meant?\n"],
     [['init', '--dance'], "Unknown option '--dance'"],
     [['init', '--state'], "Option '--state <value>' argument missing"],
     [['init', '--state='], "Option '--state' needs a folder"],
@@ -63,7 +65,7 @@ test('a line that is typed wrong ends with 2 and says what is wrong', async () =
     assert.is(code, 2, args.join(' '))
     assert.is(stdout, '')
     assert.match(stderr, `moonlet: USAGE: ${message}`)
-    assert.match(stderr, /\nTry 'moonlet( init| import| demo)? --help'\.\n$/)
+    assert.match(stderr, /\nTry 'moonlet( init| import| demo| usb)? --help'\.\n$/)
     assert.not.match(stderr, STACK)
   }
 })

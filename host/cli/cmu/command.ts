@@ -1,4 +1,4 @@
-import { CmuArguments, CmuError, commandNamed, runCommand } from '../../cmu/index.js'
+import { CmuArguments, CmuError, commandNamed, readLine } from '../../cmu/index.js'
 import { atWorkstation } from '../../lab/index.js'
 import { clientFolder, stateFolder, UsageError } from '../command-line.js'
 import { readUsbAddress } from '../commands/usb-address.js'
@@ -65,6 +65,7 @@ export const cmu: CliCommand = {
       const args = new CmuArguments(rest)
       const [state, view, ntls, usb] = ['state', 'view', 'ntls', 'usb'].map((name) => args.text(name))
       args.has('debug')
+      const work = readLine(command, args, filesOf(io))
       const options = {
         view,
         person: seat.person,
@@ -75,9 +76,7 @@ export const cmu: CliCommand = {
         onLink: (line: string) => io.stderr.write(`${line}\n`),
         signal: io.signal,
       }
-      await atWorkstation(stateFolder(state, io.env), options, (slots) =>
-        runCommand(command, args, { io: seat.io, files: filesOf(io), slots }),
-      )
+      await atWorkstation(stateFolder(state, io.env), options, (slots) => work(seat.io, slots))
       return 0
     } catch (cause) {
       if (cause instanceof CmuError && cause.code === 'CMU_USAGE') throw new UsageError(cause.message, { cause })

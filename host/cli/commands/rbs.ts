@@ -1,5 +1,5 @@
 import { ApplianceService, Borrowers, RBS_PORT, useLab, whileLending } from '../../lab/index.js'
-import { readListen, refusePositionals, stateFolder, UsageError } from '../command-line.js'
+import { noSuchWord, readListen, refusePositionals, stateFolder, UsageError } from '../command-line.js'
 import { defineCommand, type Line } from '../define-command.js'
 import { eventWriter, readLogLevel } from '../event-log.js'
 import type { CliIo } from '../program.js'
@@ -78,7 +78,7 @@ Options:
     if (word === undefined) await lend(stateDir, values, io)
     else {
       const action = Object.hasOwn(ACTIONS, word) ? ACTIONS[word] : undefined
-      if (!action) throw new UsageError(`There is no command 'rbs ${word}'`)
+      if (!action) throw noSuchWord('command', word, Object.keys(ACTIONS))
       await action(stateDir, values, io)
     }
     return 0

@@ -1,8 +1,7 @@
 import { cleanUpGadgets, Gadget } from '../../lab/index.js'
 import { UsageError } from '../command-line.js'
 import { defineCommand } from '../define-command.js'
-import { PRESENTING_HELP, PRESENTING_OPTIONS, presenting, readOneName } from './usb-presenting.js'
-import { readPedLine } from './usb-serve.js'
+import { PRESENTING_OPTIONS, presenting, presentingHelp, readOneName, readPedLine, teller } from './usb-presenting.js'
 
 export const usbGadget = defineCommand({
   name: 'gadget',
@@ -21,31 +20,35 @@ lab with more than one Backup HSM is told which.
 Options:
   --udc NAME             controller, of /sys/class/udc (default: the first)
   --cleanup              remove what killed processes have left, and end
-${PRESENTING_HELP}`,
+${presentingHelp()}`,
   options: {
     ...PRESENTING_OPTIONS,
     udc: { type: 'string' },
     cleanup: { type: 'boolean' },
   },
   async run({ values, positionals }, io) {
-    const name = readOneName(positionals)
+    const names = readOneName(positionals)
     if (values.cleanup) {
-      if (name !== undefined) throw new UsageError("'--cleanup' takes no HSM")
+      if (names !== undefined) throw new UsageError("'--cleanup' takes no HSM")
       for (const removed of cleanUpGadgets()) io.stdout.write(`removed ${removed}\n`)
       return 0
     }
+    const tell = teller(io, values)
     const withSerial = readPedLine(values)
     let gadget: Gadget | undefined
-    return presenting(
-      io,
-      values,
-      name,
-      async (tell) => {
+    await presenting(io, values, {
+      host: '',
+      port: 0,
+      names,
+      program: 'moonlet usb gadget',
+      tell,
+      async present() {
         gadget = await Gadget.open({ udc: values.udc, withSerial, onEvent: tell })
         return gadget
       },
-      ({ host }) => ({ udc: host }),
-      () => gadget?.serialPath,
-    )
+      place: ({ host }) => ({ udc: host }),
+      serial: () => gadget?.serialPath,
+    })
+    return 0
   },
 })

@@ -1,7 +1,7 @@
 import { REDIR_PORT, RedirServer } from '../../lab/index.js'
 import { defineCommand } from '../define-command.js'
 import { readUsbAddress } from './usb-address.js'
-import { PRESENTING_HELP, PRESENTING_OPTIONS, presenting, readOneName } from './usb-presenting.js'
+import { PRESENTING_OPTIONS, presenting, presentingHelp, readOneName, teller } from './usb-presenting.js'
 
 export const usbRedir = defineCommand({
   name: 'redir',
@@ -22,17 +22,20 @@ networks that you trust only. A lab with more than one Backup HSM is told which.
 Options:
   --listen HOST[:PORT]   where to listen (default: 127.0.0.1:${REDIR_PORT}); port 0 is
                          any free one
-${PRESENTING_HELP}`,
+${presentingHelp()}`,
   options: { ...PRESENTING_OPTIONS, listen: { type: 'string' } },
   async run({ values, positionals }, io) {
-    const name = readOneName(positionals)
+    const names = readOneName(positionals)
     const address = readUsbAddress(values.listen ?? '127.0.0.1', REDIR_PORT)
-    return presenting(
-      io,
-      values,
-      name,
-      (tell) => RedirServer.listen({ ...address, onEvent: tell }),
-      ({ host, port }) => ({ host, port }),
-    )
+    const tell = teller(io, values)
+    await presenting(io, values, {
+      ...address,
+      names,
+      program: 'moonlet usb redir',
+      tell,
+      present: () => RedirServer.listen({ ...address, onEvent: tell }),
+      place: ({ host, port }) => ({ host, port }),
+    })
+    return 0
   },
 })

@@ -1,4 +1,4 @@
-import { UsageError } from '../command-line.js'
+import { noSuchWord, UsageError } from '../command-line.js'
 import { runNamed } from '../define-command.js'
 import type { CliCommand } from '../program.js'
 import { usbBridge } from './usb-bridge.js'
@@ -28,7 +28,13 @@ Ctrl-C is 0 then.
     }
     if (name === undefined) throw new UsageError('The action is missing')
     const action = ACTIONS.find((one) => one.name === name)
-    if (!action) throw new UsageError(`There is no action '${name}'`)
+    if (!action) {
+      throw noSuchWord(
+        'action',
+        name,
+        ACTIONS.map((one) => one.name),
+      )
+    }
     return runNamed(action, rest, io)
   },
 }

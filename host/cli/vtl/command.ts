@@ -8,7 +8,7 @@ import {
   networkSlots,
 } from '../../lab/index.js'
 import { rendered } from '../../lunacm/index.js'
-import { clientFolder, readArguments, refusePositionals, UsageError } from '../command-line.js'
+import { clientFolder, noSuchWord, readArguments, refusePositionals, UsageError } from '../command-line.js'
 import type { CliCommand } from '../program.js'
 import type { Action, Say } from './action.js'
 import { literals } from './literals.js'
@@ -126,7 +126,7 @@ function find(typed: string): Action {
   const names = Object.keys(ACTIONS).filter((name) => name.toLowerCase().startsWith(typed.toLowerCase()))
   const name = names.find((one) => one.length === typed.length) ?? names[0]
   const action = name === undefined ? undefined : ACTIONS[name]
-  if (!action || typed === '') throw new UsageError(`There is no command '${typed}'`)
+  if (!action || typed === '') throw noSuchWord('command', typed, Object.keys(ACTIONS))
   if (names.length > 1 && name?.length !== typed.length) {
     throw new UsageError(`'${typed}' may be ${names.join(' or ')}`)
   }
