@@ -84,7 +84,7 @@ test('a step that fails, a command in a pipe that fails, an input and an express
   assert.throws(() => readYaml('a: b\n what\n'), /line 2/)
 })
 
-test("fixtures/ci: the lab's step sets what `moonlet env` prints, with a moonlet that is made up", () => {
+test("fixtures/ci: the lab's step sets what `moonlet env` prints, with an npm and a moonlet that are made up", () => {
   const folder = join(FIXTURES, 'ci', 'action')
   const bin = temporaryFolder()
   const lines = "export MOONLET_TOKEN='a b'\nexport MOONLET_PIN='c$d'\nexport PKCS11_MODULE_PATH=/x.so\n"
@@ -97,7 +97,19 @@ echo "$*" >>'${bin}/log'
 `,
     { mode: 0o755 },
   )
-  for (const program of ['sudo', 'npm']) writeFileSync(join(bin, program), '#!/bin/sh\n', { mode: 0o755 })
+  writeFileSync(join(bin, 'sudo'), '#!/bin/sh\n', { mode: 0o755 })
+  // As npm 10 does: what the build says comes first, the name of the package last.
+  writeFileSync(
+    join(bin, 'npm'),
+    `#!/bin/sh
+for last; do :; done
+case $1 in
+  pack) echo "build: firmware up to date"; : >"$last/moonlet-0.1.0.tgz"; echo moonlet-0.1.0.tgz ;;
+  install) test -f "$last" ;;
+esac
+`,
+    { mode: 0o755 },
+  )
   const { env, outputs, masks } = runAction({
     folder,
     work: temporaryFolder(),
