@@ -8,8 +8,9 @@ export interface Result {
   readonly name: string
 }
 
-/** Host-level results that the vendor's published code names; they are no PKCS#11 values. */
+/** Host-level results, which are no PKCS#11 values; DESIGN.md "Behaviour" says where each was seen. */
 export const HOST_RESULTS = {
+  unknownCommand: { value: 0x1, name: 'Unknown command' },
   cancelled: { value: 0xb, name: 'User Cancelled Operation' },
   notBackupToken: { value: 0xc0000411, name: 'RC_NOT_HSM_BACKUP_TOKEN' },
 } as const satisfies Record<string, Result>
@@ -46,6 +47,11 @@ export function refusal<Args extends readonly unknown[]>(
 /** A refusal because of how the line was typed. */
 export function badLine<Args extends readonly unknown[]>(literal: Literal<Args>, ...args: Args): CommandError {
   return refusal(RC_ARGUMENTS_BAD, literal, ...args)
+}
+
+/** What was typed is no command. */
+export function unknownCommand(text: string): CommandError {
+  return new CommandError(HOST_RESULTS.unknownCommand, rendered(literals.unknownCommand, text))
 }
 
 export function cancelled(): CommandError {

@@ -1,6 +1,6 @@
 import { Args, type OptionValue } from './args.js'
 import { type CommandSpec, commandName, type OptionSpec } from './command-spec.js'
-import { badLine } from './errors.js'
+import { badLine, unknownCommand } from './errors.js'
 import { MASK } from './io.js'
 import { literals } from './literals.js'
 import { type Token, tokenize } from './tokens.js'
@@ -20,13 +20,13 @@ const U32_MAX = 0xffffffff
 /**
  * Reads a line by the rules of the real shell (DESIGN.md "Behaviour"): exact long or short names, names of commands and options in any
  * case, the dash before a known option name optional, `words` options run on to the next dash. A group without its command asks for help.
- * @throws CommandError CKR_ARGUMENTS_BAD with a line that says what is wrong and never repeats a secret
+ * @throws CommandError "Unknown command", or CKR_ARGUMENTS_BAD, with a line that says what is wrong and never repeats a secret
  */
 export function parse<C extends CommandSpec>(line: string, commands: readonly C[]): Parsed<C> {
   const { tokens, openQuote } = tokenize(line)
   if (openQuote) throw badLine(literals.openQuote)
   const found = findCommand(tokens, commands) ?? findGroup(tokens, commands)
-  if (!found) throw badLine(literals.unknownCommand, nameAttempt(tokens, commands))
+  if (!found) throw unknownCommand(nameAttempt(tokens, commands))
   const { command, rest } = found
   if (isHelp(rest.at(-1))) return { command, help: true, args: new Args(new Map()) }
   return { command, help: false, args: readOptions(rest, command) }

@@ -5,13 +5,13 @@ import { type Io, MASK } from './io.js'
 /** Commands from a file or a pipe, one per line; a question takes the next line as its answer. */
 export class PipeIo implements Io {
   readonly interactive = false
-  readonly #reader: Interface
-  readonly #lines: AsyncIterator<string>
+  readonly #input: Readable
   readonly #output: Writable
+  #reader: Interface | undefined
+  #lines: AsyncIterator<string> | undefined
 
   constructor(input: Readable, output: Writable) {
-    this.#reader = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY, terminal: false })
-    this.#lines = this.#reader[Symbol.asyncIterator]()
+    this.#input = input
     this.#output = output
   }
 
@@ -30,10 +30,13 @@ export class PipeIo implements Io {
   }
 
   close(): void {
-    this.#reader.close()
+    this.#reader?.close()
   }
 
   async #next(): Promise<string | undefined> {
+    // Nothing of the input is taken before it is wanted: it may be somebody else's.
+    this.#reader ??= createInterface({ input: this.#input, crlfDelay: Number.POSITIVE_INFINITY, terminal: false })
+    this.#lines ??= this.#reader[Symbol.asyncIterator]()
     const { done, value } = await this.#lines.next()
     return done ? undefined : value
   }

@@ -4,7 +4,7 @@ import { COMMANDS } from './commands/index.js'
 import { printSlots } from './commands/slot.js'
 import { Context } from './context.js'
 import { explainErrorState } from './error-state.js'
-import { asCommandError, badLine, type CommandError, HOST_RESULTS } from './errors.js'
+import { asCommandError, type CommandError, HOST_RESULTS, unknownCommand } from './errors.js'
 import { type Io, MASK } from './io.js'
 import { literals } from './literals.js'
 import { Output } from './output.js'
@@ -17,6 +17,8 @@ export interface ShellOptions {
   readonly io: Io
   /** The slot to start with; the lowest one unless given. */
   readonly firstSlot?: number
+  /** Nothing is said of the program and its slots first. */
+  readonly quiet?: boolean
   /** Aborting it ends the shell: what is left of the input is not run. */
   readonly signal?: AbortSignal
 }
@@ -32,6 +34,7 @@ export class Shell {
   readonly #output: Output
   readonly #context: Context
   readonly #signal: AbortSignal | undefined
+  readonly #quiet: boolean
   #failed = false
   /** The next line may be the answer to a question that the last command did not come to. */
   #answerIsDue = false
@@ -40,6 +43,7 @@ export class Shell {
     const { slots, persona, firstSlot } = options
     this.#io = options.io
     this.#signal = options.signal
+    this.#quiet = options.quiet ?? false
     this.#output = new Output(options.io)
     this.#context = new Context({ slots, persona, output: this.#output, commands: COMMANDS, firstSlot })
   }
@@ -50,7 +54,7 @@ export class Shell {
    */
   async run(): Promise<0 | 1> {
     try {
-      await this.#greet()
+      if (!this.#quiet) await this.#greet()
       while (!this.#context.leaving && !this.#signal?.aborted) {
         const line = await this.#io.command(literals.prompt)
         if (line === undefined || this.#signal?.aborted) break
@@ -80,7 +84,7 @@ export class Shell {
     output.commandLine(this.#io.interactive ? undefined : `${literals.prompt}${shown}`)
     this.#answerIsDue = !this.#io.interactive && asksForSecrets(line, COMMANDS)
     try {
-      if (shown === MASK) throw badLine(literals.unknownCommand, MASK)
+      if (shown === MASK) throw unknownCommand(MASK)
       const { command, help, args } = parse(line, COMMANDS)
       if (help) sayHelp(output, command)
       else await command.run(this.#context, args)

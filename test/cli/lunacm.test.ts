@@ -65,6 +65,30 @@ test('bad lines each get their frame and change nothing', async () => {
   assert.not.ok(results.includes('Command Result : No Error'))
 })
 
+test('one command in the line of the program: without banner, its words as they are, its answers from the input', async () => {
+  const plain = await lunacm(inLab('-q', 'slot', 'set', '-slot', '1'))
+  assert.is(plain.code, 0, plain.stderr)
+  const set = '        Current Slot Id: 1     (Luna User Slot 6.27.0 (PED) Signing With Cloning Mode)'
+  assert.is(plain.stdout, `\n${set}\n\nCommand Result : No Error\n\n`)
+  const login = ['role', 'login', '-name', 'Crypto Officer']
+  assert.is((await lunacm(inLab('-q', ...login, '-password', CHALLENGE))).code, 0)
+  const asked = await lunacm(inLab('-q', ...login), { input: `${CHALLENGE}\n` })
+  assert.is(asked.code, 0, asked.stdout)
+  assert.match(asked.stdout, 'Enter the password: *******\n')
+  assert.not.match(asked.stdout, CHALLENGE)
+  const wrong = await lunacm(inLab('-s', '2', '-q', 'partition', 'dance'))
+  assert.is(wrong.code, 1)
+  assert.match(wrong.stdout, 'Command Result : 0x1 (Unknown command)\n')
+  for (const way of [['-s', '2', 'ped', 'get'], ['-s', '2', '-c', 'ped', 'get', '-slot', '2'], ['-sq2']]) {
+    const { code, stdout } = await lunacm(inLab(...way))
+    if (way.length === 1) assert.is(code, 2)
+    else assert.match(stdout, /^LunaCM V6\.3\.0[\s\S]*\n {8}HSM slot 2 listening to local PED \(PED id=0\)\.\n/)
+  }
+  for (const bad of [['-q'], ['-s', 'x'], ['par', 'con'], ['-f', 'x', '-q', 'par', 'con'], ['-q', 'a "b']]) {
+    assert.is((await lunacm(inLab(...bad))).code, 2, bad.join(' '))
+  }
+})
+
 test('another view is another client generation', async () => {
   const { stdout } = await lunacm(inLab('--view', 'lunacm-7'), { input: 'exit\n' })
   assert.match(stdout, /^LunaCM v7\.0\.0\./)

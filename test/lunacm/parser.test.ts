@@ -28,8 +28,9 @@ function refused(line: string): string {
   } catch (error) {
     assert.instance(error, CommandError)
     if (error instanceof CommandError) {
-      assert.is(error.code, 'CKR_ARGUMENTS_BAD', line)
-      return error.lines.map(({ text }) => text.trim()).join('\n')
+      const said = error.lines.map(({ text }) => text.trim()).join('\n')
+      assert.is(error.code, / is not a command\./.test(said) ? 'Unknown command' : 'CKR_ARGUMENTS_BAD', line)
+      return said
     }
   }
   throw new Error(`not refused: ${line}`)

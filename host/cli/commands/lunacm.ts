@@ -1,23 +1,55 @@
+import { parseArgs } from 'node:util'
 import { atWorkstation, type Recorder, readDeviceName, type UseLabOptions } from '../../lab/index.js'
-import { mayRemember, Shell } from '../../lunacm/index.js'
+import { lineOf, mayRemember, Shell, SingleIo } from '../../lunacm/index.js'
 import { CAPTURE_OPTIONS, captureOf } from '../capture-options.js'
-import { clientFolder, refusePositionals, stateFolder, UsageError } from '../command-line.js'
+import { COMMON_OPTIONS, clientFolder, refusePositionals, stateFolder, UsageError } from '../command-line.js'
 import { defineCommand } from '../define-command.js'
 import { openLog } from '../frame-log.js'
+import type { CliCommand } from '../program.js'
 import { readCommands, type Seat, takeSeat } from '../seat.js'
 import { readUsbAddress } from './usb-address.js'
 
-export const lunacm = defineCommand({
-  name: 'lunacm',
-  summary: 'The LunaCM shell at a workstation of the lab',
-  help: `Usage: lunacm [options]
+/** A command of the shell that stands in the program's own line. */
+interface Typed {
+  readonly words: readonly string[]
+  readonly quiet: boolean
+}
+
+const OWN_OPTIONS = {
+  ...CAPTURE_OPTIONS,
+  'capture-frames': { type: 'boolean' },
+  'capture-tls': { type: 'boolean' },
+  seed: { type: 'string' },
+  file: { type: 'string', short: 'f' },
+  slot: { type: 'string', short: 's' },
+  view: { type: 'string' },
+  rules: { type: 'string' },
+  'by-hand': { type: 'boolean' },
+  'local-ped': { type: 'string' },
+  log: { type: 'string' },
+  ntls: { type: 'string' },
+  usb: { type: 'string', multiple: true },
+  'usb-device': { type: 'string', multiple: true },
+} as const
+
+const shell = (typed: Typed | undefined): CliCommand =>
+  defineCommand({
+    name: 'lunacm',
+    summary: 'The LunaCM shell at a workstation of the lab',
+    help: `Usage: lunacm [options]
        moonlet lunacm [options]
+
+       lunacm [options] -q COMMAND...
 
 At a terminal: the LunaCM shell, with history and arrows. Otherwise it takes its
 commands from standard input, one per line; the line after a command that asks
 something is the answer. Type 'help' in the shell for its commands.
 
 Options:
+  -q, --quiet         run the one COMMAND that follows, each argument a word of
+                      it, without banner and slots; comes last
+  -c, --command       the same, with banner and slots
+  -s, --slot SLOT     the slot to start with; a COMMAND may follow without -c
   -f, --file FILE     take the commands from a file
   --view NAME         the workstation to work at (default: the lab's first;
                       'moonlet status' lists them)
@@ -52,67 +84,59 @@ Options:
 
 The exit code is 0, or 1 where a command failed.
 
-Example:
+Examples:
+  lunacm -q slot list
   printf 'slot list\\nexit\\n' | lunacm
 
 HSMs that other processes have switched on (moonlet up, appliance, rbs, usb) are
 reached over USB/IP, or NTLS as $ChrystokiConfigurationPath or the client of
 'moonlet up' says; the others are switched on here.
 `,
-  options: {
-    ...CAPTURE_OPTIONS,
-    'capture-frames': { type: 'boolean' },
-    'capture-tls': { type: 'boolean' },
-    seed: { type: 'string' },
-    file: { type: 'string', short: 'f' },
-    view: { type: 'string' },
-    rules: { type: 'string' },
-    'by-hand': { type: 'boolean' },
-    'local-ped': { type: 'string' },
-    log: { type: 'string' },
-    ntls: { type: 'string' },
-    usb: { type: 'string', multiple: true },
-    'usb-device': { type: 'string', multiple: true },
-  },
-  async run({ values, positionals }, io) {
-    refusePositionals(positionals)
-    if (values.file === '') throw new UsageError("Option '--file' needs a file")
-    const commands = values.file === undefined ? undefined : readCommands(values.file)
-    if (values.seed === '') throw new UsageError("Option '--seed' needs a text")
-    const usb = [
-      ...(values.usb ?? []).map((text) => readUsbAddress(text)),
-      ...(values['usb-device'] ?? []).map((name) => ({ real: readDeviceName(name) })),
-    ]
-    if (values['usb-device']) io.endAtOnce()
-    const capture = captureOf(values, 'lunacm')
-    let log: ReturnType<typeof openLog> | undefined
-    try {
-      log = openLog(values.log)
-      return await work(stateFolder(values.state, io.env), takeSeat(io, commands, mayRemember), {
-        view: values.view,
-        rules: values.rules,
-        byHand: values['by-hand'],
-        localPed: values['local-ped'],
-        pedScreen: (line) => io.stderr.write(`${line}\n`),
-        // Why a key that is asked for again did not do.
-        onPedEvent: (event) => {
-          if (event.event === 'fault') io.stderr.write(`PED: ${event.reason}\n`)
-        },
-        recorder: bothOf(log.recorder, capture?.recorder),
-        capture,
-        seed: values.seed,
-        ntls: values.ntls === undefined ? undefined : clientFolder(values.ntls, values, io.env),
-        usb,
-        ntlsConfig: clientFolder(undefined, values, io.env),
-        onLink: (line) => io.stderr.write(`${line}\n`),
-        signal: io.signal,
-      })
-    } finally {
-      log?.close()
-      capture?.close()
-    }
-  },
-})
+    options: OWN_OPTIONS,
+    async run({ values, positionals }, io) {
+      refusePositionals(positionals)
+      if (values.file === '') throw new UsageError("Option '--file' needs a file")
+      if (values.file !== undefined && typed) throw new UsageError("'--file' goes without a command")
+      const firstSlot = values.slot === undefined ? undefined : readSlot(values.slot)
+      const line = typed && readLine(typed)
+      const commands = values.file === undefined ? undefined : readCommands(values.file)
+      if (values.seed === '') throw new UsageError("Option '--seed' needs a text")
+      const usb = [
+        ...(values.usb ?? []).map((text) => readUsbAddress(text)),
+        ...(values['usb-device'] ?? []).map((name) => ({ real: readDeviceName(name) })),
+      ]
+      if (values['usb-device']) io.endAtOnce()
+      const capture = captureOf(values, 'lunacm')
+      let log: ReturnType<typeof openLog> | undefined
+      try {
+        log = openLog(values.log)
+        const seat = takeSeat(io, commands, line === undefined ? mayRemember : () => false)
+        const start = { firstSlot, line, quiet: typed?.quiet }
+        return await work(stateFolder(values.state, io.env), seat, start, {
+          view: values.view,
+          rules: values.rules,
+          byHand: values['by-hand'],
+          localPed: values['local-ped'],
+          pedScreen: (line) => io.stderr.write(`${line}\n`),
+          // Why a key that is asked for again did not do.
+          onPedEvent: (event) => {
+            if (event.event === 'fault') io.stderr.write(`PED: ${event.reason}\n`)
+          },
+          recorder: bothOf(log.recorder, capture?.recorder),
+          capture,
+          seed: values.seed,
+          ntls: values.ntls === undefined ? undefined : clientFolder(values.ntls, values, io.env),
+          usb,
+          ntlsConfig: clientFolder(undefined, values, io.env),
+          onLink: (line) => io.stderr.write(`${line}\n`),
+          signal: io.signal,
+        })
+      } finally {
+        log?.close()
+        capture?.close()
+      }
+    },
+  })
 
 function bothOf(one: Recorder | undefined, other: Recorder | undefined): Recorder | undefined {
   if (!one || !other) return one ?? other
@@ -122,14 +146,66 @@ function bothOf(one: Recorder | undefined, other: Recorder | undefined): Recorde
   }
 }
 
-async function work(stateDir: string, { io, person }: Seat, options: UseLabOptions): Promise<number> {
+interface Start {
+  readonly firstSlot: number | undefined
+  /** The one command that is run. */
+  readonly line: string | undefined
+  readonly quiet: boolean | undefined
+}
+
+async function work(stateDir: string, { io, person }: Seat, start: Start, options: UseLabOptions): Promise<number> {
+  const { line, quiet } = start
   try {
-    return await atWorkstation(stateDir, { ...options, person }, async (slots, { firstSlot, persona }) => {
+    return await atWorkstation(stateDir, { ...options, person }, async (slots, { firstSlot: usual, persona }) => {
       const { signal } = options
+      const firstSlot = start.firstSlot ?? usual
       const settings = { ...(firstSlot === undefined ? {} : { firstSlot }), ...(signal ? { signal } : {}) }
-      return new Shell({ slots, persona, io, ...settings }).run()
+      const lines = line === undefined ? io : new SingleIo(line, io)
+      return new Shell({ slots, persona, io: lines, quiet: quiet ?? false, ...settings }).run()
     })
   } finally {
     io.close()
   }
+}
+
+/** @throws UsageError */
+function readSlot(text: string): number {
+  if (!/^\d{1,5}$/.test(text)) throw new UsageError(`'--slot' takes the number of a slot, not '${text}'`)
+  return Number(text)
+}
+
+/** @throws UsageError */
+function readLine({ words, quiet }: Typed): string {
+  if (words.length === 0) throw new UsageError(`The command after '${quiet ? '-q' : '-c'}' is missing`)
+  const line = lineOf(words)
+  // The word may be a secret.
+  if (line === undefined) throw new UsageError('A word of the command has white space and a double quote in it')
+  return line
+}
+
+/** The program's own options, and the command behind them, whose words are no options of ours. */
+function split(args: readonly string[]): { own: readonly string[]; typed?: Typed } {
+  const options = {
+    ...OWN_OPTIONS,
+    ...COMMON_OPTIONS,
+    quiet: { type: 'boolean', short: 'q' },
+    command: { type: 'boolean', short: 'c' },
+  } as const
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true })
+  const isCommand = (token: (typeof tokens)[number]) =>
+    token.kind === 'option' && (token.name === 'quiet' || token.name === 'command')
+  const first = tokens.find((token) => token.kind === 'positional' || isCommand(token))
+  const own = args.slice(0, first?.index)
+  if (first?.kind === 'option')
+    return { own, typed: { words: args.slice(first.index + 1), quiet: first.name === 'quiet' } }
+  const hasSlot = tokens.some((token) => token.kind === 'option' && token.name === 'slot')
+  return first && hasSlot ? { own, typed: { words: args.slice(first.index), quiet: false } } : { own: args }
+}
+
+export const lunacm: CliCommand = {
+  ...shell(undefined),
+  run(args, io) {
+    const { own, typed } = split(args)
+    return shell(typed).run(own, io)
+  },
 }

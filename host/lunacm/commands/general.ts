@@ -1,5 +1,5 @@
 import { type Command, type CommandSpec, commandName, type OptionSpec, type Word, word } from '../command.js'
-import { badLine } from '../errors.js'
+import { unknownCommand } from '../errors.js'
 import { literals } from '../literals.js'
 import type { Output } from '../output.js'
 import { commandsUnder } from '../parser.js'
@@ -31,7 +31,7 @@ const quit: Command = { ...exit, words: [word('quit', 'q')] }
 export function listHelp(output: Output, words: readonly string[], commands: readonly CommandSpec[]): void {
   const found = commandsUnder(words, commands)
   const [only] = found
-  if (!only) throw badLine(literals.unknownCommand, words.join(' '))
+  if (!only) throw unknownCommand(words.join(' '))
   if (found.length === 1) {
     sayHelp(output, only)
     return
