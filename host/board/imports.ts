@@ -7,11 +7,18 @@ import type { NonVolatile, Written } from './non-volatile.js'
 import { Pka } from './pka.js'
 import type { Trng } from './trng.js'
 
+/** What a public-key accelerator does; see Pka. */
+export interface Accelerator {
+  run(op: number, input: Uint8Array, output: Uint8Array): number
+}
+
 /** The chips of a board. */
 export interface Peripherals {
   readonly memory: NonVolatile
   readonly trng: Trng
   readonly clock: Clock
+  /** A Pka with the board's TRNG unless given. */
+  readonly pka?: Accelerator
 }
 
 /** Lines that others drive and the firmware reads. */
@@ -58,7 +65,7 @@ export function boardImports(chips: Peripherals, lines: Lines, bytes: MemoryAcce
   const { memory, trng, clock } = chips
   const { poweredOn, monitor } = run ?? { poweredOn: clock.steady(), monitor: new Monitor() }
   const { state } = memory
-  const pka = new Pka(trng)
+  const pka = chips.pka ?? new Pka(trng)
   return {
     flash_size: () => state.flash.size,
     flash_read: (offset, ptr, length) => bytes(ptr, length).set(state.flash.read(offset >>> 0, length >>> 0)),

@@ -10,6 +10,7 @@ import { codeOf } from '../support/expect.js'
 import { newestSuperblock, PARTITION_ROW, rowOffset } from '../support/flash-image.js'
 import { initHsm, ownPartition, SECRETS } from '../support/officer.js'
 import { insert, PedDesk, ScriptedOperator } from '../support/ped-desk.js'
+import { QUICK_ROUNDS } from '../support/quick-firmware.js'
 import { copyState, TestToken } from '../support/test-token.js'
 import { type Moment, syncRecordedToken } from '../support/unsynced.js'
 
@@ -18,6 +19,8 @@ const test = suite('store: log-ins, and cuts that lose what was not synced')
 const { ADMIN_PARTITION: ADMIN, ROLE_SO: SO, ROLE_PARTITION_SO: PSO, ROLE_CRYPTO_OFFICER: CO } = protocol
 const WRONG = 'not the password'
 const CHALLENGE = 'challenge-of-co'
+const quickPinKey = (password: string, salt: Buffer): Buffer => pinKeyOfPassword(password, salt, QUICK_ROUNDS)
+
 /** Attempts of the Crypto Officer where the log-in is by password. */
 const LIMIT = 4
 /** In a role row: the salt of the secret, and of the challenge. */
@@ -239,7 +242,7 @@ for (const one of PASSWORDS) {
       partition,
       role,
       attempts: limit - wrong,
-      derived: pinKeyOfPassword(password, saltOf(from, partition, role, SALT)),
+      derived: quickPinKey(password, saltOf(from, partition, role, SALT)),
       expected,
       work: (client, session) => client.roles.login(session, role, password),
     })
@@ -256,7 +259,7 @@ test('the third wrong password of the HSM SO: whatever the cut, the HSM is zeroi
     partition: ADMIN,
     role: SO,
     attempts: 1,
-    derived: pinKeyOfPassword(WRONG, saltOf(from, ADMIN, SO, SALT)),
+    derived: quickPinKey(WRONG, saltOf(from, ADMIN, SO, SALT)),
     expected: protocol.RC_SO_LOGIN_FAILURE_THRESHOLD,
     work: (client, session) => client.roles.login(session, SO, WRONG),
   })
@@ -274,7 +277,7 @@ for (const [what, old, expected, leaves] of [
       partition,
       role: CO,
       attempts: LIMIT,
-      derived: pinKeyOfPassword(old, saltOf(from, partition, CO, SALT)),
+      derived: quickPinKey(old, saltOf(from, partition, CO, SALT)),
       expected,
       work: (client, session) => client.roles.changeSecret(session, CO, old, 'a new password'),
       prepare: async (token) => {
@@ -345,7 +348,7 @@ for (const { what, challenge = '', activated = false, otherKey = false, expected
         content: { kind: protocol.PED_KIND_USER, secret: other, pin: false },
       })
       const byKey = pinKeyOfPed(otherKey ? other : secret, saltOf(token.state, partition, CO, SALT))
-      const byChallenge = () => pinKeyOfPassword(challenge, saltOf(token.state, partition, CO, CHALLENGE_SALT))
+      const byChallenge = () => quickPinKey(challenge, saltOf(token.state, partition, CO, CHALLENGE_SALT))
       const person = new ScriptedOperator(desk.byTheBook())
       const { left } = await countedFirst({
         from: token.state,

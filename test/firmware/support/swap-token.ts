@@ -9,6 +9,7 @@ import {
 } from '../../../host/board/index.js'
 import { seededRandom, TokenClient, type Transport } from '../../../host/client/index.js'
 import { type OfficerOf, prepare } from './officer.js'
+import { quickFirmware } from './quick-firmware.js'
 import { TestToken, type TokenOptions, type TokenParts } from './test-token.js'
 
 export class SwapToken implements Transport {
@@ -69,7 +70,7 @@ async function restored(
   options: Omit<RestoreOptions, 'snapshot'> = {},
 ): Promise<[board: Board, state: State]> {
   let state: State | undefined
-  const { board }: OpenBoard = await restoreBoard({ snapshot, ...options }, (memory) => {
+  const { board }: OpenBoard = await restoreBoard({ snapshot, firmware: quickFirmware(), ...options }, (memory) => {
     state = memory.state
     return memory
   })

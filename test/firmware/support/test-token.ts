@@ -13,6 +13,8 @@ import {
   VirtualClock,
 } from '../../../host/board/index.js'
 import { TokenClient, type Transport } from '../../../host/client/index.js'
+import { quickFirmware } from './quick-firmware.js'
+import { RememberingPka } from './remembering-pka.js'
 
 /** Where the virtual clocks of test tokens start. */
 export const START = Date.UTC(2026, 0, 1)
@@ -20,8 +22,8 @@ export const START = Date.UTC(2026, 0, 1)
 /** Sectors of the audit log, and the one that zeroization keeps. */
 const AUDIT = protocol.FLASH_AUDIT_SECTORS + 1
 
-/** Compiled once for all tokens of a test process. */
-const image = FirmwareImage.load()
+/** Compiled once for all tokens of a test process; passwords are quick. */
+const image = FirmwareImage.load(quickFirmware())
 
 export interface TokenOptions {
   /** AUTH_… Password unless given. */
@@ -81,7 +83,7 @@ export class TestToken implements Transport {
     this.clock = parts.clock ?? new VirtualClock(START)
     this.#seed = parts.seed ?? 'test token'
     const trng = parts.trng?.(this.memory) ?? new SeededTrng(this.#seed, this.memory)
-    this.board = new Board(image, { memory: this.memory, clock: this.clock, trng })
+    this.board = new Board(image, { memory: this.memory, clock: this.clock, trng, pka: new RememberingPka(trng) })
     this.client = this.newClient()
   }
 

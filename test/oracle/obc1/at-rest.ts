@@ -22,8 +22,8 @@ export function rootKeys({ kek, mtk }: DeviceKeys, serial: bigint): { rsk: Buffe
 }
 
 export const factoryKey = (mtk: Buffer, serial: bigint): Buffer => KDF(mtk, 'OBC1 factory', u64(serial), 32)
-export const pinKeyOfPassword = (password: string, salt: Buffer): Buffer =>
-  pbkdf2Sync(password, salt, ITERATIONS, 48, 'sha512')
+export const pinKeyOfPassword = (password: string, salt: Buffer, rounds = ITERATIONS): Buffer =>
+  pbkdf2Sync(password, salt, rounds, 48, 'sha512')
 export const pinKeyOfPed = (secret: Buffer, salt: Buffer): Buffer => KDF(secret, 'OBC1 ped pin', salt, 48)
 export const roleKek = ({ kek, mtk }: DeviceKeys, { serial, partition, role, epoch }: Place, pinKey: Buffer): Buffer =>
   KDF(cat(kek, mtk), 'OBC1 role', cat(u64(serial), u32(partition), u8(role), u32(epoch), pinKey), 32)
