@@ -20,7 +20,8 @@ in processor time, everything that waits for a disk or a thread in real time.
                   ends (default: the system's folder for temporary files)
   --require       fail where a row cannot be measured for want of a program that
                   it is compared with
-  --gate          fail where a row misses its gate, about 60 % of what is wanted
+  --gate          fail where a row misses its gate, about 60 % of what is
+                  wanted, three times in a row
                   (for machines that have other work, too)
   --help          this text
 
