@@ -110,11 +110,12 @@ class Watch {
   }
 
   #take(message: Message): void {
-    // The time begins when there is something to run.
-    if (message.kind !== 'done' && this.#deadline === Number.POSITIVE_INFINITY) {
+    if (message.kind === 'tally') this.#tallies.set(message.tally.target, message.tally)
+    // The time begins when every target has had its first turn: to prepare one may take longer than all the time there is.
+    const begun = [...this.#tallies.values()].every(({ runs, findings }) => runs > 0 || findings > 0)
+    if (message.kind === 'tally' && begun && this.#deadline === Number.POSITIVE_INFINITY) {
       this.#deadline = performance.now() + 1000 * this.#plan.seconds
     }
-    if (message.kind === 'tally') this.#tallies.set(message.tally.target, message.tally)
     if (message.kind === 'found') this.#report({ ...message.record, steps: readInput(message.record.steps) })
     if (message.kind !== 'firmware') return
     this.#firmware = message.digest
