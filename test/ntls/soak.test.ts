@@ -16,11 +16,12 @@ test('24 clients with 8 sessions each get their own answers; cut at any byte the
 
 test('memory that grows is seen', () => {
   const resident = 100e6
-  const report = { operations: 0, commands: 0, measured: 10_000 }
+  const report = { operations: 0, commands: 0, measured: 10_000, remembered: 100 }
   const flat = Array.from({ length: 20 }, (_, i) => ({ heap: 50e6 + (i % 3) * 1e5, resident }))
   assert.ok(verdictOf({ ...report, samples: flat }).flat)
-  const growing = flat.map(({ heap }, i) => ({ heap: heap + i * 50_000, resident }))
+  const growing = flat.map(({ heap }, i) => ({ heap: heap + i * 150_000, resident }))
   assert.not.ok(verdictOf({ ...report, samples: growing }).flat)
+  assert.ok(verdictOf({ ...report, samples: growing, remembered: 2000 }).flat, 'what the clients remember themselves')
   assert.not.ok(verdictOf({ ...report, samples: flat.map(({ heap }, i) => ({ heap, resident: i * 5e6 })) }).flat)
 })
 

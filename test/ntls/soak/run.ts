@@ -17,8 +17,10 @@ export interface SoakReport {
   /** Command frames that reached the HSM. */
   readonly commands: number
   readonly samples: readonly Memory[]
-  /** Commands before the first sample that counts and at the last one. */
+  /** Commands from the first sample that counts to the last one. */
   readonly measured: number
+  /** Objects and sessions that the clients remember more at the last sample than at the first one that counts. */
+  readonly remembered: number
 }
 
 const PARTITIONS = 16
@@ -58,9 +60,11 @@ export async function soak({ seconds, clients, sessions, seed }: SoakOptions): P
   const commands = (): number => [...site.asked.values()].reduce((sum, count) => sum + count, 0)
   const samples: Memory[] = []
   const seen: number[] = []
+  const known: number[] = []
   const looking = setInterval(() => {
     samples.push(memoryNow())
     seen.push(commands())
+    known.push(soakers.reduce((sum, { remembered }) => sum + remembered, 0))
   }, LOOK)
   try {
     const until = Date.now() + seconds * 1000
@@ -71,6 +75,7 @@ export async function soak({ seconds, clients, sessions, seed }: SoakOptions): P
   // The first half is for buffers and compiled code to reach their size.
   const half = samples.length >> 1
   const measured = (seen.at(-1) ?? 0) - (seen[half] ?? 0)
+  const remembered = (known.at(-1) ?? 0) - (known[half] ?? 0)
 
   await Promise.all(soakers.map((soaker) => soaker.workUntilCut(random.below(CUT))))
   await site.empty()
@@ -86,5 +91,6 @@ export async function soak({ seconds, clients, sessions, seed }: SoakOptions): P
     commands: commands(),
     samples: samples.slice(half),
     measured,
+    remembered,
   }
 }

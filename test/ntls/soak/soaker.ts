@@ -48,6 +48,11 @@ export class Soaker {
     await this.#login()
   }
 
+  /** Objects and sessions that it knows of. */
+  get remembered(): number {
+    return this.#models.reduce((sum, { things }) => sum + things.size, this.handles.size)
+  }
+
   get tokenThings(): readonly Thing[] {
     return this.#models.flatMap(({ things }) => [...things.values()].filter(({ isToken }) => isToken))
   }

@@ -5,6 +5,10 @@ import type { SoakReport } from './run.js'
  * is about, is smaller.
  */
 const PER_COMMAND = 64
+/** Bytes that an object or a session takes which a client of the soak remembers: on a slow machine they get more to the end. */
+const REMEMBERED = 1024
+/** Bytes that the engine may take more in all: code that it compiles late, and what it learns of it. */
+const ENGINE = 1024 * 1024
 /** Standard errors of the line that are not taken for growth: a slow machine does few commands in a minute, and samples scatter. */
 const DOUBT = 3
 /** Bytes that the process may grow by: what the engine keeps for young objects (three spaces of 16 MiB) comes and goes. */
@@ -18,15 +22,17 @@ export interface Verdict {
 }
 
 /** Whether memory was flat while the clients worked. */
-export function verdictOf({ samples, measured }: SoakReport): Verdict {
+export function verdictOf({ samples, measured, remembered }: SoakReport): Verdict {
   const { slope, error } = lineOf(samples.map(({ heap }) => heap))
-  const perCommand = (perSample: number): number => (measured > 0 ? (perSample * (samples.length - 1)) / measured : 0)
-  const growth = perCommand(slope)
+  const intervals = samples.length - 1
+  const growth = measured > 0 ? (slope * intervals) / measured : 0
+  const allowed = PER_COMMAND * measured + REMEMBERED * Math.max(remembered, 0) + ENGINE
   const third = Math.ceil(samples.length / 3)
-  const mean = (some: readonly { readonly resident: number }[]): number =>
-    some.reduce((sum, one) => sum + one.resident, 0) / Math.max(some.length, 1)
-  const resident = mean(samples.slice(-third)) - mean(samples.slice(0, third))
-  return { growth, resident, flat: perCommand(slope - DOUBT * error) < PER_COMMAND && resident < RESIDENT }
+  // The least of each third: what is there for a moment, as while the engine compiles, is no growth.
+  const least = (some: readonly { readonly resident: number }[]): number =>
+    some.length > 0 ? Math.min(...some.map((one) => one.resident)) : 0
+  const resident = least(samples.slice(-third)) - least(samples.slice(0, third))
+  return { growth, resident, flat: (slope - DOUBT * error) * intervals < allowed && resident < RESIDENT }
 }
 
 /** Least squares: what the values grow by from one to the next, and its standard error. */
