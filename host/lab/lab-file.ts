@@ -257,9 +257,10 @@ export function writeLabFile(stateDir: string, file: LabFile): void {
   writeWholeFile(join(stateDir, LAB_FILE), `${JSON.stringify(file, null, 2)}\n`)
 }
 
-const LOCK_TRIES = 100
 /** Milliseconds between tries for the lock of a file that is being written. */
 const LOCK_PAUSE = 20
+/** As many as half a minute has: whoever holds it waits for a disk, perhaps. */
+const LOCK_TRIES = 1500
 
 /**
  * Changes the file that is there now, one process after the other, and answers what it holds then.
