@@ -29,7 +29,7 @@ const CONNECTS = 10_000
 const HANDSHAKES = Number(process.env.MOONLET_HANDSHAKES ?? 600)
 const BATCH = 100
 /** What a peer that is not to wait for long gets, in milliseconds: enough for one that means it, on a machine with other work. */
-const SHORT = 1000
+const SHORT = 2000
 
 let site: Site
 let alice: Identity
