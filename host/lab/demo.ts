@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
 import { flashDigest } from '../board/index.js'
-import { PipeIo, Shell } from '../lunacm/index.js'
 import { Chance } from './chance.js'
 import { LabError } from './errors.js'
 import { importItems } from './import.js'
@@ -114,6 +113,8 @@ export async function runDemo(items: readonly KeyItem[], options: DemoOptions): 
 }
 
 async function runShell(lab: Lab, script: readonly string[], { transcript }: DemoOptions): Promise<void> {
+  // Loaded here: the shell is more than many programs of a lab need.
+  const { PipeIo, Shell } = await import('../lunacm/index.js')
   const input = Readable.from([`${script.join('\n')}\n`])
   const shell = new Shell({ slots: lab, persona: lab.view.persona, io: new PipeIo(input, transcript) })
   if ((await shell.run()) !== 0) throw new LabError('DEMO_FAILED', `a command failed in the view "${lab.view.name}"`)

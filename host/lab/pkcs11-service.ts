@@ -5,7 +5,7 @@ import { ROLE_CRYPTO_OFFICER, ROLE_CRYPTO_USER } from '../../assembly/protocol.j
 import { attention, type FolderLock } from '../board/index.js'
 import type { SlotSource } from '../client/index.js'
 import { ClientConfig, CONFIG_FILE } from '../ntls/index.js'
-import { serveClient } from '../pkcs11/index.js'
+import type { serveClient } from '../pkcs11/index.js'
 import { codeOf, LabError, messageOf } from './errors.js'
 import { makeFolders } from './folders.js'
 import { listenLocally, lockFolder } from './local-socket.js'
@@ -17,6 +17,8 @@ const CLIENTS_MOST = 512
 
 /** By ProtectedAuthenticationPathFlagStatus. */
 const CHALLENGE_ROLES = [undefined, ROLE_CRYPTO_OFFICER, ROLE_CRYPTO_USER] as const
+
+type ServeClient = typeof serveClient
 
 export type Pkcs11Event =
   | { readonly event: 'connected'; readonly client: number }
@@ -42,6 +44,7 @@ export class Pkcs11Service {
   private constructor(
     private readonly slots: SlotSource,
     private readonly server: Server,
+    private readonly serveClient: ServeClient,
     private readonly onEvent: (event: Pkcs11Event) => void,
     private readonly config: string | undefined,
   ) {
@@ -52,7 +55,9 @@ export class Pkcs11Service {
   /** @throws LabError PKCS11_RUNNING: another process serves there; LAB_IO */
   static async start(slots: SlotSource, options: Pkcs11ServiceOptions): Promise<Pkcs11Service> {
     const server = createServer()
-    const service = new Pkcs11Service(slots, server, options.onEvent ?? (() => undefined), options.config)
+    // Loaded here: no other program of a lab needs the door.
+    const { serveClient } = await import('../pkcs11/index.js')
+    const service = new Pkcs11Service(slots, server, serveClient, options.onEvent ?? (() => undefined), options.config)
     const { stateDir, listen } = options
     const folder = pkcs11Folder(stateDir)
     const place = await listenIn(server, folder, listen === undefined ? undefined : resolve(listen))
@@ -93,7 +98,7 @@ export class Pkcs11Service {
   #serve(socket: Socket): void {
     const client = this.#next++
     this.onEvent({ event: 'connected', client })
-    const served = serveClient(socket, {
+    const served = this.serveClient(socket, {
       slots: this.slots,
       asksChallenge: () => this.#asksChallenge(),
       onNews: () => attention.stay(),
