@@ -31,6 +31,8 @@ export interface StormReport {
 
 const CLIENT = fileURLToPath(new URL('./client.js', import.meta.url))
 const SLOT = 1
+/** Times that the sessions are counted again before one counts as left behind. */
+const LOOKS = 10
 const NO_MORE = ckrByName('CKR_SESSION_COUNT')
 
 function isReport(message: unknown): message is ClientReport {
@@ -49,7 +51,8 @@ class Client {
   constructor(socket: string, { threads }: StormOptions, seed: number, epoch: number) {
     this.child = fork(CLIENT, [socket, String(SLOT), CHALLENGE, String(threads), String(seed)])
     this.child.send(epoch)
-    this.ended = once(this.child, 'exit')
+    // What it has said last may come behind its end.
+    this.ended = Promise.all([once(this.child, 'exit'), once(this.child, 'disconnect')])
     this.ready = Promise.race([
       new Promise<void>((resolve) => this.child.on('message', (message) => message === 'ready' && resolve())),
       this.ended,
@@ -159,7 +162,9 @@ export async function storm(options: StormOptions): Promise<StormReport> {
     await Promise.all(all.map(({ ended }) => ended))
     check()
     const heaps = [first, await site.heap()] as const
-    const after = await room(site.socket)
+    let after = await room(site.socket)
+    // The door may still be closing those of a program that was killed.
+    for (let looks = 0; after !== before && looks < LOOKS; looks++) after = await room(site.socket)
     const sum = (of: (report: ClientReport) => number) =>
       all.reduce((total, { report }) => total + (report ? of(report) : 0), 0)
     const [operations, again] = [sum((report) => report.operations), sum((report) => report.again)]

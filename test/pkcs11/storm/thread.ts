@@ -76,12 +76,14 @@ export class Thread {
         await this.options.random.pick(this.#work)(this.#keys)
         this.operations++
       } catch (error) {
-        if (!(error instanceof Refused && FORGOTTEN.has(error.ckr) && this.#mayForget())) throw error
+        if (!(error instanceof Refused && FORGOTTEN.has(error.ckr))) throw error
+        // That the token has gone may be heard later from the parent than from the door.
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        if (!this.#mayForget()) throw error
         this.again++
         const old = this.#keys
         this.#keys = undefined
         if (old) await ckrOf(() => this.#call(calls.closeSession, old.session))
-        await new Promise((resolve) => setTimeout(resolve, 50))
       }
     }
     const last = this.#keys
