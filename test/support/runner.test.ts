@@ -86,7 +86,13 @@ const TRAPS: [name: string, fault: RegExp, passed: number, failed: number][] = [
 ]
 
 verdict('every trap is a failure by name', async () => {
-  const { code, output, lastLine } = await run('--grace', '1000', ...TRAPS.map(([name]) => `${name}.sample`))
+  const { code, output, lastLine } = await run(
+    '--grace',
+    '3000',
+    '--parallel',
+    '4',
+    ...TRAPS.map(([name]) => `${name}.sample`),
+  )
   assert.is(code, 1)
   const sections = new Map(
     output.split(/^(?=(?:ok {3}|FAIL) )/m).map((text) => [/^\S+ +(\S+)\.sample\.js/.exec(text)?.[1], text]),

@@ -27,7 +27,9 @@ const HANDLE_REPORTER = fileURLToPath(new URL('./handle-reporter.js', import.met
 /** Kept of one file's output: the end of it, where the summary is. */
 const OUTPUT_LIMIT = 4 * 1024 * 1024
 /** Milliseconds between one way to end a process and the next, harder one. */
-const KILL_DELAY = 500
+const KILL_DELAY = 3000
+/** Milliseconds that a process may take before it begins with its file, beside the time of the file. */
+const START = 60_000
 
 function endGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined) return
@@ -58,9 +60,10 @@ function runProcess(file: string, timeout: number, { grace, signal }: TestFileOp
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['--enable-source-maps', '--import', HANDLE_REPORTER, file], {
       detached: true,
-      env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0', MOONLET_RUNNER: String(process.pid) },
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     })
+    const [, stdout, stderr, begun] = child.stdio
     let output = ''
     let stopped: Ending['stopped']
     let exit: { code: number | null; signal: NodeJS.Signals | null } | undefined
@@ -76,8 +79,8 @@ function runProcess(file: string, timeout: number, { grace, signal }: TestFileOp
         endGroup(child, 'SIGKILL')
         // One that left the group cannot be ended from here, but it shall not hold up the others.
         after(KILL_DELAY, () => {
-          child.stdout.destroy()
-          child.stderr.destroy()
+          stdout?.destroy()
+          stderr?.destroy()
         })
       })
     }
@@ -88,7 +91,14 @@ function runProcess(file: string, timeout: number, { grace, signal }: TestFileOp
       settle()
     }
 
-    after(timeout, () => stop('time-out'))
+    // The time of the file begins with it: before that the process could not say what keeps it alive.
+    let late = setTimeout(() => stop('time-out'), timeout + START)
+    timers.add(late)
+    begun?.once('data', () => {
+      clearTimeout(late)
+      late = setTimeout(() => stop('time-out'), timeout)
+      timers.add(late)
+    })
     signal.addEventListener('abort', onAbort)
     if (signal.aborted) onAbort()
 
@@ -104,8 +114,8 @@ function runProcess(file: string, timeout: number, { grace, signal }: TestFileOp
       timers.add(lastTests)
     }
     for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8')
-      stream.on('data', take)
+      stream?.setEncoding('utf8')
+      stream?.on('data', take)
     }
     child.on('error', (error) => finish(() => reject(error)))
     child.on('exit', (code, killer) => {
