@@ -32,15 +32,21 @@ export async function runClone(
   let failed = 0
   let failure: Result | undefined
   const handles = plan.rows.map((row) => row.handle)
-  for await (const { handle, ckr, code, newHandle } of clone(source, target, { handles, profile })) {
-    if (newHandle !== undefined) {
-      cloned++
-      sayCloned(handle, newHandle)
-    } else {
-      failed++
-      failure ??= { value: ckr, name: code }
-      output.say(literals.cloneFailed, handle, ckr, code)
+  try {
+    for await (const { handle, ckr, code, newHandle } of clone(source, target, { handles, profile })) {
+      if (newHandle !== undefined) {
+        cloned++
+        sayCloned(handle, newHandle)
+      } else {
+        failed++
+        failure ??= { value: ckr, name: code }
+        output.say(literals.cloneFailed, handle, ckr, code)
+      }
     }
+  } catch (error) {
+    // Results that were under way are not known.
+    if (cloned > 0) output.paragraph(literals.clonedUntilThen, cloned)
+    throw error
   }
   return { cloned, failed, failure }
 }

@@ -25,8 +25,14 @@ export const literals = {
 
   // ---- input (2.1) ----
   unknownCommand: block('I', (text: string) => `'${text}' is not a command.  Type 'help' for a list of commands.`),
-  unknownOption: block('I', (text: string, command: string) => `'${text}' is not an option of '${command}'.`),
-  unexpectedWord: block('I', (text: string, command: string) => `'${text}' belongs to no option of '${command}'.`),
+  unknownOption: block('I', (text: string, command: string) => [
+    `'${text}' is not an option of '${command}'.`,
+    `Type '${command} ?' for its syntax.`,
+  ]),
+  unexpectedWord: block('I', (text: string, command: string) => [
+    `'${text}' belongs to no option of '${command}'.`,
+    `Type '${command} ?' for its syntax.`,
+  ]),
   repeatedOption: block('I', (name: string) => `Option -${name} was given twice.`),
   missingValue: block('I', (name: string) => `Option -${name} needs a value.`),
   badNumber: block('I', (name: string) => `The value of option -${name} is not a number.`),
@@ -79,6 +85,7 @@ export const literals = {
 
   // ---- role (2.7, 2.7a, 3.4) ----
   activated: block('S', () => 'User is activated, PED is not required.'),
+  officerMissing: block('I', (slot: number) => `The Crypto Officer must be logged in on slot ${slot}.`),
   unknownRole: block('I', (name: string) => `'${name}' is not a role.`),
   rolesOfSlot: block('M', (slot: number) => `Roles on slot ${slot}:`),
   roleRow: block('M', (name: string, short: string, state: string) => `${name.padEnd(24)}${short.padEnd(6)}${state}`),
@@ -316,6 +323,10 @@ export const literals = {
   cloneFailed: block(
     'R',
     (handle: number, value: number, name: string) => `Failed to clone object ${handle}: ${hex(value)} (${name}).`,
+  ),
+  clonedUntilThen: block(
+    'I',
+    (count: number) => `At least ${plural(count, 'object')} had been cloned by then, each of them whole.`,
   ),
   notCloned: block('I', (count: number) => `${plural(count, 'object')} could not be cloned.`),
   notBackupSlot: block('I', (slot: number) => `Slot ${slot} is not a Backup HSM.`),

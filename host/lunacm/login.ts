@@ -6,7 +6,7 @@ import {
 } from '../../assembly/protocol.js'
 import { DEFAULT_DOMAIN, type Slot } from '../client/index.js'
 import type { Context, OpenSession } from './context.js'
-import { CommandError, resultOf } from './errors.js'
+import { refusal } from './errors.js'
 import { literals, rendered, textOf } from './literals.js'
 
 /** What a role needs to log in. */
@@ -43,8 +43,8 @@ export async function credentials(
 export async function loggedInOfficer(context: Context): Promise<{ slot: Slot; session: OpenSession }> {
   const slot = await context.current()
   const session = await context.session(slot)
-  if (session.role === undefined) throw new CommandError(resultOf(RC_USER_NOT_LOGGED_IN))
-  if (session.role !== ROLE_CRYPTO_OFFICER) throw new CommandError(resultOf(RC_USER_NOT_AUTHORIZED))
+  if (session.role === undefined) throw refusal(RC_USER_NOT_LOGGED_IN, literals.officerMissing, slot.id)
+  if (session.role !== ROLE_CRYPTO_OFFICER) throw refusal(RC_USER_NOT_AUTHORIZED, literals.officerMissing, slot.id)
   return { slot, session }
 }
 

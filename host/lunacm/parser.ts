@@ -8,12 +8,13 @@ import { type Token, tokenize } from './tokens.js'
 /** A command line that was understood. */
 export interface Parsed<C extends CommandSpec> {
   readonly command: C
-  /** The syntax help was asked for with `?`. */
+  /** The syntax help was asked for with `?`, or in the way of other programs. */
   readonly help: boolean
   readonly args: Args
 }
 
-const HELP = '?'
+/** The last word of a line that wants to know the syntax. */
+const HELP = new Set(['?', '-?', '-help', '--help'])
 const UNSIGNED = /^\d{1,10}$/
 const U32_MAX = 0xffffffff
 
@@ -39,6 +40,7 @@ export function parse<C extends CommandSpec>(line: string, commands: readonly C[
 export function redact(line: string, commands: readonly CommandSpec[], answer = false): string {
   const { tokens } = tokenize(line)
   const found = findCommand(tokens, commands)
+  if (found && isHelp(found.rest.at(-1))) found.rest.pop()
   if (!found && answer && commandsUnder([tokens[0]?.text ?? ''], commands).length === 0) return MASK
   const options = found ? found.command.options : commands.flatMap((command) => command.options)
   let shown = ''
@@ -82,7 +84,8 @@ function findGroup<C extends CommandSpec>(tokens: readonly Token[], commands: re
   return help && { command: help, rest: words }
 }
 
-const isHelp = (token: Token | undefined): boolean => token !== undefined && token.text === HELP && !token.quoted
+const isHelp = (token: Token | undefined): boolean =>
+  token !== undefined && HELP.has(token.text.toLowerCase()) && !token.quoted
 
 /** How many of the command's words the line starts with. */
 function matched(tokens: readonly Token[], command: CommandSpec): number {

@@ -1,10 +1,10 @@
-import type { SlotSource } from '../client/index.js'
+import { type SlotSource, TransportError } from '../client/index.js'
 import { sayHelp } from './commands/general.js'
 import { COMMANDS } from './commands/index.js'
 import { printSlots } from './commands/slot.js'
 import { Context } from './context.js'
 import { explainErrorState } from './error-state.js'
-import { asCommandError, type CommandError, HOST_RESULTS, unknownCommand } from './errors.js'
+import { asCommandError, type CommandError, cancelled, HOST_RESULTS, unknownCommand } from './errors.js'
 import { type Io, MASK } from './io.js'
 import { literals } from './literals.js'
 import { Output } from './output.js'
@@ -99,6 +99,11 @@ export class Shell {
 
   /** @throws what is no failure of a command but a fault of the program */
   async #failureOf(error: unknown): Promise<CommandError> {
+    // Ctrl-C: that its cables are gone then is not what went wrong.
+    if (this.#signal?.aborted && error instanceof TransportError) {
+      this.#failed = true
+      return cancelled()
+    }
     const failure = asCommandError(await explainErrorState(this.#context, error))
     if (!failure) throw error
     this.#failed = true

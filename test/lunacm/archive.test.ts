@@ -2,7 +2,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import * as protocol from '../../assembly/protocol.js'
 import { fakePartition } from './fake-hsm.js'
-import { run, seedLab } from './fake-lab.js'
+import { run, seedLab, unplugged } from './fake-lab.js'
 
 const test = suite('lunacm archive')
 
@@ -102,6 +102,8 @@ test('without a log-in nothing is asked and nothing is touched', async () => {
   for (const command of ['backup', 'restore']) {
     const { transcript, code } = await run(lab.slots, [`partition archive ${command} -slot 2 -partition P`])
     assert.equal(transcript.slice(1), [
+      '',
+      '        The Crypto Officer must be logged in on slot 1.',
       '',
       'Error in execution: CKR_USER_NOT_LOGGED_IN.',
       '',
@@ -251,6 +253,39 @@ test('an object that fails is named, the others are there, and the command has f
   assert.ok(lines.includes('        2 objects have been backed up to partition SAbck1'))
   assert.ok(lines.includes('Command Result : 0x8000000b (CKR_CERTIFICATE_DATA_INVALID)'))
   assert.is(code, 1)
+})
+
+test('a cable that goes in the middle: how many are there is said, and Ctrl-C is called what it is', async () => {
+  for (const interrupted of [false, true]) {
+    const lab = seedLab()
+    lab.partition.objects = Array.from({ length: 1000 }, (_, index) => data(7 + index))
+    const controller = new AbortController()
+    let results = 0
+    const handler = lab.source.token.handlers.get(protocol.CMD_CLONE_SOURCE_RESULT)
+    lab.source.token.on(protocol.CMD_CLONE_SOURCE_RESULT, (request) => {
+      if (results++ === 0 && handler) return handler(request)
+      if (interrupted) controller.abort()
+      return unplugged()
+    })
+    const { signal } = controller
+    const input = [LOGIN, 'partition archive backup -slot 2 -par SAbck1']
+    const { transcript, code } = await run(lab.slots, input, 'A', { signal })
+    assert.is(code, 1)
+    const cloned = transcript.filter((line) => line.includes('Cloned object ')).length
+    assert.ok(cloned > 0 && cloned < 1000, String(cloned))
+    const end = interrupted
+      ? ['Error in execution: command cancelled.', '', 'Command Result : 0xb (User Cancelled Operation)', '']
+      : [
+          '        the device was unplugged',
+          '',
+          'Error in execution: CKR_TOKEN_NOT_PRESENT.',
+          '',
+          'Command Result : 0xe0 (CKR_TOKEN_NOT_PRESENT)',
+          '',
+        ]
+    const said = `        At least ${cloned} objects had been cloned by then, each of them whole.`
+    assert.equal(transcript.slice(-end.length - 2), [said, '', ...end])
+  }
 })
 
 test('too little room, unknown objects, wrong slots and unknown partitions are refused before anything changes', async () => {

@@ -132,6 +132,10 @@ test('no two commands and no two options of a command can be confused', () => {
 test('a question mark asks for the syntax of a command', () => {
   assert.is(parse('partition archive backup ?', COMMANDS).help, true)
   assert.is(parse('slot set ?', COMMANDS).help, true)
+  for (const other of ['-help', '--help', '-?']) assert.is(parse(`slot set -slot 1 ${other}`, COMMANDS).help, true)
+  // It is no secret, although any word may be one where a password is.
+  assert.is(redact('partition archive backup ?', COMMANDS), 'partition archive backup ?')
+  assert.is(redact('role login -password x y ?', COMMANDS), 'role login -password ******* ?')
   assert.is(parse('slot set -slot 1', COMMANDS).help, false)
 })
 
