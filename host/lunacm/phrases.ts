@@ -74,6 +74,7 @@ export const phrases = {
 
   // ---- status ----
   statusOk: phrase('S', () => 'OK'),
+  statusOk7: phrase('D', () => 'L3 Device'),
   statusZeroized: phrase('D', () => 'L3 Device, Zeroized'),
   statusDecommissioned: phrase('D', () => 'Decommissioned'),
   statusTransport: phrase('D', (rest: string | undefined) => `Transport Mode${rest ? `, ${rest}` : ''}`),

@@ -90,7 +90,8 @@ export function hsmStatus(status: TokenStatus): string {
   if (transport) return phrases.statusTransport.text(rest)
   if (tampered || status.state === STATE_TAMPERED) return phrases.statusTampered.text(rest)
   if (decommissioned) return phrases.statusDecommissioned.text()
-  return (zeroized ? phrases.statusZeroized : phrases.statusOk).text()
+  const ok = status.generation7 ? phrases.statusOk7 : phrases.statusOk
+  return (zeroized ? phrases.statusZeroized : ok).text()
 }
 
 async function slotFacts(slot: Slot, persona: Persona): Promise<Facts> {

@@ -60,7 +60,7 @@ test('7.x: a tamper is shown, cleared by the SO, and only then does the HSM work
     has(cleared.transcript, '                Chassis intrusion, 2026-01-01T00:00:00.000Z, tamper 1')
     has(cleared.transcript, '        Tampers have been cleared.')
     assert.is(cleared.code, 0, cleared.transcript.join('\n'))
-    assert.is(await statusOf(lab), 'HSM Status ->           OK')
+    assert.is(await statusOf(lab), 'HSM Status ->           L3 Device')
   }))
 
 test('7.x: stm transport and recover, with the strings grouped as they are documented', () =>
