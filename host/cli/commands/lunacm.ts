@@ -37,9 +37,8 @@ const shell = (typed: Typed | undefined): CliCommand =>
     name: 'lunacm',
     summary: 'The LunaCM shell at a workstation of the lab',
     help: `Usage: lunacm [options]
-       moonlet lunacm [options]
-
        lunacm [options] -q COMMAND...
+       moonlet lunacm ...
 
 At a terminal: the LunaCM shell, with history and arrows. Otherwise it takes its
 commands from standard input, one per line; the line after a command that asks
