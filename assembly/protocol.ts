@@ -98,6 +98,7 @@ export const CMD_PART = 0x0707
 export const CMD_DERIVE = 0x0708
 export const CMD_MESSAGE_NONCE = 0x0709
 export const CMD_MESSAGE_SEAL = 0x070a
+export const CMD_AEAD_PART = 0x070b
 
 export const CMD_CLONE_SOURCE_INIT = 0x0800
 export const CMD_CLONE_TARGET_INIT = 0x0801
@@ -391,6 +392,15 @@ export const PART_SIGN = 1
 export const PART_VERIFY = 2
 export const PART_LAST = 1
 export const PART_KEY = 2
+
+/** What AEAD_PART does with a part, and its flags: the last part; the parameter is that of MESSAGE_SEAL. */
+export const AEAD_SEAL = 0
+export const AEAD_CHECK = 1
+export const AEAD_OPEN = 2
+export const AEAD_LAST = 1
+export const AEAD_MESSAGE = 2
+/** Bytes of an IV of GCM that the token makes where non-FIPS algorithms are off. */
+export const GCM_MADE_IV = 16
 
 /** Flags of MESSAGE_…: the first message of a process; its nonce was given out before. */
 export const MESSAGE_FIRST = 1

@@ -10,6 +10,7 @@ import {
   AUDIT_MANAGE,
   AUDIT_POWER_UP,
   AUDIT_USAGE,
+  CMD_AEAD_PART,
   CMD_AUDIT_MESSAGE,
   CMD_AUDIT_READ,
   CMD_AUDIT_STATUS,
@@ -179,8 +180,8 @@ export function auditNote(
       value = (load16be(body + 4) << 16) | number(body, length, 6)
   } else if (command === CMD_OBJECT_DESTROY) subject = number(body, length, 2)
   else if (group === 7) {
-    // mechanism 4, parameter bytes, key 4; PART has two bytes before them
-    const at = command === CMD_PART ? 2 : 0
+    // mechanism 4, parameter bytes, key 4; PART and AEAD_PART have two bytes before them
+    const at = command === CMD_PART || command === CMD_AEAD_PART ? 2 : 0
     value = number(body, length, at)
     subject = number(body, length, behind(body, length, at + 4))
   } else if (command === CMD_AUDIT_MESSAGE && length > 4) auditText(body + 4, length - 4)

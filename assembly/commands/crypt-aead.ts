@@ -3,29 +3,67 @@
 import { ccmLengthsValid, ccmOpen, ccmSeal } from '../crypto/ccm'
 import { gcmOpen, gcmSeal } from '../crypto/modes'
 import { load32be } from '../crypto/util'
-import { CKA_VALUE } from '../protocol'
+import { CKA_VALUE, GCM_MADE_IV, RC_OK, RC_RANDOM_NO_RNG } from '../protocol'
 import { plainFind, valueLength } from '../token/attributes'
 import { FAMILY_GCM } from '../token/mechanism-families'
-import { mechFamily } from '../token/mechanisms'
+import { mechFamily, nonFips } from '../token/mechanisms'
+import { random } from '../token/random'
+import { here } from './context'
 import { data, dataLength, parameter, parameterLength } from './crypt-operation'
 
 let nonce: usize = 0
 let nonceLength: i32 = 0
 let aad: usize = 0
-let aadLength: i32 = 0
+export let aadLength: i32 = 0
 let tag: i32 = 0
+let made: bool = false
+
+/** The IV that was made last. */
+export const MADE_IV: usize = memory.data(GCM_MADE_IV, 16)
+
+export function aeadNonce(): usize {
+  return nonce
+}
+
+export function aeadNonceLength(): i32 {
+  return nonceLength
+}
+
+export function aeadAad(): usize {
+  return aad
+}
+
+/** Whether the IV of what is encrypted is the token's to make (SP 800-38D §8.2): whatever the client has brought is not looked at then. */
+export function makesIv(): bool {
+  return mechFamily === FAMILY_GCM && !nonFips(here())
+}
+
+/** Draws it (SP 800-38D §8.2.2). */
+export function drawIv(): u32 {
+  if (!random(MADE_IV, GCM_MADE_IV)) return RC_RANDOM_NO_RNG
+  nonce = MADE_IV
+  nonceLength = GCM_MADE_IV
+  made = true
+  return RC_OK
+}
+
+/** Whether the IV in hand was drawn. */
+export function ivMade(): bool {
+  return made
+}
 
 /** Bytes of the tag, once the parameter was read. */
 export function aeadTag(): i32 {
   return tag
 }
 
-/** nonce bytes, aad bytes, tag length u32: bits for GCM, bytes for CCM. */
-export function readAead(): bool {
+/** nonce bytes, aad bytes, tag length u32: bits for GCM, bytes for CCM. The nonce may be empty where `seals` and the token makes it. */
+export function readAead(seals: bool): bool {
+  made = false
   if (parameterLength < 12) return false
   const end = parameter + <usize>parameterLength
   const first = load32be(parameter)
-  if (first === 0 || first > 256 || first > <u32>parameterLength - 12) return false
+  if ((first === 0 && !(seals && makesIv())) || first > 256 || first > <u32>parameterLength - 12) return false
   nonce = parameter + 4
   nonceLength = <i32>first
   const p = nonce + <usize>first
@@ -38,6 +76,7 @@ export function readAead(): bool {
 
 /** The same from elsewhere. */
 export function setAead(from: usize, length: i32, associated: usize, n: i32, last: u32): bool {
+  made = false
   if (length < 1 || length > 256) return false
   nonce = from
   nonceLength = length

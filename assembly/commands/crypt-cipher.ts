@@ -11,6 +11,7 @@ import {
   CKA_ENCRYPT,
   CKA_VALUE,
   CKK_RSA,
+  GCM_MADE_IV,
   RC_DATA_LEN_RANGE,
   RC_ENCRYPTED_DATA_INVALID,
   RC_ENCRYPTED_DATA_LEN_RANGE,
@@ -33,7 +34,7 @@ import {
 } from '../token/mechanism-families'
 import { canDecrypt, canEncrypt, mechFamily, mechKeyType } from '../token/mechanisms'
 import { needUser } from './context'
-import { aeadCounts, aeadOpen, aeadSeal, aeadTag, readAead } from './crypt-aead'
+import { aeadCounts, aeadOpen, aeadSeal, aeadTag, drawIv, ivMade, MADE_IV, makesIv, readAead } from './crypt-aead'
 import {
   blockSize,
   CTX,
@@ -70,9 +71,9 @@ function expand(): void {
 }
 
 /** RC_OK, or what is wrong with the parameter. */
-function parameterFits(): u32 {
+function parameterFits(seals: bool): u32 {
   if (!isAead()) return ivFits()
-  return readAead() ? RC_OK : RC_MECHANISM_PARAM_INVALID
+  return readAead(seals) ? RC_OK : RC_MECHANISM_PARAM_INVALID
 }
 
 export function encrypt(): u32 {
@@ -84,7 +85,7 @@ export function encrypt(): u32 {
   if (mechKeyType === CKK_RSA) return encryptRsa()
   rc = openCipher(CKA_ENCRYPT)
   if (rc !== RC_OK) return rc
-  rc = parameterFits()
+  rc = parameterFits(true)
   if (rc !== RC_OK) return rc
   const family = mechFamily
   const size = blockSize()
@@ -93,6 +94,7 @@ export function encrypt(): u32 {
   if (isAead()) {
     if (!aeadCounts(n)) return RC_DATA_LEN_RANGE
     n += aeadTag()
+    if (makesIv()) n += GCM_MADE_IV
   } else if (family === FAMILY_CBC_PAD) n += size - rest
   else if (family === FAMILY_KW) {
     if (n < 16 || (n & 7) !== 0) return RC_DATA_LEN_RANGE
@@ -102,11 +104,19 @@ export function encrypt(): u32 {
     n = ((n + 7) & ~7) + 8
   } else if (family !== FAMILY_CTR && family !== FAMILY_STREAM && rest !== 0) return RC_DATA_LEN_RANGE
   if (!hasRoom(n)) return RC_DATA_LEN_RANGE
+  if (isAead() && makesIv()) {
+    rc = drawIv()
+    if (rc !== RC_OK) return rc
+    // A tamper that came while it was drawn has taken the key.
+    if (plainFind(CKA_VALUE) === 0) return RC_KEY_HANDLE_INVALID
+  }
   write32(<u32>n)
   const out = writeSkip(n)
   const value = plainFind(CKA_VALUE)
-  if (isAead()) aeadSeal(out)
-  else if (family === FAMILY_KW) kwWrapWith(value, valueLength(), kwInitial(), data, dataLength, out)
+  if (isAead()) {
+    aeadSeal(out)
+    if (ivMade()) memory.copy(out + <usize>(n - GCM_MADE_IV), MADE_IV, GCM_MADE_IV)
+  } else if (family === FAMILY_KW) kwWrapWith(value, valueLength(), kwInitial(), data, dataLength, out)
   else if (family === FAMILY_KWP) kwpWrapWith(value, valueLength(), kwpInitial(), data, dataLength, out)
   else if (family === FAMILY_STREAM) rc4Crypt(value, valueLength(), data, out, n)
   else {
@@ -141,7 +151,7 @@ export function decrypt(): u32 {
   if (mechKeyType === CKK_RSA) return decryptRsa()
   rc = openCipher(CKA_DECRYPT)
   if (rc !== RC_OK) return rc
-  rc = parameterFits()
+  rc = parameterFits(false)
   if (rc !== RC_OK) return rc
   if (!lengthFits() || !hasRoom(dataLength)) return RC_ENCRYPTED_DATA_LEN_RANGE
   const start = writePosition()

@@ -37,6 +37,7 @@ import { usageGoesOn } from './crypt-usage'
 import { readDone, write32, writeBytes, writeSkip } from './frame'
 
 let begun: bool = false
+let opens: bool = false
 let generator: u32 = 0
 let fixed: u32 = 0
 let nonce: usize = 0
@@ -54,6 +55,12 @@ function readMessage(): u32 {
   if (rc !== RC_OK) return rc
   rc = openCipher(CKA_ENCRYPT)
   if (rc !== RC_OK) return rc
+  rc = messageFields()
+  return rc === RC_OK ? joinProcess() : rc
+}
+
+/** Reads the parameter of a message. */
+export function messageFields(): u32 {
   fieldsBegin()
   const flags = field8()
   generator = field8()
@@ -66,7 +73,13 @@ function readMessage(): u32 {
   if (!fieldsDone() || flags > <u32>(MESSAGE_FIRST | MESSAGE_BEGUN)) return RC_MECHANISM_PARAM_INVALID
   if (!setAead(nonce, nonceLength, aad, aadLength, tag)) return RC_MECHANISM_PARAM_INVALID
   begun = (flags & MESSAGE_BEGUN) !== 0
-  if (!takeProcess(currentSession(), mechanism, key, (flags & MESSAGE_FIRST) !== 0)) return RC_ARGUMENTS_BAD
+  opens = (flags & MESSAGE_FIRST) !== 0
+  return RC_OK
+}
+
+/** Whether the message goes on with the session's process, or begins one. */
+function joinProcess(): u32 {
+  if (!takeProcess(currentSession(), mechanism, key, opens)) return RC_ARGUMENTS_BAD
   // SP 800-38D §8: where FIPS holds nobody but the token makes an IV of GCM, and a counter that begins anew would make one twice.
   const own = mechFamily !== FAMILY_GCM || nonFips(here())
   return nonceFits(generator, fixed, nonceLength, own) ? RC_OK : RC_MECHANISM_PARAM_INVALID
@@ -85,6 +98,18 @@ function takeNonce(): u32 {
     nonce = givenNonce()
     nonceLength = givenLength()
   }
+  return RC_OK
+}
+
+/** Takes the nonce that was given out for a message of which the first part has come. */
+export function messageBegins(): u32 {
+  let rc = joinProcess()
+  if (rc !== RC_OK) return rc
+  if (!begun) return RC_ARGUMENTS_BAD
+  rc = takeNonce()
+  if (rc !== RC_OK) return rc
+  nonceServed()
+  setAead(nonce, nonceLength, aad, aadLength, tag)
   return RC_OK
 }
 

@@ -1,11 +1,8 @@
-// Crypt command PART: digests, MACs and signatures of messages that come in parts. The token keeps no operation: what has to be known
-// of the parts so far goes out wrapped under a key of this power-up, bound to the client, the operation and its key, and comes back
-// with the next part. It is deterministic, so that forks of a token give nothing away by it.
+// Crypt command PART: digests, MACs and signatures of messages that come in parts (crypt-state.ts has what goes on between them).
 
-import { hasStateKey, KEY_STATE, SHARED, setStateKey } from '../arena'
-import { kwUnwrap, kwWrap } from '../crypto/key-wrap'
-import { HASH_CTX, HASH_SHA256, hashFinal, hashInit, hashLength, hashUpdate } from '../crypto/sha2'
-import { store32be, store64be, wipe } from '../crypto/util'
+import { SHARED } from '../arena'
+import { hashFinal, hashInit, hashLength, hashUpdate } from '../crypto/sha2'
+import { wipe } from '../crypto/util'
 import {
   CKA_VALUE,
   CKO_SECRET_KEY,
@@ -30,64 +27,40 @@ import { plainFind, valueLength } from '../token/attributes'
 import { FAMILY_GMAC } from '../token/mechanism-families'
 import { canDigest, canSign, canVerify, mechFamily, mechHash } from '../token/mechanisms'
 import { objectClass, openObject } from '../token/objects'
-import { fresh } from '../token/random'
 import { access, here, needUser } from './context'
 import { macBegin, macEnd, macGoOn, macKeep, macLength, macUpdate, RUNNING } from './crypt-mac'
-import { data, dataLength, key, mechanism, parameter, parameterLength, readData, readKeyed } from './crypt-operation'
+import { data, dataLength, key, parameterLength, readData, readKeyed } from './crypt-operation'
 import { isMac, macIsRight, openSigner, openVerifier, setDigested, signPair, verifyPair } from './crypt-sign'
+import { CHECK, statesReady, stateUnwrap, stateWrap, WRAPPING } from './crypt-state'
 import { usageGoesOn } from './crypt-usage'
 import { read8, readBytes, readDone, readLength, write32, writeFixed, writeSkip } from './frame'
 
-const CHECK: i32 = 16
-/** Check ∥ what is running, and the same wrapped. */
+/** Check ∥ what is running. */
 const STATE: usize = memory.data(512, 16)
 const STATE_SIZE: i32 = CHECK + RUNNING
-const HASH: usize = memory.data(HASH_CTX, 16)
-const DIGEST: usize = memory.data(32, 16)
-const NUMBERS: usize = memory.data(32, 8)
 
 let purpose: u32 = 0
 
 export function wipeParts(): void {
   wipe(STATE, 512)
-  wipe(HASH, HASH_CTX)
-  wipe(DIGEST, 32)
 }
 
-/** The first bytes of the hash of whose operation it is and what it does: a state fits no other. */
-function check(out: usize): void {
-  hashInit(HASH, HASH_SHA256)
-  store32be(NUMBERS, purpose)
-  store32be(NUMBERS + 4, mechanism)
-  // A digest has no key, but may take in several.
-  store32be(NUMBERS + 8, purpose === PART_DIGEST ? 0 : key)
-  store32be(NUMBERS + 12, here())
-  store64be(NUMBERS + 16, access())
-  store32be(NUMBERS + 24, <u32>parameterLength)
-  hashUpdate(HASH, NUMBERS, 28)
-  hashUpdate(HASH, parameter, parameterLength)
-  hashFinal(HASH, DIGEST)
-  memory.copy(out, DIGEST, CHECK)
+/** A digest has no key, but may take in several. */
+function keyOfState(): u32 {
+  return purpose === PART_DIGEST ? 0 : key
 }
 
 /** Writes what is running behind the check, wrapped. */
 function give(): u32 {
-  if (!hasStateKey()) {
-    if (!fresh(KEY_STATE, 32)) return RC_RANDOM_NO_RNG
-    setStateKey(true)
-  }
-  check(STATE)
-  write32(<u32>(STATE_SIZE + 8))
-  kwWrap(KEY_STATE, 32, STATE, STATE_SIZE, writeSkip(STATE_SIZE + 8))
+  if (!statesReady()) return RC_RANDOM_NO_RNG
+  write32(<u32>(STATE_SIZE + WRAPPING))
+  stateWrap(purpose, keyOfState(), STATE, STATE_SIZE, writeSkip(STATE_SIZE + WRAPPING))
   return RC_OK
 }
 
 /** Opens what `give` has given; false where it is of another operation, client or power-up. */
 function take(state: usize, n: i32): bool {
-  if (n !== STATE_SIZE + 8 || !hasStateKey()) return false
-  if (!kwUnwrap(KEY_STATE, 32, state, n, STATE)) return false
-  check(DIGEST)
-  return memory.compare(DIGEST, STATE, CHECK) === 0
+  return stateUnwrap(purpose, keyOfState(), state, n, STATE, STATE_SIZE)
 }
 
 /** Works on the running hash of a digest or of a signature of a digest. */

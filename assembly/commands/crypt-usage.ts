@@ -22,13 +22,22 @@ import { rewrite } from './object-change'
 
 /** The key with a limit that the command in hand uses, 0 = none. */
 let limited: u32 = 0
+/** The use was counted with an earlier part. */
+let counted: bool = false
 
 export function usageBegin(): void {
   limited = 0
+  counted = false
+}
+
+/** What follows belongs to a use that was counted before: it may have been the last one. */
+export function usageCounted(): void {
+  counted = true
 }
 
 /** The key in hand is about to be used. */
 export function usageOf(handle: u32): u32 {
+  if (counted) return RC_OK
   const limit = ulongOf(PLAIN, plainSize(), CKA_USAGE_LIMIT, u32.MAX_VALUE)
   if (limit === u32.MAX_VALUE) return RC_OK
   if (ulongOf(PLAIN, plainSize(), CKA_USAGE_COUNT, 0) >= limit) return RC_KEY_NOT_ACTIVE
@@ -51,14 +60,12 @@ function worked(rc: u32): bool {
 export function usageEnd(command: u32, rc: u32): u32 {
   if (limited === 0 || !worked(rc)) return rc
   const made = rc === RC_OK && (command === CMD_DERIVE || command === CMD_UNWRAP) ? objectHandle : 0
-  let counted = openObject(access(), here(), limited)
-  if (counted === RC_OK) {
-    counted = plainPutUlong(CKA_USAGE_COUNT, ulongOf(PLAIN, plainSize(), CKA_USAGE_COUNT, 0) + 1)
-  }
-  if (counted === RC_OK) counted = rewrite()
-  if (counted === RC_OK) return rc
+  let stored = openObject(access(), here(), limited)
+  if (stored === RC_OK) stored = plainPutUlong(CKA_USAGE_COUNT, ulongOf(PLAIN, plainSize(), CKA_USAGE_COUNT, 0) + 1)
+  if (stored === RC_OK) stored = rewrite()
+  if (stored === RC_OK) return rc
   if (made !== 0) undo(made)
-  return counted
+  return stored
 }
 
 /** The key that was made goes again. */

@@ -3,6 +3,7 @@
 import { AES_CTX } from '../crypto/aes'
 import { store16be, wipe } from '../crypto/util'
 import {
+  CMD_AEAD_PART,
   CMD_DECRYPT,
   CMD_DERIVE,
   CMD_ENCRYPT,
@@ -36,6 +37,8 @@ import { messageNonce, messageSeal } from './crypt-message'
 import { CTX } from './crypt-operation'
 import { part, wipeParts } from './crypt-part'
 import { sign, verify } from './crypt-sign'
+import { wipeStates } from './crypt-state'
+import { aeadPart, wipeStream } from './crypt-stream'
 import { usageBegin, usageEnd } from './crypt-usage'
 import { unwrap, wrap } from './crypt-wrap'
 import { readDone, write32, writeSkip } from './frame'
@@ -57,11 +60,14 @@ export function cryptCommand(command: u32): u32 {
   else if (command === CMD_DERIVE) rc = derive()
   else if (command === CMD_MESSAGE_NONCE) rc = messageNonce()
   else if (command === CMD_MESSAGE_SEAL) rc = messageSeal()
+  else if (command === CMD_AEAD_PART) rc = aeadPart()
   rc = usageEnd(command, rc)
   wipe(CTX, AES_CTX)
   wipeRsa()
   wipeMac()
   wipeParts()
+  wipeStates()
+  wipeStream()
   return rc
 }
 

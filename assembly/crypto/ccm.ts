@@ -1,7 +1,7 @@
 // AES-CCM (SP 800-38C): CBC-MAC over length, associated data and plaintext, then CTR. The key stream comes out of the
 // eight-block kernel; the MAC is serial and takes one block at a time.
 import { AES_CTX, AES_GROUP, aesEncrypt, aesEncrypt8, aesKeyEncrypt, aesKeyLengthValid } from './aes'
-import { ctEqual, load32be, store16be, store32be, wipe, xorBytes } from './util'
+import { ctEqual, load32be, load64be, store16be, store32be, store64be, wipe, xorBytes } from './util'
 
 const KEY: usize = memory.data(AES_CTX, 16)
 /** Counter block 0; the first block of the MAC differs from it in its first byte and its length field. */
@@ -89,6 +89,98 @@ export function ccmOpen(
   return valid
 }
 
+// ---- messages in parts ------------------------------------------------------------------------------------------------
+// One part is in hand at a time; what goes on to the next is written out by `ccmKeep`. All parts but the last are whole blocks.
+
+/** Bytes of what goes on: counter block 16, mask of the tag 16, MAC so far 16, bytes of the whole text u64, of what was taken in u64. */
+export const CCM_RUNNING: i32 = 64
+
+let total: u64 = 0
+let before: i32 = 0
+let absorbed: u64 = 0
+
+/** Begins a message of `n` bytes. Lengths are those that `ccmLengthsValid` takes. */
+export function ccmBegin(
+  key: usize,
+  keyLen: i32,
+  nonce: usize,
+  nonceLen: i32,
+  aad: usize,
+  aadLen: i32,
+  n: i32,
+  tagLen: i32,
+): void {
+  start(key, keyLen, nonce, nonceLen, aad, aadLen, n, tagLen)
+  total = <u64>n
+  before = 0
+  absorbed = 0
+}
+
+/** Goes on where `ccmKeep` has written `running`, under the same key. */
+export function ccmGoOn(key: usize, keyLen: i32, running: usize): void {
+  aesKeyEncrypt(KEY, key, keyLen)
+  memory.copy(COUNTER, running, 16)
+  memory.copy(MASK, running + 16, 16)
+  memory.copy(MAC, running + 32, 16)
+  total = load64be(running + 48)
+  absorbed = load64be(running + 56)
+  before = <i32>absorbed
+}
+
+/** Bytes of the text that were taken in. */
+export function ccmLength(): u64 {
+  return absorbed
+}
+
+/** Bytes of the whole text, as the beginning has said. */
+export function ccmTotal(): u64 {
+  return total
+}
+
+/** Takes `n` bytes of plaintext into the MAC. */
+export function ccmAbsorb(plaintext: usize, n: i32): void {
+  absorb(plaintext, n)
+  absorbed += <u64>n
+}
+
+/** Takes the plaintext of `n` bytes of ciphertext into the MAC, and gives it to nobody. */
+export function ccmAbsorbOpened(src: usize, n: i32): void {
+  for (let done = 0; done < n; done += AES_GROUP) {
+    const part = min(n - done, AES_GROUP)
+    stream(before + done)
+    xorBytes(src + done, STREAM, CHUNK, part)
+    absorb(CHUNK, part)
+  }
+  absorbed += <u64>n
+}
+
+/** Encrypts or decrypts the part in hand, all of it at once. */
+export function ccmCrypt(src: usize, n: i32, dst: usize): void {
+  for (let done = 0; done < n; done += AES_GROUP) {
+    stream(before + done)
+    xorBytes(src + done, STREAM, dst + done, min(n - done, AES_GROUP))
+  }
+}
+
+/** Writes CCM_RUNNING bytes. */
+export function ccmKeep(running: usize): void {
+  memory.copy(running, COUNTER, 16)
+  memory.copy(running + 16, MASK, 16)
+  memory.copy(running + 32, MAC, 16)
+  store64be(running + 48, total)
+  store64be(running + 56, absorbed)
+}
+
+/** Writes the whole tag, 16 bytes. */
+export function ccmTag(out: usize): void {
+  xorBytes(MAC, MASK, out, 16)
+}
+
+/** Wipes what was in hand. */
+export function ccmEnd(): void {
+  end()
+}
+
 /** Leaves the MAC over the first block and the associated data, MASK, and counter block 0. */
 function start(
   key: usize,
@@ -138,7 +230,7 @@ function absorb(p: usize, n: i32): void {
   }
 }
 
-/** Eight blocks of key stream, for what begins `done` bytes (a multiple of 128) behind the start. */
+/** Eight blocks of key stream, for what begins `done` bytes (a multiple of 16) behind the start. */
 function stream(done: i32): void {
   const block = v128.load(COUNTER)
   // The counter fits its field, as the length does: adding cannot carry into the nonce.

@@ -1,8 +1,8 @@
 // AES-GCM (SP 800-38D). The hash key, the mask of the tag and the first key stream come out of one call of the
 // eight-block kernel, so sealing a short object costs one or two calls.
 import { AES_CTX8, AES_GROUP, aesEncrypt8, aesKeyEncrypt8, aesKeyLengthValid } from './aes'
-import { GHASH_CTX, ghashFinal, ghashInit, ghashPad, ghashUpdate } from './ghash'
-import { ctEqual, load32be, store32be, wipe, xorBytes } from './util'
+import { GHASH_CTX, GHASH_RUNNING, ghashFinal, ghashGoOn, ghashInit, ghashKeep, ghashPad, ghashUpdate } from './ghash'
+import { ctEqual, load32be, load64be, store32be, store64be, wipe, xorBytes } from './util'
 
 const KEY: usize = memory.data(AES_CTX8, 16)
 const HASH: usize = memory.data(GHASH_CTX, 16)
@@ -77,7 +77,7 @@ export function gcmSeal2(
 ): void {
   if (!gcmLengthsValid(keyLen, ivLen, tagLen)) unreachable()
   start(key, keyLen, iv, ivLen, aad1, aad1Len, aad2, aad2Len)
-  crypt(src, n, dst)
+  crypt(src, n, dst, FIRST)
   finish(dst, n, <u64>aad1Len + <u64>aad2Len)
   memory.copy(tag, TAG, tagLen)
   end()
@@ -103,9 +103,91 @@ export function gcmOpen2(
   start(key, keyLen, iv, ivLen, aad1, aad1Len, aad2, aad2Len)
   finish(src, n, <u64>aad1Len + <u64>aad2Len)
   const valid = ctEqual(TAG, tag, tagLen)
-  if (valid) crypt(src, n, dst)
+  if (valid) crypt(src, n, dst, FIRST)
   end()
   return valid
+}
+
+// ---- messages in parts ------------------------------------------------------------------------------------------------
+// One part is in hand at a time; what goes on to the next is written out by `gcmKeep`.
+
+/** Bytes of what goes on: pre-counter block 16, mask of the tag 16, running hash 32, bytes of associated data u64, of text u64. */
+export const GCM_RUNNING: i32 = 48 + GHASH_RUNNING
+/** Most bytes of a text (SP 800-38D §5.2.1.1). */
+export const GCM_MOST: u64 = (1 << 36) - 32
+
+const ORIGIN: usize = memory.data(16, 16)
+let associated: u64 = 0
+let before: u64 = 0
+let absorbed: u64 = 0
+/** Where the key stream of the part in hand begins in STREAM. */
+let fresh: i32 = 0
+
+/** Begins a message. Lengths are those that `gcmLengthsValid` takes. */
+export function gcmBegin(key: usize, keyLen: i32, iv: usize, ivLen: i32, aad: usize, aadLen: i32): void {
+  start(key, keyLen, iv, ivLen, aad, aadLen, aad, 0)
+  memory.copy(ORIGIN, COUNTER, 16)
+  store32be(ORIGIN + 12, load32be(COUNTER + 12) - 7)
+  associated = <u64>aadLen
+  before = 0
+  absorbed = 0
+  fresh = FIRST
+}
+
+/** Goes on where `gcmKeep` has written `running`, under the same key. */
+export function gcmGoOn(key: usize, keyLen: i32, running: usize): void {
+  aesKeyEncrypt8(KEY, key, keyLen)
+  memory.copy(ORIGIN, running, 16)
+  memory.copy(MASK, running + 16, 16)
+  associated = load64be(running + 64)
+  before = load64be(running + 72)
+  absorbed = before
+  memory.copy(COUNTER, ORIGIN, 16)
+  store32be(COUNTER + 12, load32be(ORIGIN + 12) + 1 + <u32>(before >> 4))
+  memory.fill(STREAM, 0, 16)
+  counters(STREAM + 16, 7)
+  aesEncrypt8(KEY, STREAM, STREAM)
+  ghashInit(HASH, STREAM)
+  ghashGoOn(HASH, running + 32, <i32>(before & 15))
+  fresh = 16 + <i32>(before & 15)
+}
+
+/** Bytes of the text so far. */
+export function gcmLength(): u64 {
+  return absorbed
+}
+
+/** Takes `n` bytes of ciphertext into the hash. */
+export function gcmAbsorb(ciphertext: usize, n: i32): void {
+  ghashUpdate(HASH, ciphertext, n)
+  absorbed += <u64>n
+}
+
+/** Encrypts or decrypts the part in hand, all of it at once. */
+export function gcmCrypt(src: usize, n: i32, dst: usize): void {
+  crypt(src, n, dst, fresh)
+}
+
+/** Writes GCM_RUNNING bytes. */
+export function gcmKeep(running: usize): void {
+  memory.copy(running, ORIGIN, 16)
+  memory.copy(running + 16, MASK, 16)
+  ghashKeep(HASH, running + 32)
+  store64be(running + 64, associated)
+  store64be(running + 72, absorbed)
+}
+
+/** Writes the whole tag, 16 bytes. */
+export function gcmTag(out: usize): void {
+  ghashFinal(HASH, associated, absorbed, out)
+  xorBytes(out, MASK, out, 16)
+}
+
+/** Wipes what was in hand. */
+export function gcmEnd(): void {
+  wipe(HASH, GHASH_CTX)
+  wipe(ORIGIN, 16)
+  end()
 }
 
 /** Leaves the hash over the associated data, MASK, and six blocks of key stream; STREAM is zero before it. */
@@ -142,9 +224,10 @@ function counters(p: usize, blocks: i32): void {
   store32be(COUNTER + 12, count)
 }
 
-function crypt(src: usize, n: i32, dst: usize): void {
-  let p = STREAM + FIRST
-  let have = AES_GROUP - FIRST
+/** XORs with the key stream; what is left of STREAM begins at its byte `from`. */
+function crypt(src: usize, n: i32, dst: usize, from: i32): void {
+  let p = STREAM + <usize>from
+  let have = AES_GROUP - from
   while (n > 0) {
     const part = min(n, have)
     xorBytes(src, p, dst, part)

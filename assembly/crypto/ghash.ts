@@ -88,6 +88,23 @@ export function ghashPad(ctx: usize): void {
   c.used = 0
 }
 
+/** Bytes of what `ghashKeep` writes: the running value, the bytes that wait and zeros. */
+export const GHASH_RUNNING: i32 = 32
+
+export function ghashKeep(ctx: usize, out: usize): void {
+  const used = changetype<GhashContext>(ctx).used
+  memory.copy(out, ctx, 16)
+  memory.copy(out + 16, ctx + BLOCK, used)
+  memory.fill(out + 16 + <usize>used, 0, 16 - used)
+}
+
+/** Goes on, after `ghashInit` with the same key, where `ghashKeep` has written `running` with `used` bytes waiting. */
+export function ghashGoOn(ctx: usize, running: usize, used: i32): void {
+  memory.copy(ctx, running, 16)
+  memory.copy(ctx + BLOCK, running + 16, 16)
+  changetype<GhashContext>(ctx).used = used
+}
+
 /** Pads, adds the block of the two bit lengths, writes 16 bytes to `out` and wipes the context. */
 export function ghashFinal(ctx: usize, aadLen: u64, n: u64, out: usize): void {
   ghashPad(ctx)

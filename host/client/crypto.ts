@@ -46,6 +46,24 @@ export interface Message {
   readonly tag: number
 }
 
+/** A part of what GCM or CCM encrypts or decrypts, for AEAD_PART. */
+export interface AeadPart {
+  readonly purpose: 'seal' | 'check' | 'open'
+  readonly mechanism: Mechanism
+  readonly key: number
+  /** Bytes of all data, for CCM; of GCM nobody looks at it. */
+  readonly length: number
+  /** What the part before was answered with; empty = this is the first. */
+  readonly state: Uint8Array
+  readonly data: Uint8Array
+  readonly last: boolean
+  /** Of `check` with the last part the tag, of `open` what the token has given for the part behind this one. */
+  readonly proof: Uint8Array
+  /** Of `seal`: the parameter is that of a message. */
+  readonly message: boolean
+}
+
+const AEAD = { seal: protocol.AEAD_SEAL, check: protocol.AEAD_CHECK, open: protocol.AEAD_OPEN } as const
 const PURPOSES = { digest: protocol.PART_DIGEST, sign: protocol.PART_SIGN, verify: protocol.PART_VERIFY } as const
 
 /** Cryptographic commands of the session's partition. */
@@ -107,6 +125,22 @@ export class CryptoCommands {
     return this.#port.call(protocol.CMD_MESSAGE_SEAL, session, body, (reader) => [reader.bytes(), reader.bytes()])
   }
 
+  /** Answers the state or proof for the next part, empty where none follows, and the result: of `check` none. */
+  aeadPart(session: number, part: AeadPart): Promise<[Uint8Array, Uint8Array]> {
+    const { purpose, mechanism, key, length, state, data, last, proof, message } = part
+    const body = new Writer()
+      .u8(AEAD[purpose])
+      .u8((last ? protocol.AEAD_LAST : 0) | (message ? protocol.AEAD_MESSAGE : 0))
+      .u32(mechanism.mechanism)
+      .bytes(mechanism.parameter ?? NONE)
+      .u32(key)
+      .u64(BigInt(length))
+      .bytes(state)
+      .bytes(data)
+      .bytes(proof)
+    return this.#port.call(protocol.CMD_AEAD_PART, session, body, (reader) => [reader.bytes(), reader.bytes()])
+  }
+
   /** Answers the handle of the new key. A password (key 0) goes sealed. */
   derive(session: number, mechanism: Mechanism, key: number, attributes: readonly Attribute[]): Promise<number> {
     const body = start(mechanism).u32(key).attributes(attributes)
@@ -136,11 +170,16 @@ function start(mechanism: Mechanism): Writer {
 
 const NONE = new Uint8Array(0)
 
-function messageBody(message: Message, begun: boolean, data: Uint8Array): Writer {
-  const { mechanism, key, first, generator, fixed, nonce, aad, tag } = message
+/** A message's parameter. `begun`: its nonce was given out before. */
+export function messageMechanism(message: Message, begun: boolean): Mechanism {
+  const { mechanism, first, generator, fixed, nonce, aad, tag } = message
   const flags = (first ? protocol.MESSAGE_FIRST : 0) | (begun ? protocol.MESSAGE_BEGUN : 0)
   const parameter = new Writer().u8(flags).u8(generator).u32(fixed).bytes(nonce).bytes(aad).u32(tag).finish()
-  return start({ mechanism, parameter }).u32(key).bytes(data)
+  return { mechanism, parameter }
+}
+
+function messageBody(message: Message, begun: boolean, data: Uint8Array): Writer {
+  return start(messageMechanism(message, begun)).u32(message.key).bytes(data)
 }
 
 function noBytes(): Uint8Array {

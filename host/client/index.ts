@@ -1,3 +1,4 @@
+export { type AeadKey, AeadSealing, aeadTakesParts, openAead } from './aead.js'
 export { type AuditBlock, type AuditRecord, type AuditStatus, decodeAuditRecord } from './audit.js'
 export { type ChainOptions, TEST_ROOT, type TokenIdentity, verifyChain } from './certificate.js'
 export {
@@ -26,7 +27,7 @@ export {
   Writer,
 } from './codec.js'
 export type { CommandPortOptions } from './command-port.js'
-export type { Mechanism, MechanismInfo, Message } from './crypto.js'
+export { type AeadPart, type Mechanism, type MechanismInfo, type Message, messageMechanism } from './crypto.js'
 export { ChannelError, ClientError, ckrByName, ckrName, ckrOf, FrameError, reasonOf, TokenError } from './errors.js'
 export { DEFAULT_DOMAIN, type FlashInfo, type HsmInfo, type InitSecrets, type Policy } from './hsm.js'
 export type { AttributeAnswer, KeyPair, ObjectRow } from './objects.js'

@@ -2,11 +2,15 @@
 // block, a counter) are public values that the door carries.
 
 import * as protocol from '../../assembly/protocol.js'
-import { concat, type Mechanism, Reader } from '../client/index.js'
+import { concat, type Mechanism } from '../client/index.js'
+import { AeadCipher } from './aead-cipher.js'
+import type { Ciphering, Direction } from './ciphering.js'
 import { CKR, Pkcs11Error } from './errors.js'
 import type { KeyInfo } from './key-info.js'
+import { makesIvs } from './made-ivs.js'
 import { digestLength, type Family, kindOf } from './mechanism-kinds.js'
 import { parameterNumber } from './mechanisms.js'
+import { knowing } from './operation-start.js'
 import type { Session } from './sessions.js'
 import { COMMAND_DATA } from './signing.js'
 
@@ -23,22 +27,25 @@ const UNPADDED: ReadonlyMap<number, number> = new Map([
 ])
 /** Families whose parts are worked on as they come, and those that take all data at the end: what RC4 goes on with is secret. */
 const STREAMED: ReadonlySet<Family> = new Set<Family>(['ecb', 'cbc', 'cbcPad', 'ctr'])
-const GATHERED: ReadonlySet<Family> = new Set<Family>(['aead', 'kw', 'kwp', 'stream'])
+const GATHERED: ReadonlySet<Family> = new Set<Family>(['kw', 'kwp', 'stream'])
 /** Bytes of a command beside parameter and data: numbers and lengths, what encryption has added, and what sealing adds. */
 const OVERHEAD = 96
 /** Most bytes that encryption adds to data that is not made in parts. */
 const ADDED = 16
 const SEMIBLOCK = 8
 
-export type Direction = 'encrypt' | 'decrypt'
-
-/** Bytes of the tag of an AEAD parameter in the token's form. */
-function tagLength({ mechanism, parameter }: Mechanism): number {
-  if (!parameter) return 0
-  const reader = new Reader(parameter)
-  reader.bytes()
-  reader.bytes()
-  return mechanism === protocol.CKM_AES_GCM ? reader.u32() / 8 : reader.u32()
+export function cipherFor(
+  session: Session,
+  direction: Direction,
+  mechanism: Mechanism,
+  key: KeyInfo,
+): Ciphering | Promise<Ciphering> {
+  if (kindOf(mechanism.mechanism)?.family !== 'aead') return new Cipher(session, direction, mechanism, key)
+  const asks = direction === 'encrypt' && mechanism.mechanism === protocol.CKM_AES_GCM
+  return knowing(
+    asks && makesIvs(session),
+    (makes): Ciphering => new AeadCipher(session, direction, mechanism, key, makes),
+  )
 }
 
 /** The counter block so many blocks on (128 bits, big-endian). */
@@ -53,7 +60,7 @@ function advanced(block: Uint8Array, blocks: number): Uint8Array {
   return next
 }
 
-export class Cipher {
+class Cipher implements Ciphering {
   readonly #family: Family | undefined
   readonly #block: number
   #parameter: Uint8Array | undefined
@@ -62,7 +69,7 @@ export class Cipher {
 
   constructor(
     private readonly session: Session,
-    private readonly direction: Direction,
+    readonly direction: Direction,
     private readonly mechanism: Mechanism,
     private readonly key: KeyInfo,
   ) {
@@ -72,9 +79,13 @@ export class Cipher {
     this.#parameter = mechanism.parameter
   }
 
-  /** Whether data may come in parts. */
   get inParts(): boolean {
     return this.#streams || this.#gathers
+  }
+
+  /** What an unpadded block or a short modulus leaves is known when it is decrypted. */
+  get exact(): boolean {
+    return this.direction === 'encrypt'
   }
 
   get #streams(): boolean {
@@ -85,15 +96,10 @@ export class Cipher {
     return this.#family !== undefined && GATHERED.has(this.#family)
   }
 
-  /** Most bytes that one call with all data gives: what is asked for before there is room. */
   wholeLength(length: number): number {
     const encrypts = this.direction === 'encrypt'
     const block = this.#block
     switch (this.#family) {
-      case 'aead': {
-        const tag = tagLength(this.mechanism)
-        return encrypts ? length + tag : Math.max(0, length - tag)
-      }
       case 'kw':
       case 'kwp': {
         const whole = Math.ceil(length / SEMIBLOCK) * SEMIBLOCK
@@ -112,7 +118,6 @@ export class Cipher {
     }
   }
 
-  /** Bytes that `update` gives for so many more. */
   partLength(length: number): number {
     if (this.#gathers) return 0
     const all = this.#rest.length + length
@@ -122,12 +127,10 @@ export class Cipher {
     return all - (all % block) - (held ? block : 0)
   }
 
-  /** Most bytes that `final` gives. */
   finalLength(): number {
     return this.wholeLength(this.#rest.length)
   }
 
-  /** All data in one call. @throws what the token answers */
   async whole(data: Uint8Array): Promise<Uint8Array> {
     if (data.length <= COMMAND_DATA || !this.#streams)
       return this.#command(this.mechanism.mechanism, this.#fitting(data))
@@ -148,7 +151,7 @@ export class Cipher {
     return concat(...results)
   }
 
-  /** What is left. Changes nothing, so that it can be asked again. */
+  /** Changes nothing, so that it can be asked again. */
   final(): Promise<Uint8Array> {
     return this.#last()
   }

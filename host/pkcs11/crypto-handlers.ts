@@ -1,9 +1,11 @@
 // Encryption, decryption, digests, signatures (PKCS#11 2.40 §5.8 to §5.12), derivation; and the calls for what this token has not.
 
+import { AeadCipher } from './aead-cipher.js'
 import type { Application } from './application.js'
 import type { CkAttribute } from './attribute-codec.js'
 import { calls } from './calls.js'
-import { Cipher, type Direction } from './ciphers.js'
+import type { Ciphering, Direction } from './ciphering.js'
+import { cipherFor } from './ciphers.js'
 import type { Bytes, Room } from './codec.js'
 import { CKR, Pkcs11Error } from './errors.js'
 import { fitted, given, type Handler, isShort, onSession, tokenHandle } from './handlers.js'
@@ -29,22 +31,27 @@ function begin(
     needKind(row, kind)
     const mechanism = tokenMechanism(wanted)
     return knowing(keyFor(session, kind, wanted.type, key), (info) => {
-      const ciphers = kind === 'encrypt' || kind === 'decrypt'
-      const cipher = ciphers ? new Cipher(session, kind, mechanism, info) : undefined
-      const signed = ciphers ? undefined : new SignedData(session, kind, mechanism, info.handle)
-      session.operations.set(kind, { mechanism, key: info, phase: 'begun', cipher, signed })
+      const begun = { mechanism, key: info, phase: 'begun' } as const
+      if (kind !== 'encrypt' && kind !== 'decrypt') {
+        const signed = new SignedData(session, kind, mechanism, info.handle)
+        session.operations.set(kind, { ...begun, cipher: undefined, signed })
+        return
+      }
+      return knowing(cipherFor(session, kind, mechanism, info), (cipher) => {
+        session.operations.set(kind, { ...begun, cipher, signed: undefined })
+      })
     })
   })
 }
 
 // ---- ciphers ------------------------------------------------------------------------------------------------------------
 
-function cipherOf({ cipher }: Operation): Cipher {
+function cipherOf({ cipher }: Operation): Ciphering {
   if (!cipher) throw new Pkcs11Error(CKR.OPERATION_NOT_INITIALIZED)
   return cipher
 }
 
-function partsOf(operation: Operation): Cipher {
+function partsOf(operation: Operation): Ciphering {
   const cipher = cipherOf(operation)
   if (!cipher.inParts) throw new Pkcs11Error(CKR.FUNCTION_NOT_SUPPORTED)
   return cipher
@@ -62,8 +69,7 @@ function whole(session: Session, kind: Direction, data: Bytes, room: Room): Prom
     const input = given(data)
     if (room.query && cipher.wholeLength(input.length) > 0)
       return settled({ missing: cipher.wholeLength(input.length) })
-    // What is encrypted has a known length, and is not made for nothing.
-    const known = kind === 'encrypt' ? cipher.wholeLength(input.length) : 0
+    const known = cipher.exact ? cipher.wholeLength(input.length) : 0
     if (known > room.capacity) return settled({ missing: known })
     return settled(fitted(await cipher.whole(input), room))
   })
@@ -86,6 +92,9 @@ async function final(session: Session, kind: Direction, room: Room, app: Applica
     const cipher = partsOf(operation)
     const most = cipher.finalLength()
     if (room.query && (most > 0 || app.offered > 0))
+      return { result: { result: { missing: most }, drained: false }, over: false }
+    // Of what AEAD has in hand nothing is done twice.
+    if (cipher instanceof AeadCipher && most > room.capacity)
       return { result: { result: { missing: most }, drained: false }, over: false }
     const value = fitted(await cipher.final(), room)
     return { result: { result: value, drained: room.query }, over: !isShort(value) }

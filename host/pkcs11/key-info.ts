@@ -2,6 +2,7 @@ import * as protocol from '../../assembly/protocol.js'
 import { type TokenClient, TokenError, ulongValue } from '../client/index.js'
 import { CKR, Pkcs11Error } from './errors.js'
 import { tokenHandle } from './handlers.js'
+import { forgetIvs } from './made-ivs.js'
 import { kindOf } from './mechanism-kinds.js'
 import type { OperationKind, Session } from './sessions.js'
 
@@ -97,6 +98,7 @@ export function forgetKey(session: Session, handle: number): void {
 /** The program has logged out there, or the token is gone. */
 export function forgetKeys(client: TokenClient): void {
   remembered.delete(client)
+  forgetIvs(client)
 }
 
 /** Asks the token once per program. The token looks at the key again whenever it uses it: what is remembered decides nothing alone. */

@@ -1,7 +1,15 @@
 // The message calls of PKCS#11 3.0: encryption and decryption with GCM and CCM (§5.9, §5.11), whose nonces the token makes; signatures
 // and MACs (§5.13, §5.15).
 
-import { concat, TokenError } from '../client/index.js'
+import {
+  type AeadKey,
+  AeadSealing,
+  concat,
+  type Mechanism,
+  messageMechanism,
+  openAead,
+  TokenError,
+} from '../client/index.js'
 import type { Application } from './application.js'
 import type { Bytes, Room } from './codec.js'
 import { CKR, Pkcs11Error } from './errors.js'
@@ -11,12 +19,25 @@ import { CANCEL, type CkMechanism } from './mechanism-codec.js'
 import { inMessages } from './mechanism-kinds.js'
 import { tokenMechanism } from './mechanisms.js'
 import { messageCalls, type WireParameter } from './message-calls.js'
-import { messageParameter, needLength, openingMechanism, tokenMessage } from './message-parameters.js'
-import { betweenMessages, GatheredMessage, MessageProcess, processOf, workingOn } from './message-process.js'
+import {
+  type MessageParameter,
+  messageParameter,
+  needLength,
+  openingMechanism,
+  tokenMessage,
+} from './message-parameters.js'
+import {
+  betweenMessages,
+  GatheredMessage,
+  MessageProcess,
+  processOf,
+  StreamedMessage,
+  workingOn,
+} from './message-process.js'
 import { knowing, needIdle, needKind } from './operation-start.js'
 import { endMessages } from './operations.js'
 import type { Session } from './sessions.js'
-import { SignedData, signatureLength } from './signing.js'
+import { COMMAND_DATA, SignedData, signatureLength } from './signing.js'
 
 const END_OF_MESSAGE = 1
 const NONE = new Uint8Array(0)
@@ -99,6 +120,38 @@ function gather(
 
 type Sealed = [ciphertext: Bytes, nonce: Bytes, tag: Bytes]
 
+const aeadKey = ({ client, token }: Session, process: MessageProcess, mechanism: Mechanism): AeadKey => ({
+  ...{ crypto: client.crypto, session: token, mechanism, key: process.key.handle },
+})
+
+/** An encryption of a message whose nonce the token has given out. `length` is that of all data. */
+function sealing(
+  session: Session,
+  process: MessageProcess,
+  { parameter, aad }: GatheredMessage,
+  length: number,
+): AeadSealing {
+  const mechanism = messageMechanism(tokenMessage(process, parameter, aad), true)
+  return new AeadSealing(aeadKey(session, process, mechanism), length, true)
+}
+
+const apart = (sealed: Uint8Array, nonce: Uint8Array, length: number): Sealed => [
+  sealed.slice(0, length),
+  nonce.slice(),
+  sealed.slice(length),
+]
+
+async function giveNonce(
+  { client, token }: Session,
+  process: MessageProcess,
+  parameter: MessageParameter,
+): Promise<Uint8Array> {
+  const nonce = await client.crypto.messageNonce(token, tokenMessage(process, parameter, NONE))
+  process.first = false
+  return nonce
+}
+
+/** A message whose data has all come. */
 async function seal(
   session: Session,
   process: MessageProcess,
@@ -107,14 +160,15 @@ async function seal(
   begun: boolean,
 ): Promise<Sealed> {
   const { client, token } = session
-  const [nonce, sealed] = await client.crypto.messageSeal(
-    token,
-    tokenMessage(process, message.parameter, message.aad),
-    begun,
-    data,
-  )
-  process.first = false
-  return [sealed.slice(0, data.length), nonce.slice(), sealed.slice(data.length)]
+  const { parameter, aad } = message
+  if (data.length + aad.length <= COMMAND_DATA) {
+    const asked = tokenMessage(process, parameter, aad)
+    const [nonce, sealed] = await client.crypto.messageSeal(token, asked, begun, data)
+    process.first = false
+    return apart(sealed, nonce, data.length)
+  }
+  const nonce = begun ? NONE : await giveNonce(session, process, parameter)
+  return apart(await sealing(session, process, message, data.length).add(data, true), nonce, data.length)
 }
 
 async function encryptMessage(
@@ -135,20 +189,34 @@ async function encryptMessage(
 
 async function encryptBegin(session: Session, wire: WireParameter, aad: Bytes): Promise<Bytes> {
   const [process, message] = newMessage(session, 'encrypt', wire, aad)
-  const asked = tokenMessage(process, message.parameter, NONE)
-  const nonce = await session.client.crypto.messageNonce(session.token, asked)
-  process.first = false
-  process.message = message
+  const nonce = await giveNonce(session, process, message.parameter)
+  const streams = message.parameter.dataLength === undefined
+  process.message = streams ? new StreamedMessage(sealing(session, process, message, 0)) : message
   return nonce.slice()
+}
+
+async function streamed(
+  { sealing }: StreamedMessage,
+  data: Bytes,
+  flags: number,
+  room: Room,
+): Promise<{ result: [Bytes, Bytes]; over: boolean }> {
+  const input = given(data)
+  const last = isLast(flags)
+  if (isShort(input.length, room)) return { result: [{ missing: input.length }, NONE], over: false }
+  const [ciphertext, , tag] = apart(await sealing.add(input, last), NONE, input.length)
+  return { result: [ciphertext, tag], over: last }
 }
 
 function encryptNext(session: Session, data: Bytes, flags: number, room: Room): Promise<[Bytes, Bytes]> {
   const process = processOf(session, 'encrypt')
-  const message = gathered(process)
+  const { message } = process
+  if (message instanceof StreamedMessage) return workingOn(process, () => streamed(message, data, flags, room))
+  const all = gathered(process)
   return workingOn<[Bytes, Bytes]>(process, async () => {
-    const whole = gather(message, [data, flags], room, CKR.DATA_LEN_RANGE)
+    const whole = gather(all, [data, flags], room, CKR.DATA_LEN_RANGE)
     if (!(whole instanceof Uint8Array)) return { result: [whole ?? NONE, NONE], over: false }
-    const [ciphertext, , tag] = await seal(session, process, message, whole, true)
+    const [ciphertext, , tag] = await seal(session, process, all, whole, true)
     return { result: [ciphertext, tag], over: true }
   })
 }
@@ -168,7 +236,11 @@ async function open(
   if (checked.length !== message.parameter.tagBytes) throw new Pkcs11Error(CKR.MECHANISM_PARAM_INVALID)
   const mechanism = openingMechanism(process, message.parameter, message.aad)
   try {
-    return await client.crypto.decrypt(token, mechanism, process.key.handle, concat(data, checked))
+    const sealed = concat(data, checked)
+    if (data.length + message.aad.length > COMMAND_DATA) {
+      return await openAead(aeadKey(session, process, mechanism), sealed, checked.length)
+    }
+    return await client.crypto.decrypt(token, mechanism, process.key.handle, sealed)
   } catch (error) {
     const wrong = error instanceof TokenError && error.ckr === CKR.ENCRYPTED_DATA_INVALID
     throw wrong ? new Pkcs11Error(CKR.AEAD_DECRYPT_FAILED, undefined, { cause: error }) : error

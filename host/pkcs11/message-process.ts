@@ -1,13 +1,25 @@
 // Message after message under one key and mechanism (PKCS#11 3.0 §5.9, §5.11, §5.13, §5.15): what a session knows between the calls.
 
-import { concat, type Mechanism } from '../client/index.js'
+import { type AeadSealing, concat, type Mechanism } from '../client/index.js'
+import { AEAD_GATHERED } from './aead-cipher.js'
 import { CKR, Pkcs11Error } from './errors.js'
 import type { KeyedKind, KeyInfo } from './key-info.js'
 import type { MessageParameter } from './message-parameters.js'
 import type { Session } from './sessions.js'
 import { COMMAND_DATA, type SignedData } from './signing.js'
 
-/** A message of which not all has come. Of an AEAD nothing is worked on before its end: plaintext leaves the token when the tag was right. */
+/** A message of GCM that is encrypted as it comes. */
+export class StreamedMessage {
+  constructor(readonly sealing: AeadSealing) {}
+
+  /** It has nothing in hand. */
+  wipe(): void {}
+}
+
+/**
+ * A message of which not all has come, and that is worked on at its end: CCM has to know how long it is, and plaintext leaves the token
+ * when the tag was right.
+ */
 export class GatheredMessage {
   readonly #parts: Uint8Array[] = []
   length = 0
@@ -17,9 +29,15 @@ export class GatheredMessage {
     readonly aad: Uint8Array,
   ) {}
 
-  /** One command works on a message and what goes with it, whichever way. @throws Pkcs11Error with `ckr` */
+  /** Whether one command works on so many bytes more, and what goes with them. */
+  fits(more: number): boolean {
+    return this.length + more + this.aad.length <= COMMAND_DATA
+  }
+
+  /** What goes with a message goes with every part of it. @throws Pkcs11Error with `ckr` */
   needRoom(more: number, ckr: number): void {
-    if (this.length + more + this.aad.length > COMMAND_DATA) throw new Pkcs11Error(ckr)
+    const most = this.aad.length <= COMMAND_DATA ? AEAD_GATHERED : 0
+    if (!this.fits(more) && this.length + more > most) throw new Pkcs11Error(ckr)
   }
 
   add(data: Uint8Array): void {
@@ -39,7 +57,7 @@ export class GatheredMessage {
 
 export class MessageProcess {
   /** The message under way, in parts. */
-  message: GatheredMessage | SignedData | undefined
+  message: GatheredMessage | StreamedMessage | SignedData | undefined
   /** Whether no message has had its nonce yet. */
   first = true
 

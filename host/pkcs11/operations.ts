@@ -1,5 +1,5 @@
 import type { Mechanism } from '../client/index.js'
-import type { Cipher } from './ciphers.js'
+import type { Ciphering } from './ciphering.js'
 import { CKR, Pkcs11Error } from './errors.js'
 import type { KeyInfo } from './key-info.js'
 import type { OperationKind, Session } from './sessions.js'
@@ -13,7 +13,7 @@ export interface Operation {
   readonly key: KeyInfo
   phase: Phase
   /** Of `encrypt` and `decrypt`. */
-  readonly cipher: Cipher | undefined
+  readonly cipher: Ciphering | undefined
   /** Of `digest`, `sign` and `verify`. */
   readonly signed: SignedData | undefined
 }

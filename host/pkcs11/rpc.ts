@@ -9,8 +9,8 @@ export const RPC_VERSION = 2
 export const HEAD = 12
 /** More is no request of a program: the largest the token takes is MAX_BODY. */
 export const BODY_LIMIT = 4 * 1024 * 1024
-/** More is no answer; the library takes none. */
-export const ANSWER_LIMIT = 8 * 1024 * 1024
+/** More is no answer; the library takes none. The longest is what a decryption in parts has gathered. */
+export const ANSWER_LIMIT = 64 * 1024 * 1024 + 4096
 /** They hold the name of a module. */
 export const OPTIONS_LIMIT = 4096
 /** First bytes of a body that all have: call id, length of a signature. */

@@ -3,6 +3,7 @@
 
 -- assembly/protocol.ts; a test compares them.
 local COMMANDS = {
+  [0x070b] = "AEAD_PART",
   [0x0904] = "AUDIT_CLEAR",
   [0x0901] = "AUDIT_CONFIG",
   [0x0906] = "AUDIT_EXPORT",

@@ -61,6 +61,29 @@ export const CRYPTO: readonly Recipe[] = [
     (s) => operation(s, protocol.CKM_AES_GCM, message(3), AES, field('message')),
     protocol.RC_ARGUMENTS_BAD,
   ),
+  crypt(protocol.CMD_AEAD_PART, (s) => aeadPart(s, protocol.AEAD_SEAL, 0, {})),
+  crypt(protocol.CMD_AEAD_PART, (s) => aeadPart(s, protocol.AEAD_SEAL, protocol.AEAD_LAST, {})),
+  crypt(protocol.CMD_AEAD_PART, (s) => aeadPart(s, protocol.AEAD_SEAL, protocol.AEAD_LAST, { ccm: true })),
+  crypt(protocol.CMD_AEAD_PART, (s) =>
+    aeadPart(s, protocol.AEAD_SEAL, 0, { state: begun(s, protocol.AEAD_SEAL, { ccm: true }), ccm: true }),
+  ),
+  crypt(protocol.CMD_AEAD_PART, (s) => aeadPart(s, protocol.AEAD_CHECK, 0, { state: begun(s, protocol.AEAD_CHECK) })),
+  crypt(
+    protocol.CMD_AEAD_PART,
+    (s) => aeadPart(s, protocol.AEAD_CHECK, protocol.AEAD_LAST, { proof: Buffer.alloc(16) }),
+    protocol.RC_ENCRYPTED_DATA_INVALID,
+  ),
+  crypt(
+    protocol.CMD_AEAD_PART,
+    (s) => aeadPart(s, protocol.AEAD_CHECK, protocol.AEAD_LAST, { proof: Buffer.alloc(16), ccm: true }),
+    protocol.RC_ENCRYPTED_DATA_INVALID,
+  ),
+  crypt(protocol.CMD_AEAD_PART, opened),
+  crypt(
+    protocol.CMD_AEAD_PART,
+    (s) => Buffer.concat([opened(s).subarray(0, -1), Buffer.of(1)]),
+    protocol.RC_SAVED_STATE_INVALID,
+  ),
   crypt(protocol.CMD_ENCRYPT, (s) => operation(s, CKM_RSA_PKCS_OAEP, oaep, RSA_PUBLIC, field('message'))),
   crypt(protocol.CMD_DECRYPT, (s) => operation(s, protocol.CKM_AES_CTR, IV, AES, field('message'))),
   crypt(
@@ -101,6 +124,52 @@ export const CRYPTO: readonly Recipe[] = [
     protocol.RC_WRAPPED_KEY_INVALID,
   ),
 ]
+
+interface PartOptions {
+  readonly ccm?: boolean
+  readonly state?: Buffer
+  readonly data?: Buffer
+  readonly proof?: Buffer
+}
+
+const PART = Buffer.alloc(32, 6)
+
+/** A part of two blocks; CCM is told of three. */
+function aeadPart(scene: Scene, purpose: number, flags: number, options: PartOptions): Buffer {
+  const { ccm = false, state = Buffer.alloc(0), data = PART, proof = Buffer.alloc(0) } = options
+  const nonce = field(Buffer.alloc(12, 2))
+  const last = (flags & protocol.AEAD_LAST) !== 0
+  return cat(
+    Buffer.of(purpose, flags),
+    u32(ccm ? protocol.CKM_AES_CCM : protocol.CKM_AES_GCM),
+    field(cat(nonce, field('aad'), u32(ccm ? 16 : 128))),
+    u32(handle(scene, AES)),
+    u32(0),
+    u32(last ? data.length : 64),
+    ...[field(state), field(data), field(proof)],
+  )
+}
+
+/** The `bytes` fields of an answer. */
+function answered(scene: Scene, body: Buffer): [Buffer, Buffer] {
+  const answer = scene.station.ask(protocol.CMD_AEAD_PART, scene.sessions[1], body)
+  const first = answer.readUInt32BE(0)
+  return [answer.subarray(4, 4 + first), answer.subarray(8 + first)]
+}
+
+/** The state behind a first part. */
+function begun(scene: Scene, purpose: number, options: PartOptions = {}): Buffer {
+  return answered(scene, aeadPart(scene, purpose, 0, options))[0]
+}
+
+/** The part of the second pass over a message of one part, of which the first pass was right. */
+function opened(scene: Scene): Buffer {
+  const [, sealed] = answered(scene, aeadPart(scene, protocol.AEAD_SEAL, protocol.AEAD_LAST, {}))
+  const data = sealed.subarray(0, PART.length)
+  const checking = { data, proof: sealed.subarray(PART.length) }
+  const [proof] = answered(scene, aeadPart(scene, protocol.AEAD_CHECK, protocol.AEAD_LAST, checking))
+  return aeadPart(scene, protocol.AEAD_OPEN, 0, { data, proof })
+}
 
 /** CKO_SECRET_KEY, CKK_AES; and CKO_PRIVATE_KEY, for a key that is none. */
 const secretTemplate = cat(

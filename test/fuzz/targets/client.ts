@@ -60,6 +60,11 @@ const CALLS: Readonly<Record<number, (client: TokenClient) => Promise<unknown>>>
   [protocol.CMD_UNWRAP]: (client) => client.crypto.unwrap(1, mechanism, 2, nothing, []),
   [protocol.CMD_PART]: (client) =>
     client.crypto.part(1, { purpose: 'sign', mechanism, key: 2, state: nothing, data: nothing, last: false }),
+  [protocol.CMD_AEAD_PART]: (client) =>
+    client.crypto.aeadPart(1, {
+      ...{ purpose: 'check', mechanism, key: 2, length: 0, state: nothing, data: nothing, proof: nothing },
+      ...{ last: false, message: false },
+    }),
   [protocol.CMD_MESSAGE_SEAL]: (client) => client.crypto.messageSeal(1, message, false, nothing),
   [protocol.CMD_DERIVE]: (client) => client.crypto.derive(1, mechanism, 2, []),
   [protocol.CMD_CLONE_SOURCE_INIT]: (client) => client.cloning.sourceInit(1),
