@@ -8,6 +8,8 @@ const NONE = new Uint8Array(0)
 /** Bytes of a part's frame beside parameter and data: numbers, lengths, state, proof, tag and IV, and what sealing adds. */
 const OVERHEAD = 512
 const MOST = 60 * 1024
+/** Less is no part: the parameter goes with each of them. */
+const LEAST = 4096
 const BLOCK = 16
 
 /** Whose operation it is. */
@@ -18,10 +20,10 @@ export interface AeadKey {
   readonly key: number
 }
 
-/** Bytes of data of one part, whole blocks; less than a block where the parameter leaves no room. */
+/** Bytes of data of one part, whole blocks; 0 where the parameter leaves no room. */
 function partSize({ parameter }: Mechanism): number {
   const room = protocol.MAX_BODY - OVERHEAD - (parameter?.length ?? 0)
-  return Math.max(0, Math.min(MOST, room - (room % BLOCK)))
+  return room < LEAST ? 0 : Math.min(MOST, room - (room % BLOCK))
 }
 
 /** Whether data can be worked on in parts beside the mechanism's parameter. */

@@ -121,7 +121,7 @@ const gcm = (iv: Uint8Array, aad: Uint8Array, tagBits: number): CkMechanism => (
   parameter: { form: 'gcm', iv, ivBits: iv.length * 8, aad, tagBits },
 })
 
-test('GCM with tags from 32 bits on, and data as long as a command can be', async () => {
+test('GCM with tags from 32 bits on, and associated data as long as a command can be', async () => {
   const key = await desk.secret(CKK_AES, fill(32, 3))
   for (const tagBits of [32, 64, 96, 104, 112, 120, 128]) {
     const input = fill(tagBits === 128 ? 65_520 : 100)
@@ -133,7 +133,15 @@ test('GCM with tags from 32 bits on, and data as long as a command can be', asyn
     assert.is(await ckrOf(() => desk.decrypt(gcm(fill(8), fill(20), tagBits), key, expected)), 0x40)
   }
   assert.is(await ckrOf(() => desk.encrypt(gcm(fill(12), fill(0), 40), key, fill(1))), CKR.MECHANISM_PARAM_INVALID)
-  assert.is(await ckrOf(() => desk.encrypt(gcm(fill(12), fill(0), 128), key, fill(66_540))), CKR.DATA_LEN_RANGE)
+  // Beside the longest that leaves room for parts, and with a bit more.
+  const [long, longer] = [gcm(fill(12), fill(61_440), 128), gcm(fill(12), fill(62_000), 128)]
+  const input = fill(10_000)
+  const cipher = createCipheriv('aes-256-gcm', fill(32, 3), fill(12)).setAAD(fill(61_440))
+  const expected = Buffer.concat([cipher.update(input), cipher.final(), cipher.getAuthTag()])
+  assert.equal(await desk.encrypt(long, key, input), expected)
+  assert.equal(await desk.decrypt(long, key, expected), input)
+  assert.is(await ckrOf(() => desk.encrypt(longer, key, input)), CKR.DATA_LEN_RANGE)
+  assert.is(await ckrOf(() => desk.decrypt(longer, key, expected)), CKR.ENCRYPTED_DATA_LEN_RANGE)
 })
 
 const ccm = (length: number, nonce: Uint8Array, aad: Uint8Array, mac: number): CkMechanism => ({

@@ -1,6 +1,14 @@
 // The npm package pkcs11js at our library: pkcs11js.mjs FOLDER LIBRARY PIN. What the token makes is compared with what node:crypto makes.
 import assert from 'node:assert/strict'
-import { constants, createDecipheriv, createECDH, createHash, createPublicKey, publicEncrypt } from 'node:crypto'
+import {
+  constants,
+  createCipheriv,
+  createDecipheriv,
+  createECDH,
+  createHash,
+  createPublicKey,
+  publicEncrypt,
+} from 'node:crypto'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 
@@ -54,6 +62,41 @@ function gcm() {
   const open = createDecipheriv('aes-256-gcm', kek, iv).setAAD(aad).setAuthTag(sealed.subarray(-16))
   assert.deepEqual(Buffer.concat([open.update(sealed.subarray(0, -16)), open.final()]), message)
   ok('AES-GCM with associated data, opened by node:crypto')
+}
+
+function longGcm() {
+  const [key, iv, aad] = [aes(kek), Buffer.alloc(12, 8), Buffer.from('beside')]
+  const parameter = { type: A.CK_PARAMS_AES_GCM_v240, iv, aad, ivBits: 96, tagBits: 128 }
+  const mechanism = { mechanism: A.CKM_AES_GCM, parameter }
+  const message = Buffer.alloc(5_000_003, 'a message of many commands')
+  const cipher = createCipheriv('aes-256-gcm', kek, iv).setAAD(aad)
+  const expected = Buffer.concat([cipher.update(message), cipher.final(), cipher.getAuthTag()])
+  const big = () => Buffer.alloc(message.length + 32)
+  const inParts = (update, final, data) => {
+    const out = []
+    for (let at = 0; at < data.length; at += 1_000_001) {
+      const part = data.subarray(at, at + 1_000_001)
+      out.push(Buffer.from(update.call(module, session, part, Buffer.alloc(part.length))))
+    }
+    return [...out, Buffer.from(final.call(module, session, big()))]
+  }
+  module.C_EncryptInit(session, mechanism, key)
+  const sealed = inParts(module.C_EncryptUpdate, module.C_EncryptFinal, message)
+  assert.deepEqual(
+    sealed.map((part) => part.length),
+    [1_000_001, 1_000_001, 1_000_001, 1_000_001, 999_999, 16],
+  )
+  assert.ok(Buffer.concat(sealed).equals(expected))
+  module.C_DecryptInit(session, mechanism, key)
+  const opened = inParts(module.C_DecryptUpdate, module.C_DecryptFinal, expected)
+  assert.ok(opened.slice(0, -1).every((part) => part.length === 0))
+  assert.ok(Buffer.concat(opened).equals(message))
+  const [short, once] = [message.subarray(0, 1_000_000), big()]
+  module.C_EncryptInit(session, mechanism, key)
+  const whole = Buffer.from(module.C_Encrypt(session, short, once))
+  module.C_DecryptInit(session, mechanism, key)
+  assert.ok(Buffer.from(module.C_Decrypt(session, whole, big())).equals(short))
+  ok('AES-GCM of five megabytes in parts and of one at once, the same as node:crypto')
 }
 
 function oaep() {
@@ -115,6 +158,7 @@ function ecdh() {
 
 keyWrap()
 gcm()
+longGcm()
 oaep()
 ecdh()
 module.C_Logout(session)
