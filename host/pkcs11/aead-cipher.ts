@@ -79,7 +79,11 @@ export class AeadCipher implements Ciphering {
     if (this.#sealing) return this.#expected(await this.#sealing.add(new Uint8Array(0), true), 0)
     const data = concat(...this.#parts)
     this.wipe()
-    return this.#all(data)
+    try {
+      return await this.#all(data)
+    } finally {
+      data.fill(0)
+    }
   }
 
   wipe(): void {

@@ -3,12 +3,13 @@ import { createCipheriv } from 'node:crypto'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import * as protocol from '../../assembly/protocol.js'
+import type { Slot } from '../../host/client/index.js'
 import { AEAD_GATHERED } from '../../host/pkcs11/aead-cipher.js'
 import { calls } from '../../host/pkcs11/calls.js'
 import { CKR } from '../../host/pkcs11/errors.js'
 import type { CkMechanism } from '../../host/pkcs11/mechanism-codec.js'
 import { fill, flipped } from '../firmware/support/crypt-keys.js'
-import { prepare } from '../firmware/support/officer.js'
+import { initHsm, ownPartition, prepare, SECRETS } from '../firmware/support/officer.js'
 import { TestToken } from '../firmware/support/test-token.js'
 import { AtSlot } from './at-slot.js'
 import { secret } from './mechanism-desk.js'
@@ -135,52 +136,71 @@ test('what waits for its end has a limit', async () => {
   assert.is(await ckrOf(() => final('decrypt')), CKR.OPERATION_NOT_INITIALIZED)
 })
 
-test('where FIPS holds, the token makes the IV, and puts it behind the tag', async () => {
-  const officer = await prepare(await TestToken.make({ sectors: 24, storage: 900_000n }))
-  await officer.client.hsm.setPolicy(officer.admin, protocol.HSM_POLICY_NON_FIPS, 0)
-  const { id } = await officer.client.partitions.create(officer.admin, {
-    ...{ legacy: true, label: 'fips', password: 'officer-password' },
-  })
-  const client = officer.token.newClient()
-  const { program } = Program.at({ slots: async () => [slotOf(client, id)] }, 2)
-  await program.initialize()
-  const [before, own] = [at.session, at.program]
-  at.program = program
-  at.session = await program.officer()
-  try {
-    const key = await program.call(calls.createObject, [at.session, secret(protocol.CKK_AES, VALUE)])
-    const seen = new Set<string>()
-    const looksRight = async (result: Uint8Array, data: Uint8Array): Promise<void> => {
-      assert.is(result.length, data.length + 32)
-      const iv = result.slice(-16)
-      seen.add(Buffer.from(iv).toString('hex'))
-      assert.ok(sealed(gcm(), data, iv).equals(result.slice(0, -16)))
-      await begin('decrypt', gcm(iv), key)
-      assert.ok(Buffer.from(data).equals(whole(await once('decrypt', result.slice(0, -16)))))
-    }
-    // Whatever the program brings, or nothing.
-    for (const iv of [IV, NONE, fill(16)]) {
-      for (const length of [0, 100, 70_000]) {
-        const data = fill(length, 9)
-        await begin('encrypt', gcm(iv), key)
-        assert.is(needed(await once('encrypt', data, room(length + 31))), length + 32)
-        await looksRight(whole(await once('encrypt', data)), data)
-        await begin('encrypt', gcm(iv), key)
-        const first = whole(await update('encrypt', data.subarray(0, 50)))
-        const second = whole(await update('encrypt', data.subarray(50)))
-        assert.is(needed(await final('encrypt', QUERY)), 32)
-        await looksRight(Buffer.concat([first, second, whole(await final('encrypt'))]), data)
+/** A slot where the HSM's policy 12 is off. */
+async function fipsHsm(): Promise<Slot> {
+  const { token, client, admin } = await prepare(await TestToken.make({ sectors: 24, storage: 900_000n }))
+  await client.hsm.setPolicy(admin, protocol.HSM_POLICY_NON_FIPS, 0)
+  const made = { legacy: true, label: 'fips', password: SECRETS.officer }
+  return slotOf(token.newClient(), (await client.partitions.create(admin, made)).id)
+}
+
+/** A slot where the partition's policy 43 is off. */
+async function fipsPartition(): Promise<Slot> {
+  const token = await TestToken.make({ sectors: 24, storage: 900_000n, profile: protocol.PROFILE_7_8_0 })
+  const { client } = token
+  const id = await ownPartition(client, await initHsm(token))
+  const session = await client.openSession(id)
+  await client.roles.login(session, protocol.ROLE_PARTITION_SO, SECRETS.partitionSo)
+  await client.partitions.setPolicy(session, id, protocol.POLICY_NON_FIPS, 0)
+  await client.closeSession(session)
+  return slotOf(token.newClient(), id)
+}
+
+for (const [where, made] of [
+  ['HSM', fipsHsm],
+  ['partition', fipsPartition],
+] as const)
+  test(`in FIPS mode of the ${where}, the token makes the IV, and puts it behind the tag`, async () => {
+    const slot = await made()
+    const { program } = Program.at({ slots: async () => [slot] }, 2)
+    await program.initialize()
+    const [before, own] = [at.session, at.program]
+    at.program = program
+    at.session = await program.officer()
+    try {
+      const key = await program.call(calls.createObject, [at.session, secret(protocol.CKK_AES, VALUE)])
+      const seen = new Set<string>()
+      const looksRight = async (result: Uint8Array, data: Uint8Array): Promise<void> => {
+        assert.is(result.length, data.length + 32)
+        const iv = result.slice(-16)
+        seen.add(Buffer.from(iv).toString('hex'))
+        assert.ok(sealed(gcm(), data, iv).equals(result.slice(0, -16)))
+        await begin('decrypt', gcm(iv), key)
+        assert.ok(Buffer.from(data).equals(whole(await once('decrypt', result.slice(0, -16)))))
       }
+      // Whatever the program brings, or nothing.
+      for (const iv of [IV, NONE, fill(16)]) {
+        for (const length of [0, 100, 70_000]) {
+          const data = fill(length, 9)
+          await begin('encrypt', gcm(iv), key)
+          assert.is(needed(await once('encrypt', data, room(length + 31))), length + 32)
+          await looksRight(whole(await once('encrypt', data)), data)
+          await begin('encrypt', gcm(iv), key)
+          const first = whole(await update('encrypt', data.subarray(0, 50)))
+          const second = whole(await update('encrypt', data.subarray(50)))
+          assert.is(needed(await final('encrypt', QUERY)), 32)
+          await looksRight(Buffer.concat([first, second, whole(await final('encrypt'))]), data)
+        }
+      }
+      assert.is(seen.size, 18)
+      await begin('decrypt', gcm(NONE), key)
+      assert.is(await ckrOf(() => once('decrypt', fill(40))), CKR.MECHANISM_PARAM_INVALID)
+      // CCM asks for no more than that none comes twice.
+      await begin('encrypt', ccm(100), key)
+      assert.ok(sealed(ccm(100), fill(100)).equals(whole(await once('encrypt', fill(100)))))
+    } finally {
+      ;[at.session, at.program] = [before, own]
     }
-    assert.is(seen.size, 18)
-    await begin('decrypt', gcm(NONE), key)
-    assert.is(await ckrOf(() => once('decrypt', fill(40))), CKR.MECHANISM_PARAM_INVALID)
-    // CCM asks for no more than that none comes twice.
-    await begin('encrypt', ccm(100), key)
-    assert.ok(sealed(ccm(100), fill(100)).equals(whole(await once('encrypt', fill(100)))))
-  } finally {
-    ;[at.session, at.program] = [before, own]
-  }
-})
+  })
 
 test.run()
