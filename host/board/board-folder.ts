@@ -18,7 +18,7 @@ import { BATTERY_REGIONS, FLASH_SECTOR } from '../../assembly/protocol.js'
 import { BATTERY_CAPACITY, type Change, SPLIT_SIZE, wordsSpan } from './changes.js'
 import { BoardError, messageOf, systemCode } from './errors.js'
 import { Flash } from './flash.js'
-import { encodeJournalFrame, readJournal } from './journal.js'
+import { JournalWriter, readJournal } from './journal.js'
 import { JournalFile } from './journal-file.js'
 import { type Backing, changesBetween, State, type Written } from './non-volatile.js'
 
@@ -204,6 +204,7 @@ export class BoardFolder implements Backing {
   #files = new Map<string, number>()
   #sequence = 1n
   readonly #journal: JournalFile
+  readonly #frames = new JournalWriter()
   /** What the files have not followed yet: places in the flash, and names of small files. */
   #touched: Range[] = []
   readonly #small = new Set<string>()
@@ -325,7 +326,7 @@ export class BoardFolder implements Backing {
   }
 
   #append(changes: readonly Change[]): void {
-    const frame = encodeJournalFrame(this.#sequence, changes)
+    const frame = this.#frames.frame(this.#sequence, changes, this.#journal.length)
     this.#journal.append(frame)
     frame.fill(0)
     this.#sequence += 1n
@@ -378,12 +379,13 @@ export class BoardFolder implements Backing {
   }
 
   #checkpoint(): void {
-    const { image } = this.state.flash
-    for (const [from, to] of merged(this.#touched)) this.#write(FLASH, image.subarray(from, to), from)
+    const { flash } = this.state
+    for (const [from, to] of merged(this.#touched)) this.#write(FLASH, flash.read(from, to - from), from)
     for (const [name, content] of SMALL) if (this.#small.has(name)) this.#write(name, content(this.state), 0)
     for (const [name, fd] of this.#files) if (name !== JOURNAL) fdatasyncSync(fd)
     // Only now: a crash before this line replays the journal over files that have it already, which changes nothing.
     this.#journal.empty()
+    this.#frames.forget()
     this.#touched = []
     this.#small.clear()
   }

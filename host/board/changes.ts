@@ -1,4 +1,4 @@
-import { BATTERY_ACTIVATION_SIZE, BATTERY_REGIONS } from '../../assembly/protocol.js'
+import { BATTERY_ACTIVATION_SIZE, BATTERY_REGIONS, FLASH_SECTOR } from '../../assembly/protocol.js'
 
 /** Bytes that one region of the battery-backed RAM holds. */
 export const BATTERY_CAPACITY = BATTERY_ACTIVATION_SIZE
@@ -21,12 +21,15 @@ export type Change =
   | { readonly kind: 'alive'; readonly time: bigint }
 
 const CODES = { program: 1, erase: 2, counter: 3, battery: 4, split: 5, random: 6, alive: 7, words: 8 } as const
+/** Code of a program that is written as what differs from another. */
+const AGAIN = 9
 
-const WORD = 4
+/** Bytes of a word that is programmed alone. */
+export const WORD = 4
 /** Bytes of one entry of 'words'. */
 export const WORD_ENTRY = 4 + WORD
 /** A program of which one word in so many is more than FF is worth taking apart. */
-const SPARSE = 8
+export const SPARSE = 8
 const BLANK = 0xffffffff
 
 /**
@@ -61,7 +64,8 @@ export function wordsSpan(entries: Uint8Array): readonly [from: number, to: numb
   return to > 0 ? [from, to] : undefined
 }
 
-function sizeOf(change: Change): number {
+/** Bytes that a change takes up in a journal. */
+export function sizeOf(change: Change): number {
   switch (change.kind) {
     case 'program':
       return 9 + change.data.length
@@ -80,54 +84,122 @@ function sizeOf(change: Change): number {
   }
 }
 
-/** One buffer for all, a cloning batch is hundreds of changes: bytes for the caller to fill before and behind them. */
-export function encodeChanges(changes: readonly Change[], before = 0, behind = 0): Buffer {
-  const bytes = Buffer.allocUnsafe(changes.reduce((sum, change) => sum + sizeOf(change), before + behind))
-  let at = before
-  const data = (value: Uint8Array): void => {
-    bytes.set(value, at)
-    at += value.length
+/** Bytes that a program has at least and at most to be written as what differs from one before it. */
+export const [AGAIN_LEAST, AGAIN_MOST] = [1024, FLASH_SECTOR]
+
+/** A program whose bytes stand in a journal already, all but a few words. */
+export interface Again {
+  readonly offset: number
+  /** Where they stand, from the beginning of the journal. */
+  readonly from: number
+  readonly length: number
+  /** The words that are others: `place u32 ∥ 4 bytes` each, counted from the first of these bytes. */
+  readonly entries: Uint8Array
+}
+
+/** Writes changes one behind the other into bytes that have room for them. */
+export class ChangeWriter {
+  readonly #view: DataView
+
+  /** @param at where the next one goes */
+  constructor(
+    private readonly bytes: Uint8Array,
+    public at: number,
+  ) {
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   }
-  const sized = (value: Uint8Array): void => {
-    at = bytes.writeUInt32BE(value.length, at)
-    data(value)
-  }
-  for (const change of changes) {
-    at = bytes.writeUInt8(CODES[change.kind], at)
+
+  put(change: Change): void {
+    this.#u8(CODES[change.kind])
     switch (change.kind) {
       case 'program':
-        at = bytes.writeUInt32BE(change.offset, at)
-        sized(change.data)
-        break
+        this.#u32(change.offset)
+        this.#sized(change.data)
+        return
       case 'words':
-        sized(change.entries)
-        break
+        this.#sized(change.entries)
+        return
       case 'erase':
-        at = bytes.writeUInt32BE(change.sector, at)
-        break
+        this.#u32(change.sector)
+        return
       case 'battery':
-        at = bytes.writeUInt8(change.region, at)
-        sized(change.data)
-        break
+        this.#u8(change.region)
+        this.#sized(change.data)
+        return
       case 'split':
-        data(change.data)
-        break
+        this.#data(change.data)
+        return
       case 'random':
-        at = bytes.writeBigUInt64BE(change.position, at)
-        break
+        this.#u64(change.position)
+        return
       case 'counter':
-        at = bytes.writeBigUInt64BE(change.value, at)
-        break
+        this.#u64(change.value)
+        return
       case 'alive':
-        at = bytes.writeBigUInt64BE(change.time, at)
-        break
+        this.#u64(change.time)
+        return
     }
   }
+
+  putAgain({ offset, from, length, entries }: Again): void {
+    this.#u8(AGAIN)
+    this.#u32(offset)
+    this.#u32(from)
+    this.#u32(length)
+    this.#sized(entries)
+  }
+
+  #u8(value: number): void {
+    this.bytes[this.at++] = value
+  }
+
+  #u32(value: number): void {
+    this.#view.setUint32(this.at, value)
+    this.at += 4
+  }
+
+  #u64(value: bigint): void {
+    this.#view.setBigUint64(this.at, value)
+    this.at += 8
+  }
+
+  #sized(value: Uint8Array): void {
+    this.#u32(value.length)
+    this.#data(value)
+  }
+
+  #data(value: Uint8Array): void {
+    this.bytes.set(value, this.at)
+    this.at += value.length
+  }
+}
+
+/** Changes as they stand in a journal whose other frames are not known. */
+export function encodeChanges(changes: readonly Change[]): Buffer {
+  const bytes = Buffer.allocUnsafe(changes.reduce((sum, change) => sum + sizeOf(change), 0))
+  const writer = new ChangeWriter(bytes, 0)
+  for (const change of changes) writer.put(change)
   return bytes
 }
 
-/** Undefined where the bytes are not exactly a row of changes. Offsets and sectors are checked by who applies them. */
-export function decodeChanges(bytes: Buffer): Change[] | undefined {
+/** The bytes of a program that stands in the journal, its other words in their places. Undefined where there are none such. */
+function programAgain({ offset, from, length, entries }: Again, journal: Uint8Array): Change | undefined {
+  if (length < AGAIN_LEAST || length > AGAIN_MOST || from + length > journal.length) return undefined
+  const data = new Uint8Array(journal.subarray(from, from + length))
+  const view = new DataView(entries.buffer, entries.byteOffset, entries.length)
+  for (let at = 0; at < entries.length; at += WORD_ENTRY) {
+    const place = view.getUint32(at)
+    if (place > length - WORD) return undefined
+    data.set(entries.subarray(at + 4, at + WORD_ENTRY), place)
+  }
+  return { kind: 'program', offset, data }
+}
+
+/**
+ * Undefined where the bytes are not exactly a row of changes. Offsets and sectors are checked by who applies them.
+ * @param journal what stands in the journal before the frame of these changes
+ */
+export function decodeChanges(bytes: Buffer, journal: Uint8Array): Change[] | undefined {
   const changes: Change[] = []
   let at = 0
   const room = (length: number): boolean => bytes.length - at >= length
@@ -148,6 +220,14 @@ export function decodeChanges(bytes: Buffer): Change[] | undefined {
       const data = sized()
       if (!data) return undefined
       changes.push({ kind: 'program', offset, data })
+    } else if (code === AGAIN) {
+      if (!room(12)) return undefined
+      const [offset, from, length] = [take(4).readUInt32BE(), take(4).readUInt32BE(), take(4).readUInt32BE()]
+      const entries = sized()
+      if (!entries || entries.length % WORD_ENTRY !== 0) return undefined
+      const change = programAgain({ offset, from, length, entries }, journal)
+      if (!change) return undefined
+      changes.push(change)
     } else if (code === CODES.words) {
       const entries = sized()
       if (!entries || entries.length % WORD_ENTRY !== 0) return undefined

@@ -16,25 +16,30 @@ function wordsOf(bytes: Uint8Array, count: number): Uint32Array {
 /** NOR flash as RAM: programming clears bits, erasing sets one sector of FLASH_SECTOR bytes to FF. */
 export class Flash {
   #image: Uint8Array
-  /** Sectors that may hold something, of an image that was erased. */
-  readonly #used = new Set<number>()
+  /** Bytes of each sector behind which nothing was programmed since it was erased. */
+  readonly #filled: Uint32Array
 
-  /** @param image the chip's bytes, a whole number of sectors; owned by the flash from here on */
-  constructor(image: Uint8Array) {
+  /**
+   * @param image the chip's bytes, a whole number of sectors; owned by the flash from here on
+   * @param blank whether all of it is erased
+   */
+  constructor(image: Uint8Array, blank = false) {
     if (image.length === 0 || image.length % FLASH_SECTOR !== 0) {
       throw new BoardError('OPTION_INVALID', `a flash of ${image.length} bytes is not a whole number of sectors`)
     }
     this.#image = image
+    this.#filled = new Uint32Array(image.length / FLASH_SECTOR).fill(blank ? 0 : FLASH_SECTOR)
   }
 
   static erased(size: number): Flash {
     const spare = spares.get(size)
     spares.delete(size)
-    return new Flash(spare ?? new Uint8Array(size).fill(ERASED))
+    return new Flash(spare ?? new Uint8Array(size).fill(ERASED), true)
   }
 
   /** The chip's bytes; whoever changes them here does what no firmware can. */
   get image(): Uint8Array {
+    this.#filled.fill(FLASH_SECTOR)
     return this.#image
   }
 
@@ -69,7 +74,7 @@ export class Flash {
     for (let at = 0; at < entries.length; at += WORD_ENTRY) {
       const offset = view.getUint32(at)
       this.#check(offset, WORD_ENTRY - 4)
-      this.#used.add(Math.floor(offset / FLASH_SECTOR))
+      this.#use(offset, WORD_ENTRY - 4)
       for (let k = 0; k < WORD_ENTRY - 4; k++) {
         this.#image[offset + k] = (this.#image[offset + k] ?? 0) & (entries[at + 4 + k] ?? 0)
       }
@@ -77,7 +82,9 @@ export class Flash {
   }
 
   erase(sector: number): void {
-    this.read(sector * FLASH_SECTOR, FLASH_SECTOR).fill(ERASED)
+    const filled = this.#filled[sector] ?? FLASH_SECTOR
+    this.read(sector * FLASH_SECTOR, FLASH_SECTOR).fill(ERASED, 0, filled)
+    this.#filled[sector] = 0
   }
 
   /**
@@ -86,14 +93,16 @@ export class Flash {
    */
   discard(): void {
     if (this.size === 0) return
-    for (const sector of this.#used) this.erase(sector)
+    for (let sector = 0; sector < this.#filled.length; sector++) this.erase(sector)
     spares.set(this.size, this.#image)
     this.#image = new Uint8Array(0)
   }
 
   #use(offset: number, length: number): void {
-    const last = Math.floor((offset + length - 1) / FLASH_SECTOR)
-    for (let sector = Math.floor(offset / FLASH_SECTOR); sector <= last; sector++) this.#used.add(sector)
+    const end = offset + length
+    for (let sector = Math.floor(offset / FLASH_SECTOR); sector * FLASH_SECTOR < end; sector++) {
+      this.#filled[sector] = Math.max(this.#filled[sector] ?? 0, Math.min(end - sector * FLASH_SECTOR, FLASH_SECTOR))
+    }
   }
 
   #check(offset: number, length: number): void {

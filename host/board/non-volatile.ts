@@ -86,7 +86,7 @@ export function changesBetween(from: State, to: State): Change[] {
   return changes
 }
 
-/** Where changes become durable. */
+/** Where changes become durable. Their bytes are the caller's again when a call returns. */
 export interface Backing {
   /** Makes all changes durable, in order and as one, before it returns. Called after they were applied to the state. */
   commit(changes: readonly Change[]): void
@@ -114,22 +114,47 @@ export interface NonVolatile {
   begin?(done: Written): boolean
 }
 
-/** The firmware's memory goes on changing: what is pending keeps the bytes of this moment. */
-function copyOf(change: Change): Change {
-  switch (change.kind) {
-    case 'program':
-      return { kind: 'program', offset: change.offset, data: new Uint8Array(change.data) }
-    case 'battery':
-      return { kind: 'battery', region: change.region, data: new Uint8Array(change.data) }
-    case 'split':
-      return { kind: 'split', data: new Uint8Array(change.data) }
-    default:
-      return change
+/** Bytes that the changes of most commands hold, and what their places are a multiple of. */
+const [COMMON, ALIGNED] = [64 * 1024, 8]
+
+/** The firmware's memory goes on changing: here what is pending keeps the bytes of its moment. */
+class Copies {
+  readonly #memory = new Uint8Array(COMMON)
+  #used = 0
+
+  of(change: Change): Change {
+    switch (change.kind) {
+      case 'program':
+        return { kind: 'program', offset: change.offset, data: this.#copy(change.data) }
+      case 'battery':
+        return { kind: 'battery', region: change.region, data: this.#copy(change.data) }
+      case 'split':
+        return { kind: 'split', data: this.#copy(change.data) }
+      default:
+        return change
+    }
+  }
+
+  /** None of them is needed any more. */
+  wipe(): void {
+    this.#memory.fill(0, 0, this.#used)
+    this.#used = 0
+  }
+
+  #copy(data: Uint8Array): Uint8Array {
+    const from = this.#used
+    const end = from + data.length
+    if (end > COMMON) return new Uint8Array(data)
+    this.#used = Math.ceil(end / ALIGNED) * ALIGNED
+    const copy = this.#memory.subarray(from, end)
+    copy.set(data)
+    return copy
   }
 }
 
 export class NonVolatileMemory implements NonVolatile {
   #pending: Change[] = []
+  readonly #copies = new Copies()
 
   /** Without a backing the state lives as long as this object. */
   constructor(
@@ -146,7 +171,7 @@ export class NonVolatileMemory implements NonVolatile {
     this.state.apply(words ?? change)
     // Only the last position counts, and a seeded board changes it with every byte it draws.
     if (change.kind === 'random' && this.#pending.at(-1)?.kind === 'random') this.#pending.pop()
-    this.#pending.push(words ?? copyOf(change))
+    this.#pending.push(words ?? this.#copies.of(change))
   }
 
   sync(): void {
@@ -155,12 +180,17 @@ export class NonVolatileMemory implements NonVolatile {
       return
     }
     this.backing?.commit(this.#pending)
-    this.#pending = []
+    this.#forget()
   }
 
   begin(done: Written): boolean {
     if (!this.backing?.begin?.(this.#pending, done)) return false
-    this.#pending = []
+    this.#forget()
     return true
+  }
+
+  #forget(): void {
+    this.#pending = []
+    this.#copies.wipe()
   }
 }

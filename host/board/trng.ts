@@ -6,9 +6,27 @@ export interface Trng {
   fill(target: Uint8Array): void
 }
 
+/** Random bytes that are fetched at once, since to ask the system takes longer than to make them; most that one call gets of these. */
+const [STOCK, SHORT] = [4096, 256]
+
 export class SystemTrng implements Trng {
+  readonly #stock = Buffer.alloc(STOCK)
+  #used = STOCK
+
   fill(target: Uint8Array): void {
-    randomFillSync(target)
+    if (target.length > SHORT) {
+      randomFillSync(target)
+      return
+    }
+    if (this.#used + target.length > STOCK) {
+      randomFillSync(this.#stock)
+      this.#used = 0
+    }
+    const bytes = this.#stock.subarray(this.#used, this.#used + target.length)
+    target.set(bytes)
+    // They are given once.
+    bytes.fill(0)
+    this.#used += target.length
   }
 }
 

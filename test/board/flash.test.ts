@@ -38,6 +38,25 @@ test('programming only clears bits, erasing sets one sector', () => {
   )
 })
 
+test('an erase takes all of a sector, also what was put there otherwise', () => {
+  const whole = (flash: Flash): boolean => flash.read(0, SECTORS * FLASH_SECTOR).every((byte) => byte === ERASED)
+  const erase = (flash: Flash): Flash => {
+    for (let sector = 0; sector < SECTORS; sector++) flash.erase(sector)
+    return flash
+  }
+  assert.ok(whole(erase(new Flash(new Uint8Array(SECTORS * FLASH_SECTOR)))))
+  const flash = Flash.erased(SECTORS * FLASH_SECTOR)
+  flash.program(FLASH_SECTOR - 2, Uint8Array.of(0, 0, 0, 0))
+  assert.ok(whole(erase(flash)))
+  flash.programWords(Uint8Array.of(0, 0, 0xff, 0xfe, 0, 0, 0, 0))
+  assert.ok(whole(erase(flash)))
+  flash.image[2 * FLASH_SECTOR - 1] = 0
+  assert.ok(whole(erase(flash)))
+  flash.load(100, Uint8Array.of(7))
+  flash.discard()
+  assert.ok(whole(Flash.erased(SECTORS * FLASH_SECTOR)), 'memory that another chip had')
+})
+
 test('an access outside the chip is refused and changes nothing', async () => {
   const flash = Flash.erased(FLASH_SECTOR)
   const outside = [

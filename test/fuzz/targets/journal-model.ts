@@ -1,16 +1,18 @@
 // The journal of a state folder (SPEC.md §8), read from the page alone.
 import { createHash } from 'node:crypto'
-import { BATTERY_ACTIVATION_SIZE, BATTERY_REGIONS } from '../../../assembly/protocol.js'
+import { BATTERY_ACTIVATION_SIZE, BATTERY_REGIONS, FLASH_SECTOR } from '../../../assembly/protocol.js'
 
 const HEAD = 16
 const DIGEST = 32
 
 export interface ModelFrame {
   readonly sequence: bigint
-  /** The changes as they stand in the frame. */
+  /** The changes, those that name an earlier program as that program and their words. */
   readonly changes: Buffer
   readonly end: number
 }
+
+const [AGAIN, AGAIN_LEAST, AGAIN_MOST] = [9, 1024, FLASH_SECTOR]
 
 /** Bytes of the change that begins with these, 0 = none does. */
 function changeLength(bytes: Buffer): number {
@@ -18,6 +20,10 @@ function changeLength(bytes: Buffer): number {
     if (bytes.length < at + 4) return 0
     const length = bytes.readUInt32BE(at)
     return length <= most && at + 4 + length <= bytes.length ? at + 4 + length : 0
+  }
+  const rows = (at: number) => {
+    const length = rest(at, 0xffff_ffff)
+    return (length - at - 4) % 8 === 0 ? length : 0
   }
   const fixed = (length: number) => (bytes.length >= length ? length : 0)
   switch (bytes[0]) {
@@ -33,24 +39,43 @@ function changeLength(bytes: Buffer): number {
       return (bytes[1] ?? 255) < BATTERY_REGIONS ? rest(2, BATTERY_ACTIVATION_SIZE) : 0
     case 5:
       return fixed(33)
-    case 8: {
-      const length = rest(1, 0xffff_ffff)
-      return (length - 5) % 8 === 0 ? length : 0
-    }
+    case 8:
+      return rows(1)
+    case AGAIN:
+      return rows(13)
     default:
       return 0
   }
 }
 
-/** Whether bytes are a row of changes and nothing else. */
-export function areChanges(bytes: Buffer): boolean {
-  let rest = bytes
-  while (rest.length > 0) {
-    const length = changeLength(rest)
-    if (length === 0) return false
-    rest = rest.subarray(length)
+/** The program that a change of code 9 stands for, undefined where it is none. */
+function inFull(change: Buffer, journal: Buffer): Buffer | undefined {
+  const [from, length] = [change.readUInt32BE(5), change.readUInt32BE(9)]
+  if (length < AGAIN_LEAST || length > AGAIN_MOST || from + length > journal.length) return undefined
+  const program = Buffer.concat([change.subarray(0, 5), change.subarray(9, 13), journal.subarray(from, from + length)])
+  program[0] = 1
+  for (let at = 17; at < change.length; at += 8) {
+    const place = change.readUInt32BE(at)
+    if (place + 4 > length) return undefined
+    change.copy(program, 9 + place, at + 4, at + 8)
   }
-  return true
+  return program
+}
+
+/**
+ * The changes that these bytes are, those of code 9 in full; undefined where they are not a row of changes and nothing else.
+ * @param journal what stands in front of their frame
+ */
+function changesOf(bytes: Buffer, journal: Buffer): Buffer | undefined {
+  const changes: Buffer[] = []
+  for (let rest = bytes; rest.length > 0; ) {
+    const change = rest.subarray(0, changeLength(rest))
+    const whole = change[0] === AGAIN ? inFull(change, journal) : change
+    if (change.length === 0 || !whole) return undefined
+    changes.push(whole)
+    rest = rest.subarray(change.length)
+  }
+  return Buffer.concat(changes)
 }
 
 /** The whole frame at a place, undefined = there is none. */
@@ -61,8 +86,8 @@ export function frameAt(bytes: Buffer, at: number): ModelFrame | undefined {
   if (end > bytes.length) return undefined
   if (!createHash('sha256').update(bytes.subarray(at, digest)).digest().equals(bytes.subarray(digest, end)))
     return undefined
-  const changes = bytes.subarray(at + HEAD, digest)
-  return areChanges(changes) ? { sequence: bytes.readBigUInt64BE(at + 8), changes, end } : undefined
+  const changes = changesOf(bytes.subarray(at + HEAD, digest), bytes.subarray(0, at))
+  return changes && { sequence: bytes.readBigUInt64BE(at + 8), changes, end }
 }
 
 export interface ModelJournal {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { BATTERY_REGIONS, FLASH_SECTOR } from '../../../assembly/protocol.js'
 import { type Change, encodeChanges } from '../../../host/board/changes.js'
 import { BoardError, BoardFolder } from '../../../host/board/index.js'
-import { encodeJournalFrame, readJournal } from '../../../host/board/journal.js'
+import { JournalWriter, readJournal } from '../../../host/board/journal.js'
 import { type Input, type Step, step } from '../engine/input.js'
 import { mutate, oddNumber } from '../engine/mutate.js'
 import type { Random } from '../engine/random.js'
@@ -50,12 +50,21 @@ function anyChange(random: Random): Change {
   ])
 }
 
+/** A program of 2,048 bytes like all of them. */
+function longProgram(random: Random): Change {
+  const data = Buffer.alloc(2048, 9)
+  for (let left = random.below(6); left > 0; left--) data.writeUInt32BE(random.u32(), 4 * random.below(512))
+  return { kind: 'program', offset: random.below(FLASH_SIZE - 2048), data }
+}
+
 /** A frame whose hash is right around whatever its changes are. */
-function frame(random: Random, sequence: bigint): Buffer {
-  const changes = Array.from({ length: random.below(4) }, () => anyChange(random))
-  const good = encodeJournalFrame(sequence, changes)
+function frame(random: Random, sequence: bigint, writer: JournalWriter, place: number): Buffer {
+  const changes = Array.from({ length: random.below(4) }, () =>
+    random.oneIn(4) ? longProgram(random) : anyChange(random),
+  )
+  const good = Buffer.from(writer.frame(sequence, changes, place))
   if (!random.oneIn(4)) return good
-  const body = mutate(random, encodeChanges(changes))
+  const body = mutate(random, good.subarray(16, -32))
   const head = Buffer.from(good.subarray(0, 16))
   head.writeUInt32BE(random.oneIn(8) ? oddNumber(random, [body.length]) : body.length, 4)
   const signed = Buffer.concat([head, body])
@@ -65,8 +74,12 @@ function frame(random: Random, sequence: bigint): Buffer {
 function journal(random: Random): Buffer {
   let sequence = BigInt(random.pick([0, 1, 2, 7]))
   const frames: Buffer[] = []
+  const writer = new JournalWriter()
+  let place = 0
   for (let left = random.below(5); left > 0; left--) {
-    frames.push(frame(random, BigInt.asUintN(64, sequence)))
+    const one = frame(random, BigInt.asUintN(64, sequence), writer, place)
+    frames.push(one)
+    place += one.length
     sequence += BigInt(random.oneIn(10) ? random.pick([0, 2, -1]) : 1)
   }
   const bytes = Buffer.concat(frames)
