@@ -29,12 +29,13 @@ const PAD: usize = memory.data(HASH_MAX_BLOCK, 16)
 const DIGEST: usize = memory.data(HASH_MAX_LENGTH, 16)
 const WORK: usize = memory.data(HMAC_CTX, 16)
 
-function absorbPad(ctx: usize, alg: i32, byte: u32): void {
+/** @param pad the byte of the pad, eight times */
+function absorbPad(ctx: usize, alg: i32, pad: u64): void {
   const block = hashBlock(alg)
-  for (let i = 0; i < block; i++) store<u8>(PAD + i, load<u8>(PAD + i) ^ byte)
+  for (let i = 0; i < block; i += 8) store<u64>(PAD + i, load<u64>(PAD + i) ^ pad)
   hashInit(ctx, alg)
   hashUpdate(ctx, PAD, block)
-  for (let i = 0; i < block; i++) store<u8>(PAD + i, load<u8>(PAD + i) ^ byte)
+  for (let i = 0; i < block; i += 8) store<u64>(PAD + i, load<u64>(PAD + i) ^ pad)
 }
 
 /** Starts a MAC with a key of any length; traps on an unknown algorithm. */
@@ -46,8 +47,8 @@ export function hmacInit(ctx: usize, alg: i32, key: usize, keyLen: i32): void {
   } else {
     memory.copy(PAD, key, keyLen)
   }
-  absorbPad(ctx + INNER, alg, 0x36)
-  absorbPad(ctx + OUTER, alg, 0x5c)
+  absorbPad(ctx + INNER, alg, 0x3636363636363636)
+  absorbPad(ctx + OUTER, alg, 0x5c5c5c5c5c5c5c5c)
   wipe(PAD, HASH_MAX_BLOCK)
   hmacRestart(ctx)
 }

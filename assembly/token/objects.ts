@@ -39,7 +39,7 @@ import {
 } from '../protocol'
 import { plainFind, plainSize, setPlainLength, valueLength } from './attributes'
 import { roomFor } from './partitions'
-import { fresh, random } from './random'
+import { fresh } from './random'
 import {
   RECORD,
   recordCek,
@@ -85,9 +85,9 @@ export function setBits(bits: u32): void {
   objectBits = bits
 }
 
-/** A new object UID: 12 random bytes. */
+/** A new object UID: 12 bytes that have to be unique and are no secret, so straight from the TRNG. */
 export function newOuid(): bool {
-  return random(OBJECT_OUID, 12)
+  return fresh(OBJECT_OUID, 12)
 }
 
 // ---- session objects --------------------------------------------------------------------------------------------------
