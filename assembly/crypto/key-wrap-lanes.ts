@@ -20,14 +20,15 @@ export function rowLength(rows: usize, k: i32): u32 {
 @unmanaged
 class Lane {
   object: u32
-  /** Semiblocks, the one to work on, the step counter and the steps that are left. */
-  n: u32
-  i: u32
+  /** Addresses of the semiblock to work on, of the first and of the last one. */
+  at: u32
+  first: u32
+  last: u32
+  /** The step counter, and where it stands behind the last step. */
   t: u32
-  left: u32
+  end: u32
   unused0: u32
   unused1: u32
-  unused2: u32
 }
 
 const LANE_COUNT = 8
@@ -43,55 +44,76 @@ const IDLE: usize = memory.data(16, 16)
  * through the cipher once, as KWP wants it (§6.3); W itself starts at two.
  */
 export function keyWrapLanes(ctx: usize, rows: usize, count: i32, decrypt: bool): void {
-  let next = 0
-  let live = 0
+  const busy = min(count, LANE_COUNT)
   for (let l = 0; l < LANE_COUNT; l++) {
-    if (next < count) {
-      take(l, rows, next, decrypt)
-      next++
-      live++
-    } else {
-      idle(l)
-    }
+    if (l < busy) take(l, rows, l, decrypt)
+    else idle(l)
   }
-  while (live > 0) {
-    for (let l = 0; l < LANE_COUNT; l++) {
-      const state = lane(l)
-      store<u64>(BLOCKS + (l << 4), load<u64>(state.object + (state.i << 3)), 8)
-    }
-    if (decrypt) aesDecrypt8(ctx, BLOCKS, BLOCKS)
-    else aesEncrypt8(ctx, BLOCKS, BLOCKS)
-    for (let l = 0; l < LANE_COUNT; l++) {
-      const state = lane(l)
-      const block = BLOCKS + (l << 4)
-      const i = state.i
-      store<u64>(state.object + (i << 3), load<u64>(block, 8))
-      if (decrypt) {
-        // The counter of the step to come; after the last step it is 0 and changes nothing.
-        state.t -= 1
-        state.i = i > 1 ? i - 1 : state.n
-        store<u64>(block, load<u64>(block) ^ bswap<u64>(<u64>state.t))
-      } else {
-        store<u64>(block, load<u64>(block) ^ bswap<u64>(<u64>state.t))
-        state.t += 1
-        state.i = i < state.n ? i + 1 : 1
-      }
-      state.left -= 1
-      if (state.left === 0) {
-        store<u64>(state.object, load<u64>(block))
-        if (next < count) {
-          take(l, rows, next, decrypt)
-          next++
-        } else {
-          idle(l)
-          live--
-        }
-      }
-    }
-  }
+  if (decrypt) unwrapLanes(ctx, rows, count, busy)
+  else wrapLanes(ctx, rows, count, busy)
   wipe(BLOCKS, AES_GROUP)
   wipe(LANES, LANES_LENGTH)
   wipe(IDLE, 16)
+}
+
+function wrapLanes(ctx: usize, rows: usize, count: i32, busy: i32): void {
+  let next = busy
+  while (busy > 0) {
+    aesEncrypt8(ctx, BLOCKS, BLOCKS)
+    for (let l = 0; l < LANE_COUNT; l++) {
+      const state = lane(l)
+      const block = BLOCKS + (l << 4)
+      const text = v128.load(block)
+      const at = state.at
+      v128.store_lane<u64>(at, text, 1)
+      const t = state.t
+      const sum = counted(text, t)
+      state.t = t + 1
+      if (t + 1 !== state.end) step(state, block, sum, at === state.last ? state.first : at + 8)
+      else if (done(state, l, rows, next, count, sum, false)) next++
+      else busy--
+    }
+  }
+}
+
+function unwrapLanes(ctx: usize, rows: usize, count: i32, busy: i32): void {
+  let next = busy
+  while (busy > 0) {
+    aesDecrypt8(ctx, BLOCKS, BLOCKS)
+    for (let l = 0; l < LANE_COUNT; l++) {
+      const state = lane(l)
+      const block = BLOCKS + (l << 4)
+      const text = v128.load(block)
+      const at = state.at
+      v128.store_lane<u64>(at, text, 1)
+      // The counter of the step to come; after the last step it is 0 and changes nothing.
+      const t = state.t - 1
+      const sum = counted(text, t)
+      state.t = t
+      if (t !== state.end) step(state, block, sum, at === state.first ? state.last : at - 8)
+      else if (done(state, l, rows, next, count, sum, true)) next++
+      else busy--
+    }
+  }
+}
+
+/** A block whose first half is XORed with the step counter. */
+function counted(block: v128, t: u32): v128 {
+  return v128.xor(block, i64x2.replace_lane(i64x2.splat(0), 0, bswap<u64>(<u64>t)))
+}
+
+/** The lane goes on with the semiblock at `at`; whole blocks, because two halves that were stored apart are slow to load together. */
+function step(state: Lane, block: usize, sum: v128, at: u32): void {
+  state.at = at
+  v128.store(block, v128.load_lane<u64>(at, sum, 1))
+}
+
+/** The lane's object is through; true where it has taken the next one. */
+function done(state: Lane, l: i32, rows: usize, next: i32, count: i32, sum: v128, decrypt: bool): bool {
+  v128.store_lane<u64>(state.object, sum, 0)
+  if (next < count) take(l, rows, next, decrypt)
+  else idle(l)
+  return next < count
 }
 
 function lane(l: i32): Lane {
@@ -101,24 +123,25 @@ function lane(l: i32): Lane {
 /** Puts the object of row k into a lane. */
 function take(l: i32, rows: usize, k: i32, decrypt: bool): void {
   const state = lane(l)
+  const object = rowObject(rows, k)
   const n = rowLength(rows, k)
   const once: u32 = n === 1 ? 1 : 0
   const steps = once !== 0 ? 1 : 6 * n
-  state.object = <u32>rowObject(rows, k)
-  state.n = n
-  state.left = steps
-  state.i = decrypt ? n : 1
+  state.object = <u32>object
+  state.first = <u32>object + 8
+  state.last = <u32>object + (n << 3)
+  state.at = decrypt ? state.last : state.first
   // The counter is XORed before a step back and behind a step forward: with 1 there and 0 here one step alone sees none.
   state.t = decrypt ? steps : 1 - once
-  const check = load<u64>(state.object)
+  state.end = decrypt ? 0 : steps + 1 - once
+  const check = load<u64>(object)
   store<u64>(BLOCKS + (l << 4), decrypt && once === 0 ? check ^ bswap<u64>(<u64>steps) : check)
+  store<u64>(BLOCKS + (l << 4), load<u64>(state.at), 8)
 }
 
+/** A counter that is never where it ends. */
 function idle(l: i32): void {
   const state = lane(l)
-  state.object = <u32>(IDLE - 8)
-  state.n = 1
-  state.i = 1
-  state.t = 0
-  state.left = u32.MAX_VALUE
+  state.at = state.first = state.last = <u32>IDLE
+  state.t = state.end = 0
 }

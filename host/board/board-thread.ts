@@ -3,6 +3,8 @@ import { attention } from './attention.js'
 import type { FromWorker, ToWorker, WorkerStart } from './messages.js'
 import { Watch } from './monitor.js'
 
+/** Bytes of a message that is not held for others: what it asks for takes longer than waking a thread. */
+const LONG = 1024
 /** Times within the limit that the watchdog looks. */
 const LOOKS = 8
 
@@ -53,11 +55,14 @@ export class BoardThread {
 
   /** What is posted in one turn of the event loop goes over together: waking a thread costs more than a short command. */
   post(message: ToWorker, transfer: readonly ArrayBuffer[] = []): void {
-    if (this.#messages.push(message) === 1) setImmediate(() => this.#flush())
+    const waiting = this.#messages.push(message)
     this.#transfer.push(...transfer)
+    if (message instanceof Uint8Array && message.length >= LONG) this.#flush()
+    else if (waiting === 1) setImmediate(() => this.#flush())
   }
 
   #flush(): void {
+    if (this.#messages.length === 0) return
     const [messages, transfer] = [this.#messages, this.#transfer]
     this.#messages = []
     this.#transfer = []

@@ -24,6 +24,8 @@ import { SeededTrng } from './trng.js'
 
 /** Milliseconds between looks at the time-outs of a board with a real clock. */
 const TICK = 250
+/** Bytes of a command from which on it takes longer than handing its write to another thread. */
+const LONG = 16384
 
 function wrapped(powerCut: number | undefined): Wrap | undefined {
   if (powerCut === undefined) return undefined
@@ -72,6 +74,7 @@ class Inbox {
   #pauses: () => boolean = () => false
   #waiting: ToWorker[] = []
   #taking = false
+  #tookLong = false
 
   constructor(private readonly port: MessagePort) {}
 
@@ -85,9 +88,11 @@ class Inbox {
     })
   }
 
-  get isEmpty(): boolean {
+  /** Whether there is more to do than to wait for the disk: work that is here, or the next long command, which may come meanwhile. */
+  get isBusy(): boolean {
+    if (this.#tookLong) return true
     if (this.#waiting.length === 0) this.#fetch()
-    return this.#waiting.length === 0
+    return this.#waiting.length > 0
   }
 
   #fetch(): void {
@@ -100,6 +105,7 @@ class Inbox {
   #takeAll(): void {
     this.#taking = true
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+      this.#tookLong = next instanceof Uint8Array && next.length >= LONG
       this.#take?.(next)
       if (!this.#pauses() || this.#waiting.length === 0) continue
       // The first of these comes before what has happened meanwhile is looked at.
@@ -192,7 +198,7 @@ function serve(opened: OpenBoard, ticking: NodeJS.Timeout | undefined): void {
 function start({ open, restore, monitor, tamperLine }: WorkerStart): Promise<OpenBoard> {
   const outside = {
     monitor: new Monitor(monitor),
-    isBusy: () => !inbox.isEmpty,
+    isBusy: () => inbox.isBusy,
     ...(tamperLine === undefined ? {} : { tamperLine }),
   }
   if (open) return openBoard(open, wrapped(open.powerCut), outside)

@@ -31,7 +31,7 @@ const BATCH_HANDLES = Math.min(
   protocol.OBC_MAX_BATCH,
   Math.floor((protocol.MAX_BODY - protocol.OBC_MAX_MESSAGE - 6) / 4),
 )
-/** Batches whose results the source waits for at most, and that the target answers again. */
+/** Batches that the target answers again; the source seals one more. */
 const BATCHES_OUT = 3
 /** Times a batch is given to the target when its answer is lost on the way. */
 const DELIVERIES = 3
@@ -108,7 +108,7 @@ async function* inTurn(
 
 /**
  * Both tokens work all the time: the target gets the next two batches before it has answered one (OBC-1 §5.5 in SPEC.md), since its
- * answer waits for the disk while it works on; the source waits for the results of three at most.
+ * answer waits for the disk while it works on, and the source has the one after these sealed by the time that it may go.
  */
 async function* inParallel(
   source: CloneEnd,
@@ -117,28 +117,32 @@ async function* inParallel(
 ): AsyncGenerator<Outcome, void, undefined> {
   let rest = handles
   let next: Promise<Sealed> | undefined = ahead(source, rest)
+  let results: Promise<CloneResult[]> | undefined
   /** Oldest first. */
   const given: { readonly batch: Sealed; readonly answer: Promise<Uint8Array> }[] = []
   try {
     while (next || given.length > 0) {
-      if (next) {
-        const batch: Sealed = await next
-        next = undefined
-        rest = rest.slice(batch.handles.length)
-        given.push({ batch, answer: quiet(deliver(target, batch.message, true)) })
-      }
       const [oldest] = given
-      let results: Promise<CloneResult[]> | undefined
-      if (oldest && (given.length === BATCHES_OUT || rest.length === 0)) {
+      if (oldest && (given.length === BATCHES_OUT || !next)) {
         const m4 = await oldest.answer
         given.shift()
         results = quiet(resultsOf(source, { batch: oldest.batch, m4 }))
       }
-      if (rest.length > 0) next = ahead(source, rest)
-      if (results) yield { results: await results, refused: false }
+      if (next) {
+        const batch: Sealed = await next
+        given.push({ batch, answer: quiet(deliver(target, batch.message, true)) })
+        rest = rest.slice(batch.handles.length)
+        next = rest.length > 0 ? ahead(source, rest) : undefined
+      }
+      if (!results) continue
+      const told: Promise<CloneResult[]> = results
+      results = undefined
+      yield { results: await told, refused: false }
     }
   } finally {
     // What is stored is told, whatever ended the loop.
+    const told = await results?.catch(() => undefined)
+    if (told) yield { results: told, refused: false }
     for (const { batch, answer } of given) {
       const m4 = await answer.catch(() => undefined)
       if (!m4) break

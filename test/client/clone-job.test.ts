@@ -124,11 +124,15 @@ test('the target gets the next two batches while it stores one, never more of th
     pair.log.push(`stored ${pair.log.filter((line) => line.startsWith('stored')).length}`)
     return answer
   })
-  assert.equal(await collect(pair.run([1, 2, 3, 4, 5])), ['1 1001', '2 1002', '3 1003', '4 1004', '5 1005'])
+  assert.equal(
+    await collect(pair.run(range(6))),
+    range(6).map((handle) => `${handle} ${handle + 1000}`),
+  )
   const order = (entry: string) => pair.log.findIndex((line) => line.startsWith(entry))
+  assert.ok(order('seal 3') < order('stored 0'), 'the source has nothing ready for the time that the target has room')
   for (const batch of [0, 1]) {
     assert.ok(order(`stored ${batch}`) < order(`store ${batch + 3}`), `batch ${batch + 3} came too early`)
-    assert.ok(order(`result ${batch}`) < order(`seal ${batch + 3}`), 'three batches were sealed ahead')
+    assert.ok(order(`result ${batch}`) < order(`seal ${batch + 4}`), 'four batches were sealed ahead')
   }
 })
 
@@ -142,12 +146,12 @@ test('a source that fails with batches at the target: what these stored is told 
   const lines: string[] = []
   let code = ''
   try {
-    for await (const { handle, newHandle } of pair.run([1, 2, 3, 4])) lines.push(`${handle} ${newHandle}`)
+    for await (const { handle, newHandle } of pair.run(range(5))) lines.push(`${handle} ${newHandle}`)
   } catch (error) {
     if (!(error instanceof TokenError)) throw error
     code = error.code
   }
-  assert.equal(lines, ['1 1001', '2 1002', '3 1003'])
+  assert.equal(lines, ['1 1001', '2 1002', '3 1003', '4 1004'])
   assert.is(code, 'CKR_DEVICE_MEMORY')
   assert.ok(pair.log.includes('source close'), 'both sides have given up')
 })

@@ -165,11 +165,11 @@ test('a batch before the last three, one too far ahead, one after the last: each
   assert.is(await objectCount(to), 6, 'objects 1, 2, 9, 10, 5 and 7')
 })
 
-test('the source seals two batches ahead, not three; its results come in order; nothing follows the last', async () => {
+test('the source seals three batches ahead, not four; its results come in order; nothing follows the last', async () => {
   const from = await firmwareEnd('ahead')
   const { cloning, objects } = from.client
   const handles: number[] = []
-  for (let i = 0; i < 4; i++) handles.push(await objects.create(from.session, dataObject(`${i}`, 'value')))
+  for (let i = 0; i < 5; i++) handles.push(await objects.create(from.session, dataObject(`${i}`, 'value')))
   const begin = async () => {
     const { target, stored } = oracleTarget()
     await helloFrom(from, target)
@@ -191,8 +191,17 @@ test('the source seals two batches ahead, not three; its results come in order; 
   await two.batch(0)
   await two.batch(1)
   await two.batch(2)
-  await refuses(protocol.RC_NEGOTIATION_INVALID, two.batch(3), 'three ahead')
-  await refuses(protocol.RC_CLONE_SESSION_INVALID, two.batch(3), 'the session is over')
+  await two.batch(3)
+  await refuses(protocol.RC_NEGOTIATION_INVALID, two.batch(4), 'four ahead')
+  await refuses(protocol.RC_CLONE_SESSION_INVALID, two.batch(4), 'the session is over')
+
+  const full = await begin()
+  const ahead = [await full.batch(0), await full.batch(1), await full.batch(2), await full.batch(3)]
+  for (const [i, m3] of ahead.entries()) {
+    const results = await cloning.sourceResult(from.session, full.target.batch(m3))
+    assert.is(results[0]?.handle, handles[i])
+  }
+  assert.is(full.stored.length, 4)
 
   const swapped = await begin()
   swapped.target.batch(await swapped.batch(0))
