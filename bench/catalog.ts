@@ -1,4 +1,5 @@
 import { aes } from './crypto/aes.js'
+import { firstKeys } from './crypto/first-keys.js'
 import { keyWraps } from './crypto/key-wrap.js'
 import { primitives } from './crypto/primitives.js'
 import type { Group } from './harness/bench.js'
@@ -18,6 +19,7 @@ const inGuest = process.env.VM_GUEST === '1'
 /** Every group, in the order of the table. */
 export const GROUPS: readonly Group[] = [
   ...keyWraps,
+  firstKeys,
   aes,
   ...primitives,
   softHsm,

@@ -19,8 +19,8 @@ const SIZES: readonly Size[] = [
 ]
 
 /**
- * What is wanted, and the gate. @noble/ciphers wraps a first key several times slower than the ten thousandth: these ratios are
- * against code that the engine has optimized.
+ * What is wanted, and the gate. These ratios are against code that the engine has optimized; for the first keys of a process see
+ * first-keys.ts.
  */
 const WANTED: Readonly<Record<string, { readonly target: number; readonly gate: number }>> = {
   'kw32-vs-node': { target: 5, gate: 3 },
