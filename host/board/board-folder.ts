@@ -330,7 +330,7 @@ export class BoardFolder implements Backing {
     this.#journal.append(frame)
     frame.fill(0)
     this.#sequence += 1n
-    this.#note(changes)
+    for (const change of changes) this.#note(change)
   }
 
   /** Leaves durable files and an empty journal behind. */
@@ -347,27 +347,28 @@ export class BoardFolder implements Backing {
     const { frames, length, damaged: broken } = readJournal(bytes)
     const path = join(this.dir, JOURNAL)
     if (broken) throw damaged(path, `is damaged after byte ${length}: acknowledged changes are lost`)
-    const changes = frames.flatMap((frame) => frame.changes)
-    try {
-      for (const change of changes) this.state.apply(change)
-    } catch (cause) {
-      throw damaged(path, 'holds a change that this board cannot have made', cause)
+    for (const { changes } of frames) {
+      for (const change of changes) {
+        try {
+          this.state.apply(change)
+        } catch (cause) {
+          throw damaged(path, 'holds a change that this board cannot have made', cause)
+        }
+        this.#note(change)
+      }
     }
-    this.#note(changes)
     if (bytes.length > 0) this.#checkpoint()
   }
 
-  /** The journal has these changes; the files get them at the next checkpoint, each place once. */
-  #note(changes: readonly Change[]): void {
-    for (const change of changes) {
-      if (change.kind === 'program') this.#touch(change.offset, change.offset + change.data.length)
-      else if (change.kind === 'words') {
-        const span = wordsSpan(change.entries)
-        if (span) this.#touch(...span)
-      } else if (change.kind === 'erase') {
-        this.#touch(change.sector * FLASH_SECTOR, (change.sector + 1) * FLASH_SECTOR)
-      } else this.#small.add(FILE_OF[change.kind])
-    }
+  /** The journal has this change; the files get it at the next checkpoint, each place once. */
+  #note(change: Change): void {
+    if (change.kind === 'program') this.#touch(change.offset, change.offset + change.data.length)
+    else if (change.kind === 'words') {
+      const span = wordsSpan(change.entries)
+      if (span) this.#touch(...span)
+    } else if (change.kind === 'erase') {
+      this.#touch(change.sector * FLASH_SECTOR, (change.sector + 1) * FLASH_SECTOR)
+    } else this.#small.add(FILE_OF[change.kind])
   }
 
   /** What follows the last range closely is written with it: an object that goes leaves two places, and there may be many. */

@@ -1,4 +1,4 @@
-import { BATTERY_ACTIVATION_SIZE, BATTERY_REGIONS, FLASH_SECTOR } from '../../assembly/protocol.js'
+import { BATTERY_ACTIVATION_SIZE, BATTERY_REGIONS } from '../../assembly/protocol.js'
 
 /** Bytes that one region of the battery-backed RAM holds. */
 export const BATTERY_CAPACITY = BATTERY_ACTIVATION_SIZE
@@ -85,7 +85,7 @@ export function sizeOf(change: Change): number {
 }
 
 /** Bytes that a program has at least and at most to be written as what differs from one before it. */
-export const [AGAIN_LEAST, AGAIN_MOST] = [1024, FLASH_SECTOR]
+export const [AGAIN_LEAST, AGAIN_MOST] = [1024, 8192]
 
 /** A program whose bytes stand in a journal already, all but a few words. */
 export interface Again {
@@ -174,14 +174,6 @@ export class ChangeWriter {
   }
 }
 
-/** Changes as they stand in a journal whose other frames are not known. */
-export function encodeChanges(changes: readonly Change[]): Buffer {
-  const bytes = Buffer.allocUnsafe(changes.reduce((sum, change) => sum + sizeOf(change), 0))
-  const writer = new ChangeWriter(bytes, 0)
-  for (const change of changes) writer.put(change)
-  return bytes
-}
-
 /** The bytes of a program that stands in the journal, its other words in their places. Undefined where there are none such. */
 function programAgain({ offset, from, length, entries }: Again, journal: Uint8Array): Change | undefined {
   if (length < AGAIN_LEAST || length > AGAIN_MOST || from + length > journal.length) return undefined
@@ -195,12 +187,8 @@ function programAgain({ offset, from, length, entries }: Again, journal: Uint8Ar
   return { kind: 'program', offset, data }
 }
 
-/**
- * Undefined where the bytes are not exactly a row of changes. Offsets and sectors are checked by who applies them.
- * @param journal what stands in the journal before the frame of these changes
- */
-export function decodeChanges(bytes: Buffer, journal: Uint8Array): Change[] | undefined {
-  const changes: Change[] = []
+/** Gives one change after the other, and whether the bytes were exactly a row of them. */
+function* row(bytes: Buffer, journal: Uint8Array): Generator<Change, boolean, undefined> {
   let at = 0
   const room = (length: number): boolean => bytes.length - at >= length
   const take = (length: number): Buffer => {
@@ -215,42 +203,54 @@ export function decodeChanges(bytes: Buffer, journal: Uint8Array): Change[] | un
   while (at < bytes.length) {
     const code = take(1)[0]
     if (code === CODES.program) {
-      if (!room(4)) return undefined
+      if (!room(4)) return false
       const offset = take(4).readUInt32BE()
       const data = sized()
-      if (!data) return undefined
-      changes.push({ kind: 'program', offset, data })
+      if (!data) return false
+      yield { kind: 'program', offset, data }
     } else if (code === AGAIN) {
-      if (!room(12)) return undefined
+      if (!room(12)) return false
       const [offset, from, length] = [take(4).readUInt32BE(), take(4).readUInt32BE(), take(4).readUInt32BE()]
       const entries = sized()
-      if (!entries || entries.length % WORD_ENTRY !== 0) return undefined
+      if (!entries || entries.length % WORD_ENTRY !== 0) return false
       const change = programAgain({ offset, from, length, entries }, journal)
-      if (!change) return undefined
-      changes.push(change)
+      if (!change) return false
+      yield change
     } else if (code === CODES.words) {
       const entries = sized()
-      if (!entries || entries.length % WORD_ENTRY !== 0) return undefined
-      changes.push({ kind: 'words', entries })
+      if (!entries || entries.length % WORD_ENTRY !== 0) return false
+      yield { kind: 'words', entries }
     } else if (code === CODES.erase) {
-      if (!room(4)) return undefined
-      changes.push({ kind: 'erase', sector: take(4).readUInt32BE() })
+      if (!room(4)) return false
+      yield { kind: 'erase', sector: take(4).readUInt32BE() }
     } else if (code === CODES.battery) {
       const region = room(1) ? take(1)[0] : undefined
       const data = sized()
-      if (region === undefined || region >= BATTERY_REGIONS || !data || data.length > BATTERY_CAPACITY) return undefined
-      changes.push({ kind: 'battery', region, data })
+      if (region === undefined || region >= BATTERY_REGIONS || !data || data.length > BATTERY_CAPACITY) return false
+      yield { kind: 'battery', region, data }
     } else if (code === CODES.split) {
-      if (!room(SPLIT_SIZE)) return undefined
-      changes.push({ kind: 'split', data: take(SPLIT_SIZE) })
+      if (!room(SPLIT_SIZE)) return false
+      yield { kind: 'split', data: take(SPLIT_SIZE) }
     } else {
-      if (!room(8)) return undefined
+      if (!room(8)) return false
       const value = take(8).readBigUInt64BE()
-      if (code === CODES.counter) changes.push({ kind: 'counter', value })
-      else if (code === CODES.random) changes.push({ kind: 'random', position: value })
-      else if (code === CODES.alive) changes.push({ kind: 'alive', time: value })
-      else return undefined
+      if (code === CODES.counter) yield { kind: 'counter', value }
+      else if (code === CODES.random) yield { kind: 'random', position: value }
+      else if (code === CODES.alive) yield { kind: 'alive', time: value }
+      else return false
     }
   }
-  return changes
+  return true
+}
+
+/**
+ * Undefined where the bytes are not exactly a row of changes. Offsets and sectors are checked by who applies them.
+ * @param journal what stands in the journal before the frame of these changes
+ * @returns them, made one by one whenever they are asked for: a few bytes may stand for a whole sector, and a journal for gigabytes
+ */
+export function decodeChanges(bytes: Buffer, journal: Uint8Array): Iterable<Change> | undefined {
+  const look = row(bytes, journal)
+  let step = look.next()
+  while (!step.done) step = look.next()
+  return step.value ? { [Symbol.iterator]: () => row(bytes, journal) } : undefined
 }

@@ -19,7 +19,7 @@ const DIGEST = 32
 
 export interface JournalFrame {
   readonly sequence: bigint
-  readonly changes: readonly Change[]
+  readonly changes: Iterable<Change>
 }
 
 export interface JournalContent {

@@ -1,6 +1,6 @@
 // The journal of a state folder (SPEC.md §8), read from the page alone.
 import { createHash } from 'node:crypto'
-import { BATTERY_ACTIVATION_SIZE, BATTERY_REGIONS, FLASH_SECTOR } from '../../../assembly/protocol.js'
+import { BATTERY_ACTIVATION_SIZE, BATTERY_REGIONS } from '../../../assembly/protocol.js'
 
 const HEAD = 16
 const DIGEST = 32
@@ -12,7 +12,7 @@ export interface ModelFrame {
   readonly end: number
 }
 
-const [AGAIN, AGAIN_LEAST, AGAIN_MOST] = [9, 1024, FLASH_SECTOR]
+const [AGAIN, AGAIN_LEAST, AGAIN_MOST] = [9, 1024, 8192]
 
 /** Bytes of the change that begins with these, 0 = none does. */
 function changeLength(bytes: Buffer): number {
