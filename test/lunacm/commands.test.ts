@@ -270,6 +270,23 @@ test('firmware 7 has its challenge typed', async () => {
   assert.equal(source.log, ['login 1 ', 'challenge 2 challenge1'])
 })
 
+test("a partition's one user logs in and gets a challenge as before there were roles", async () => {
+  const { source, slots } = seedLab()
+  const { transcript, code } = await run(slots, ['par logi -p userpin'])
+  assert.is(code, 0)
+  assert.equal(transcript.slice(0, 5), [
+    'lunacm:> par logi -p *******',
+    '',
+    '        User is activated, PED is not required.',
+    '',
+    'Command Result : No Error',
+  ])
+  assert.equal(source.log, ['login 2 userpin'])
+  const made = seedLab()
+  assert.is((await run(made.slots, ['role login -name po', 'par crc'])).code, 0)
+  assert.equal(made.source.log, ['login 1 ', 'challenge 2 '])
+})
+
 test('the remote PED vector is made after a question', async () => {
   const { hsm, slots } = pcie()
   const { transcript } = await run(slots, ['ped vector init', 'proceed', 'ped connect -ip h', 'ped connect -ip h'])

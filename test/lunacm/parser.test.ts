@@ -52,6 +52,8 @@ test('lines as the field types them', () => {
     ['role login -name "Crypto Officer"', 'role login', { name: 'Crypto Officer' }],
     ['ro login -n Crypto Officer -p userpin', 'role login', { name: 'Crypto Officer', password: 'userpin' }],
     ['par si', 'partition showinfo', {}],
+    ['par logi -p userpin', 'partition login', { password: 'userpin' }],
+    ['par crc', 'partition createchallenge', {}],
     ['par con', 'partition contents', {}],
     ['partition changepolicy -p 22 -v 1', 'partition changepolicy', { policy: [22], value: [1] }],
     [

@@ -9,8 +9,8 @@ import { partitionDomainCommands } from './partition-domain.js'
 import { partitionShowCommands } from './partition-show.js'
 import { pedCommands } from './ped.js'
 import { recoveryCommands } from './recovery.js'
-import { roleCommands } from './role.js'
-import { roleSecretCommands } from './role-secrets.js'
+import { partitionLogin, roleCommands } from './role.js'
+import { partitionChallenge, roleSecretCommands } from './role-secrets.js'
 import { slotCommands } from './slot.js'
 
 /** All commands, in the order the help lists them. */
@@ -23,6 +23,8 @@ export const COMMANDS: readonly Command[] = [
   ...recoveryCommands,
   ...auditCommands,
   ...partitionCommands,
+  partitionLogin,
+  partitionChallenge,
   ...partitionShowCommands,
   ...partitionDomainCommands,
   partitionClone,

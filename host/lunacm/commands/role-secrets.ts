@@ -1,4 +1,4 @@
-import { ROLE_AUDITOR, ROLE_AUTH_PASSWORD } from '../../../assembly/protocol.js'
+import { ROLE_AUDITOR, ROLE_AUTH_PASSWORD, ROLE_CRYPTO_OFFICER } from '../../../assembly/protocol.js'
 import type { Slot } from '../../client/index.js'
 import type { Args } from '../args.js'
 import { type Command, type OptionSpec, word } from '../command.js'
@@ -91,19 +91,32 @@ const createchallenge: Command = {
   options: [roleOption, challengeOption],
   login: 'Partition SO for the Crypto Officer, Crypto Officer for the Crypto User',
   help: 'Give a role a challenge secret',
-  async run(context, args) {
-    const { output } = context
-    const { role, slot, session } = await roleHere(context, args)
-    const { generation7 } = await slot.client.status()
-    let challenge = args.text('challengesecret') ?? ''
-    // The vendor's page has the notice before the challenge is typed, too.
-    const asks = challenge === '' && (await context.isPedAuthenticated(slot))
-    if (asks && (await asksToShowChallenge(slot, session, role))) output.paragraph(literals.attendToPed)
-    if (challenge === '' && generation7) {
-      challenge = await output.newSecret([], textOf(literals.enterChallenge), textOf(literals.reenterChallenge))
-    }
-    await slot.client.roles.createChallenge(session.handle, role, challenge)
-  },
+  run: (context, args) =>
+    giveChallenge(context, findRole(args.requiredText('name')).role, args.text('challengesecret')),
+}
+
+/** As it was typed before there were roles. */
+export const partitionChallenge: Command = {
+  words: [word('partition', 'par'), word('createchallenge', 'crc')],
+  options: [],
+  login: 'Partition SO',
+  help: "Give the partition's user, its Crypto Officer, a challenge secret",
+  run: (context) => giveChallenge(context, ROLE_CRYPTO_OFFICER, undefined),
+}
+
+async function giveChallenge(context: Context, role: number, given: string | undefined): Promise<void> {
+  const { output } = context
+  const slot = await context.current()
+  const session = await context.session(slot)
+  const { generation7 } = await slot.client.status()
+  let challenge = given ?? ''
+  // The vendor's page has the notice before the challenge is typed, too.
+  const asks = challenge === '' && (await context.isPedAuthenticated(slot))
+  if (asks && (await asksToShowChallenge(slot, session, role))) output.paragraph(literals.attendToPed)
+  if (challenge === '' && generation7) {
+    challenge = await output.newSecret([], textOf(literals.enterChallenge), textOf(literals.reenterChallenge))
+  }
+  await slot.client.roles.createChallenge(session.handle, role, challenge)
 }
 
 const resetpw: Command = {

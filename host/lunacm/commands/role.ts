@@ -1,6 +1,7 @@
-import { RC_USER_NOT_LOGGED_IN } from '../../../assembly/protocol.js'
+import { RC_USER_NOT_LOGGED_IN, ROLE_CRYPTO_OFFICER } from '../../../assembly/protocol.js'
 import { TokenError } from '../../client/index.js'
 import { type Command, word } from '../command.js'
+import type { Context } from '../context.js'
 import { literals } from '../literals.js'
 import { credentials, secretOption } from '../login.js'
 import { phrases } from '../phrases.js'
@@ -13,16 +14,25 @@ const login: Command = {
   words: [group, word('login', 'logi')],
   options: [roleOption, passwordOption('Password or challenge of the role')],
   help: 'Log in to the current slot',
-  async run(context, args) {
-    const { role } = findRole(args.requiredText('name'))
-    const slot = await context.current()
-    const session = await context.session(slot)
-    const needs = await credentials(context, slot, session, role)
-    const password = needs.password ? await secretOption(context, 'password', args.text('password')) : ''
-    if (needs.activated) context.output.paragraph(literals.activated)
-    if (needs.ped) context.output.paragraph(literals.attendToPed)
-    await slot.client.roles.login(session.handle, role, password)
-  },
+  run: (context, args) => logIn(context, findRole(args.requiredText('name')).role, args.text('password')),
+}
+
+async function logIn(context: Context, role: number, given: string | undefined): Promise<void> {
+  const slot = await context.current()
+  const session = await context.session(slot)
+  const needs = await credentials(context, slot, session, role)
+  const password = needs.password ? await secretOption(context, 'password', given) : ''
+  if (needs.activated) context.output.paragraph(literals.activated)
+  if (needs.ped) context.output.paragraph(literals.attendToPed)
+  await slot.client.roles.login(session.handle, role, password)
+}
+
+/** As it was typed before there were roles: a partition had one user. */
+export const partitionLogin: Command = {
+  words: [word('partition', 'par'), word('login', 'logi')],
+  options: [passwordOption('Password or challenge of the Crypto Officer')],
+  help: "Log in as the partition's user, its Crypto Officer",
+  run: (context, args) => logIn(context, ROLE_CRYPTO_OFFICER, args.text('password')),
 }
 
 const logout: Command = {
