@@ -7,6 +7,8 @@ import { ephemeralKey, type RandomBytes, systemRandom } from './random.js'
 
 const TAG = 16
 const NONCE = 32
+/** "MLCC" */
+const NONCE_MAGIC = 0x4d4c4343
 const CIPHER = 'aes-256-gcm'
 const ascii = (text: string) => Buffer.from(text, 'latin1')
 
@@ -94,10 +96,9 @@ export class Channel {
     const counter = ++this.#counter
     const cipher = createCipheriv(CIPHER, this.#requestKey, nonce(this.id, counter))
     cipher.setAAD(associated(header, body.length))
-    const text = concat(cipher.update(body), cipher.final())
     const head = new Writer().u32(this.id).u32(counter).finish()
     return {
-      sealed: concat(head, text, cipher.getAuthTag()),
+      sealed: concat(head, cipher.update(body), cipher.final(), cipher.getAuthTag()),
       opener: (answer, bytes) => this.#open(counter, answer, bytes),
     }
   }
@@ -108,9 +109,9 @@ export class Channel {
     if (reader.u32() !== this.id || reader.u32() !== counter) {
       throw new ChannelError('CHANNEL_ANSWER', 'a sealed answer belongs to another request')
     }
-    const text = reader.fixed(reader.left - TAG)
+    const text = reader.view(reader.left - TAG)
     const decipher = createDecipheriv(CIPHER, this.#answerKey, nonce(this.id, counter), { authTagLength: TAG })
-    decipher.setAAD(associated(header, text.length)).setAuthTag(reader.fixed(TAG))
+    decipher.setAAD(associated(header, text.length)).setAuthTag(reader.view(TAG))
     try {
       return concat(decipher.update(text), decipher.final())
     } catch (cause) {
@@ -123,7 +124,7 @@ export class Channel {
 export type Opener = (header: SealedHeader, sealed: Uint8Array) => Uint8Array
 
 function nonce(channel: number, counter: number): Uint8Array {
-  return concat(ascii('MLCC'), new Writer().u32(channel).u32(counter).finish())
+  return new Writer().u32(NONCE_MAGIC).u32(channel).u32(counter).finish()
 }
 
 function associated(header: SealedHeader, length: number): Uint8Array {

@@ -64,11 +64,7 @@ export class Writer {
   u32(value: number): this {
     if (value >>> 0 !== value) throw notUnsigned(32)
     const at = this.#take(4)
-    const bytes = this.#bytes
-    bytes[at] = value >>> 24
-    bytes[at + 1] = value >>> 16
-    bytes[at + 2] = value >>> 8
-    bytes[at + 3] = value
+    putU32(this.#bytes, at, value)
     return this
   }
 
@@ -139,15 +135,30 @@ export class Writer {
   }
 }
 
+// Byte by byte: a DataView for a short array costs more than all that is read of it.
+
+function u16At(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)
+}
+
+function u32At(bytes: Uint8Array, at: number): number {
+  return ((u16At(bytes, at) << 16) | u16At(bytes, at + 2)) >>> 0
+}
+
+function putU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24
+  bytes[at + 1] = value >>> 16
+  bytes[at + 2] = value >>> 8
+  bytes[at + 3] = value
+}
+
 /** Takes a body apart; every read is checked against what is left. @throws FrameError FRAME_MALFORMED */
 export class Reader {
   readonly #bytes: Uint8Array
-  readonly #view: DataView
   #at = 0
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
   get left(): number {
@@ -155,19 +166,20 @@ export class Reader {
   }
 
   u8(): number {
-    return this.#view.getUint8(this.#advance(1))
+    return this.#bytes[this.#advance(1)] ?? 0
   }
 
   u16(): number {
-    return this.#view.getUint16(this.#advance(2))
+    return u16At(this.#bytes, this.#advance(2))
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#advance(4))
+    return u32At(this.#bytes, this.#advance(4))
   }
 
   u64(): bigint {
-    return this.#view.getBigUint64(this.#advance(8))
+    const at = this.#advance(8)
+    return (BigInt(u32At(this.#bytes, at)) << 32n) | BigInt(u32At(this.#bytes, at + 4))
   }
 
   fixed(length: number): Uint8Array {
@@ -313,12 +325,10 @@ function putHead<Bytes extends Uint8Array>(
 ): Bytes {
   if ((command & 0xffff) !== command || (flags & 0xffff) !== flags) throw notUnsigned(16)
   if (word >>> 0 !== word || tag >>> 0 !== tag) throw notUnsigned(32)
-  const view = new DataView(frame.buffer, frame.byteOffset, FRAME_HEADER)
-  view.setUint16(0, command)
-  view.setUint16(2, flags)
-  view.setUint32(4, word)
-  view.setUint32(8, tag)
-  view.setUint32(12, length)
+  putU32(frame, 0, ((command << 16) | flags) >>> 0)
+  putU32(frame, 4, word)
+  putU32(frame, 8, tag)
+  putU32(frame, 12, length)
   return frame
 }
 
@@ -334,12 +344,18 @@ export function encodeFrame(frame: Frame): Uint8Array {
 /** @throws FrameError FRAME_MALFORMED where the length is not exactly what the header says */
 export function decodeFrame(bytes: Uint8Array): Frame {
   if (bytes.length < FRAME_HEADER) throw malformed('shorter than a frame header')
-  return decode(bytes, (reader) => {
-    const head = { command: reader.u16(), flags: reader.u16(), word: reader.u32(), tag: reader.u32() }
-    const length = reader.u32()
-    if (length > MAX_BODY) throw malformed(`a body holds at most ${MAX_BODY} bytes`)
-    return { ...head, body: reader.view(length) }
-  })
+  const length = u32At(bytes, 12)
+  if (length > MAX_BODY) throw malformed(`a body holds at most ${MAX_BODY} bytes`)
+  const left = bytes.length - FRAME_HEADER
+  if (left < length) throw malformed(`${length} bytes wanted, ${left} left`)
+  if (left > length) throw malformed(`${left - length} bytes too many`)
+  return {
+    command: u16At(bytes, 0),
+    flags: u16At(bytes, 2),
+    word: u32At(bytes, 4),
+    tag: u32At(bytes, 8),
+    body: bytes.subarray(FRAME_HEADER),
+  }
 }
 
 /** Whether a frame is the answer to a command. */
