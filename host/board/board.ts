@@ -5,7 +5,7 @@ import { BoardError, messageOf } from './errors.js'
 import { PowerCut } from './faults.js'
 import type { BoardImports, Firmware, FirmwareImage, MemoryAccess } from './firmware.js'
 import type { FrameLink } from './frame-link.js'
-import { commandOf, isCommandFrame, refusal, tagOf, withTag } from './frames.js'
+import { commandOf, isCommandFrame, refusal, setTag, tagOf, withTag } from './frames.js'
 import { afterPowerOff, boardImports, type Peripherals, syncAlive } from './imports.js'
 import { Monitor } from './monitor.js'
 import { Outbox, type Output } from './outbox.js'
@@ -178,8 +178,9 @@ export class Board {
   /**
    * Takes one command frame. The tag may be used by others at the same time: inside it is another one.
    * `done` gets FRAME_MALFORMED, BOARD_OFF, BOARD_DEAD, BOARD_RESET or POWER_CUT where there is no answer.
+   * @param owned the frame is the board's from now on, which overwrites it
    */
-  submit(frame: Uint8Array, done: Reply): void {
+  submit(frame: Uint8Array, done: Reply, owned = false): void {
     if (!isCommandFrame(frame)) {
       done(new BoardError('FRAME_MALFORMED', `${frame.length} bytes are not one command frame`))
       return
@@ -188,7 +189,8 @@ export class Board {
       done(this.#off())
       return
     }
-    const inner = withTag(frame, this.#requests.add(frame, done))
+    const tag = this.#requests.add(frame, done)
+    const inner = owned ? setTag(frame, tag) : withTag(frame, tag)
     this.#do((firmware) => {
       this.#monitor.command = commandOf(inner)
       const code = firmware.deliver(PORT_COMMAND, inner)

@@ -161,15 +161,17 @@ function serve(opened: OpenBoard, ticking: NodeJS.Timeout | undefined): void {
     post({ type: 'done', id, moment: momentOf(opened) })
   }
 
-  const command = ({ id, frame }: { readonly id: number; readonly frame: Uint8Array }): void =>
-    board.submit(frame, (result) => {
+  const command = ({ id, frame }: { readonly id: number; readonly frame: Uint8Array }): void => {
+    const answered = (result: Uint8Array | BoardError): void => {
       if (result instanceof BoardError) {
         post({ type: 'failed', id, error: plain(result) })
         return
       }
       const message = numbered(id, result)
       post(message, handedOver(message))
-    })
+    }
+    board.submit(frame, answered, true)
+  }
 
   const take = (message: ToWorker): void => {
     if (message instanceof Uint8Array) command(numberedParts(message))

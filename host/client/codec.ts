@@ -27,9 +27,9 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
 /** Bytes that most bodies fit. */
 const SMALL = 2048
 /** Memory that writers build in, kept for the next ones: to have new memory costs more than to fill it. */
-const spares: Uint8Array[] = []
+const spares: Uint8Array<ArrayBuffer>[] = []
 const SPARES = 16
-const NOTHING = new Uint8Array(0)
+const NOTHING: Uint8Array<ArrayBuffer> = new Uint8Array(0)
 /** Bytes up to which an array has no memory of its own outside the heap. */
 const ON_HEAP = 64
 
@@ -42,8 +42,9 @@ function room(length: number): Uint8Array<ArrayBuffer> {
 
 /** Builds a body in the notation of SPEC.md: u8 u16 u32 u64, `b32` = fixed, `bytes` = u32 length and the bytes. */
 export class Writer {
-  #bytes: Uint8Array = spares.pop() ?? new Uint8Array(SMALL)
-  #length = 0
+  #bytes = spares.pop() ?? new Uint8Array(SMALL)
+  /** Behind the body, which begins behind room for the head of its frame. */
+  #end = FRAME_HEADER
 
   u8(value: number): this {
     if ((value & 0xff) !== value) throw notUnsigned(8)
@@ -95,34 +96,36 @@ export class Writer {
     return this
   }
 
-  /** The body; what it was built in is overwritten, since some of it may be secret. */
+  /** The body; what else it was built in is overwritten, since some of it may be secret. */
   finish(): Uint8Array<ArrayBuffer> {
     return this.#finish(0)
   }
 
   /** The frame of this body (SPEC.md §2), as `finish` does. @throws FrameError ARGUMENT_RANGE for a body over MAX_BODY */
   frame(head: FrameHead): Uint8Array<ArrayBuffer> {
-    const length = this.#length
+    const length = this.#end - FRAME_HEADER
     if (length > MAX_BODY) throw new FrameError('ARGUMENT_RANGE', `a body holds at most ${MAX_BODY} bytes`)
     return putHead(this.#finish(FRAME_HEADER), head, length)
   }
 
-  /** @param before bytes that are left in front */
+  /** @param before bytes that are left in front, FRAME_HEADER at most */
   #finish(before: number): Uint8Array<ArrayBuffer> {
     const bytes = this.#bytes
-    const length = this.#length
-    const body = room(before + length)
-    body.set(bytes.subarray(0, length), before)
-    bytes.fill(0, 0, length)
+    const [from, to] = [FRAME_HEADER - before, this.#end]
     this.#bytes = NOTHING
-    this.#length = 0
+    this.#end = FRAME_HEADER
+    // A long one has memory of its own already.
+    if (bytes.length > SMALL) return bytes.subarray(from, to)
+    const body = room(to - from)
+    body.set(bytes.subarray(from, to))
+    bytes.fill(0, 0, to)
     if (bytes.length === SMALL && spares.length < SPARES) spares.push(bytes)
     return body
   }
 
   /** Room for so many bytes more. @returns where it begins */
   #take(length: number): number {
-    const at = this.#length
+    const at = this.#end
     const end = at + length
     if (end > this.#bytes.length) {
       const larger = new Uint8Array(Math.max(end, 2 * this.#bytes.length))
@@ -130,7 +133,7 @@ export class Writer {
       this.#bytes.fill(0, 0, at)
       this.#bytes = larger
     }
-    this.#length = end
+    this.#end = end
     return at
   }
 }

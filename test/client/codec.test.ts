@@ -181,6 +181,24 @@ test('frames have the layout of the specification', () => {
   refuses('FRAME_MALFORMED', () => decodeFrame(Uint8Array.of(...encoded, 0)))
 })
 
+test('a body of any length, written in pieces, comes out whole, in a frame and without one; no other body is in its memory', () => {
+  const head = { command: 0x0804, flags: 0, word: 7, tag: 9 }
+  fc.assert(
+    fc.property(fc.array(fc.uint8Array({ maxLength: 3000 }), { maxLength: 4 }), fc.nat(255), (pieces, byte) => {
+      const whole = Buffer.concat([...pieces, Uint8Array.of(byte)])
+      const written = () => {
+        const writer = new Writer()
+        for (const piece of pieces) writer.fixed(piece, piece.length)
+        return writer.u8(byte)
+      }
+      const [framed, body, other] = [written().frame(head), written().finish(), written().finish()]
+      assert.equal(framed, encodeFrame({ ...head, body: whole }))
+      other.fill(byte ^ 0xff)
+      assert.equal(Buffer.from(body), whole)
+    }),
+  )
+})
+
 test('the largest body passes and one byte more does not', () => {
   const frame = { command: 1, flags: 0, word: 0, tag: 1, body: new Uint8Array(MAX_BODY) }
   assert.is(decodeFrame(encodeFrame(frame)).body.length, MAX_BODY)
