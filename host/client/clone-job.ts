@@ -31,6 +31,8 @@ const BATCH_HANDLES = Math.min(
   protocol.OBC_MAX_BATCH,
   Math.floor((protocol.MAX_BODY - protocol.OBC_MAX_MESSAGE - 6) / 4),
 )
+/** Handles of the first of many batches: the target begins the sooner. */
+const FIRST_HANDLES = 64
 /** Batches that the target answers again; the source seals one more. */
 const BATCHES_OUT = 3
 /** Times a batch is given to the target when its answer is lost on the way. */
@@ -116,7 +118,8 @@ async function* inParallel(
   handles: readonly number[],
 ): AsyncGenerator<Outcome, void, undefined> {
   let rest = handles
-  let next: Promise<Sealed> | undefined = ahead(source, rest)
+  const most = handles.length > 2 * BATCH_HANDLES ? FIRST_HANDLES : BATCH_HANDLES
+  let next: Promise<Sealed> | undefined = ahead(source, rest, most)
   let results: Promise<CloneResult[]> | undefined
   /** Oldest first. */
   const given: { readonly batch: Sealed; readonly answer: Promise<Uint8Array> }[] = []
@@ -173,8 +176,8 @@ function quiet<Value>(promise: Promise<Value>): Promise<Value> {
   return promise
 }
 
-function ahead(source: CloneEnd, rest: readonly number[]): Promise<Sealed> {
-  return quiet(seal(source, rest))
+function ahead(source: CloneEnd, rest: readonly number[], most = BATCH_HANDLES): Promise<Sealed> {
+  return quiet(seal(source, rest, most))
 }
 
 /**
@@ -210,8 +213,8 @@ async function agree(source: CloneEnd, target: CloneEnd, presentable: boolean): 
   }
 }
 
-async function seal(source: CloneEnd, rest: readonly number[]): Promise<Sealed> {
-  const offered = rest.slice(0, BATCH_HANDLES)
+async function seal(source: CloneEnd, rest: readonly number[], most: number): Promise<Sealed> {
+  const offered = rest.slice(0, most)
   const last = offered.length === rest.length
   const { codes, message } = await source.client.cloning.sourceBatch(source.session, offered, last)
   if (codes.length > offered.length || (codes.length === 0 && offered.length > 0)) {
