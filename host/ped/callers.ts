@@ -17,8 +17,8 @@ import {
 } from './remote-wire.js'
 import { addressOf, listenAt, tlsServer } from './tls-listen.js'
 
-/** Milliseconds that an HSM waits for a pedserver which is registered: it calls again a moment after its last HSM has gone. */
-const CALL_WAIT = 3000
+/** Milliseconds that an HSM waits for a pedserver which is registered: it calls again two seconds after its last HSM has gone, and may be slow. */
+const CALL_WAIT = 6000
 /** Connections at a time. */
 const CONNECTIONS = 16
 

@@ -119,11 +119,11 @@ test('an appliance with another certificate is not told anything', () =>
     assert.equal(callers.waiting, [])
   }))
 
-test('a server that has not called: told after three seconds', () =>
+test('a server that has not called: told after six seconds', () =>
   withScene(new Script(), async ({ callers, clocks }) => {
     const none = codeOf(callers.take('office'))
     await clocks.appliance.sleeping(1)
-    clocks.appliance.advance(3000)
+    clocks.appliance.advance(6000)
     assert.is(await none, 'PED_UNREACHABLE')
   }))
 
