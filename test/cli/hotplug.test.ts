@@ -25,7 +25,7 @@ test('a slot goes with its device and comes back with it', async () => {
     const from = shell.stdout.length
     shell.child.stdin.write('slot list\n')
     lists++
-    while (shell.stdout.split('Command Result').length <= lists) await new Promise(setImmediate)
+    await shell.until(() => shell.stdout.split('Command Result').length > lists, 'the end of a list')
     return shell.stdout.slice(from)
   }
   assert.match(await list(), /500409014[\s\S]*700101/)

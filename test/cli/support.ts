@@ -75,13 +75,18 @@ export class Running {
   }
 
   /** Resolves once the output holds the text; rejects where the program ends without it. */
-  async sees(text: string): Promise<void> {
+  sees(text: string): Promise<void> {
+    return this.until(() => this.stdout.includes(text) || this.stderr.includes(text), `"${text}"`)
+  }
+
+  /** The same for anything that the output says, looked at whenever there is more of it. @param what for the message */
+  async until(holds: () => boolean, what: string): Promise<void> {
     let over = false
     this.result.then(() => {
       over = true
     })
-    while (!this.stdout.includes(text) && !this.stderr.includes(text)) {
-      if (over) throw new Error(`"${text}" never came:\n${this.stdout}\n${this.stderr}`)
+    while (!holds()) {
+      if (over) throw new Error(`${what} never came:\n${this.stdout}\n${this.stderr}`)
       await new Promise<void>((resolve) => this.#news.push(resolve))
       await Promise.resolve()
     }
