@@ -53,7 +53,7 @@ import {
 import { plainFind, valueLength } from '../token/attributes'
 import { FAMILY_GCM } from '../token/mechanism-families'
 import { canDecrypt, canEncrypt, mechFamily } from '../token/mechanisms'
-import { streamEnd, streamNext, streamTake } from '../token/streams'
+import { streamNext, streamTake } from '../token/streams'
 import { currentSession, needUser } from './context'
 import {
   aadLength,
@@ -110,12 +110,12 @@ export function wipeStream(): void {
 }
 
 function begin(seals: bool): u32 {
+  const gcm = mechFamily === FAMILY_GCM
+  if (!gcm && (total > <u64>i32.MAX_VALUE || !aeadCounts(<i32>total))) return tooLong(seals)
   let rc: u32 = RC_OK
   if (isMessage) rc = messageBegins()
   else if (seals && makesIv()) rc = drawIv()
   if (rc !== RC_OK) return rc
-  const gcm = mechFamily === FAMILY_GCM
-  if (!gcm && (total > <u64>i32.MAX_VALUE || !aeadCounts(<i32>total))) return tooLong(seals)
   // A tamper that came while something was drawn has taken the key.
   const value = plainFind(CKA_VALUE)
   if (value === 0) return RC_KEY_HANDLE_INVALID
@@ -204,7 +204,6 @@ export function aeadPart(): u32 {
   if (purpose !== AEAD_OPEN && proofLength !== (tagged ? aeadTag() : 0)) return RC_ARGUMENTS_BAD
   if (purpose !== AEAD_OPEN && !last && mechFamily !== FAMILY_GCM && (dataLength & 15) !== 0) return tooLong(seals)
   if (!hasRoom(4 + WRAPPED + dataLength + (seals ? aeadTag() + 16 : 0))) return tooLong(seals)
-  if (!statesReady()) return RC_RANDOM_NO_RNG
   used = true
   wipe(STATE, 128)
   if (!first && !take(seals ? AEAD_SEAL : AEAD_CHECK, state, stateLength, STATE)) return RC_SAVED_STATE_INVALID
@@ -214,11 +213,11 @@ export function aeadPart(): u32 {
 
 function seal(first: bool, last: bool): u32 {
   const session = currentSession()
-  if (first) streamEnd(session)
-  else if (!streamTake(session, load<u64>(STATE + NUMBER))) return RC_SAVED_STATE_INVALID
+  if (!first && !streamTake(session, load<u64>(STATE + NUMBER))) return RC_SAVED_STATE_INVALID
   const rc = first ? begin(true) : goOn()
   if (rc !== RC_OK) return rc
   if (!lengthFits(last)) return RC_DATA_LEN_RANGE
+  if (!last && !statesReady()) return RC_RANDOM_NO_RNG
   if (first && ivMade()) {
     store<u64>(STATE + HAS_IV, 1)
     memory.copy(STATE + IV, MADE_IV, 16)
@@ -259,6 +258,7 @@ function checkPart(first: bool, last: bool): u32 {
     tagTo(TAG)
     if (!ctEqual(TAG, proof, proofLength)) return RC_ENCRYPTED_DATA_INVALID
   }
+  if (!statesReady()) return RC_RANDOM_NO_RNG
   give(last ? AEAD_OPEN : AEAD_CHECK)
   write32(0)
   return RC_OK

@@ -37,8 +37,3 @@ export function streamTake(session: u32, number: u64): bool {
   s.next = 0
   return true
 }
-
-/** No state of the session's is to come back. */
-export function streamEnd(session: u32): void {
-  row(session).next = 0
-}

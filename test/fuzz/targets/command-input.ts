@@ -76,7 +76,9 @@ const PASSWORDS = [
   'x'.repeat(256),
 ]
 const PASSWORD_FIELDS = new Set(['password', 'old', 'new', 'challenge', 'domain'])
-const LENGTHS = [0, 1, 8, 15, 16, 17, 20, 24, 28, 32, 40, 47, 48, 64, 96, 127, 128, 132, 245, 256, 257, 384, 512, 1000]
+export const LENGTHS = [
+  0, 1, 8, 15, 16, 17, 20, 24, 28, 32, 40, 47, 48, 64, 96, 127, 128, 132, 245, 256, 257, 384, 512, 1000,
+]
 const NAMES = Object.keys(TEMPLATES).flatMap((name) => (isTemplate(name) ? [name] : []))
 
 function isTemplate(name: string): name is keyof typeof TEMPLATES {
@@ -190,7 +192,8 @@ const DERIVATIONS: ReadonlyMap<number, (random: Random) => Buffer> = new Map([
   ],
 ])
 
-function parameterFor(random: Random, mechanism: number): Buffer {
+/** A parameter as a mechanism takes it. */
+export function parameterFor(random: Random, mechanism: number): Buffer {
   const hash = u32(random.pick([protocol.CKM_SHA256, protocol.CKM_SHA384, protocol.CKM_SHA512]))
   const isPss =
     mechanism === protocol.CKM_RSA_PKCS_PSS ||

@@ -9,10 +9,13 @@ import { makePosture, POSTURES } from '../firmware/postures.js'
 import { Rig } from '../firmware/rig.js'
 import { frameOf } from '../firmware/station.js'
 import { anyStep, SEAL } from './command-input.js'
+import { partBody, streamSteps } from './command-stream.js'
 
 /** More would push the client's own channel out of the token. */
 const MOST_CHANNELS = 12
 const NO_SESSION = 0x7ffff801
+/** States and proofs that a later part may bring back. */
+const KEPT_STATES = 4
 
 class CommandFuzzer implements Fuzzer {
   readonly #rigs = new Map<string, Rig>()
@@ -33,7 +36,10 @@ class CommandFuzzer implements Fuzzer {
   generate(random: Random): Input {
     const index = random.below(this.postures.length)
     const { posture } = this.#rig(index)
-    return [step('posture', [index]), ...Array.from({ length: random.between(1, 80) }, () => anyStep(random, posture))]
+    const steps = Array.from({ length: random.between(1, 80) }, () =>
+      random.oneIn(25) ? streamSteps(random, posture) : anyStep(random, posture),
+    )
+    return [step('posture', [index]), ...steps.flat()]
   }
 
   run(input: Input) {
@@ -41,17 +47,20 @@ class CommandFuzzer implements Fuzzer {
       const [first, ...rest] = input
       const rig = this.#rig(first?.what === 'posture' ? (first.numbers[0] ?? 0) : 0)
       rig.begin()
+      const states: Buffer[] = []
       for (const each of rest) {
         count()
-        perform(rig, each)
+        perform(rig, each, states)
       }
     })
   }
 }
 
-function perform(rig: Rig, { what, numbers, bytes }: Step): void {
+/** @param states what AEAD_PART was answered with in this run, newest first */
+function perform(rig: Rig, { what, numbers, bytes }: Step, states: Buffer[]): void {
   if (what === 'wait') rig.wait(Math.min(Math.max(numbers[0] ?? 0, 0), 10_000_000))
   else if (what === 'frame') performFrame(rig, bytes)
+  else if (what === 'part') performPart(rig, numbers, bytes, states)
   else performCommand(rig, numbers, bytes)
 }
 
@@ -69,15 +78,24 @@ function performFrame(rig: Rig, bytes: Buffer): void {
   rig.frame(frame, { command, flags, session, whole, body })
 }
 
+function performPart(rig: Rig, numbers: readonly number[], bytes: Buffer, states: Buffer[]): void {
+  const body = partBody(numbers, bytes, states)
+  if (performCommand(rig, [protocol.CMD_AEAD_PART, numbers[0] ?? 0, SEAL.not], body) !== protocol.RC_OK) return
+  const { answer } = rig
+  const length = answer.length < 4 ? 0 : answer.readUInt32BE()
+  states.unshift(Buffer.from(answer.subarray(4, 4 + length)))
+  states.length = Math.min(states.length, KEPT_STATES)
+}
+
 function performCommand(
   rig: Rig,
   [command = 0, place = 0, seal = 0, person = 0]: readonly number[],
   bytes: Buffer,
-): void {
+): number | undefined {
   const { station, sessions } = rig.posture
   station.ped.person = PERSONS[person % PERSONS.length] ?? PERSON.right
   const id = command & 0xffff
-  if (id === protocol.CMD_CHANNEL_OPEN && rig.channels >= MOST_CHANNELS) return
+  if (id === protocol.CMD_CHANNEL_OPEN && rig.channels >= MOST_CHANNELS) return undefined
   const session = place === 0 ? 0 : (sessions[(place - 1) % Math.max(sessions.length, 1)] ?? NO_SESSION)
   const flags = seal === SEAL.not ? 0 : protocol.FLAG_SEALED
   const body = bytes.subarray(0, protocol.MAX_BODY - (flags === 0 ? 0 : protocol.SEALED_OVERHEAD))
@@ -94,7 +112,7 @@ function performCommand(
     if (seal === SEAL.cut) text = text.subarray(0, 8 + (bytes.length % 16))
   }
   const frame = frameOf(id, flags, session, station.nextTag(), text)
-  rig.frame(frame, { command: id, flags, session, whole: true, body: opens ? body : undefined })
+  return rig.frame(frame, { command: id, flags, session, whole: true, body: opens ? body : undefined })
 }
 
 /** @param postures those of `POSTURES` that are wanted */
