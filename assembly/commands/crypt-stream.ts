@@ -1,8 +1,9 @@
-// Crypt command AEAD_PART: GCM and CCM over data that comes in parts, or does not fit in one command (SP 800-38D, SP 800-38C). Encryption gives each part as it comes. Of a decryption nothing may leave before the tag was right (SP 800-38D §7.2), so
-// there are two passes. The first one, CHECK, only hashes, gives the state after each part, and for the right tag a proof of the last
-// state. The second one, OPEN, goes from the end to the beginning: the part that leads from the state before it to the proved one is
-// the part of the first pass, for another would have to collide with it under the secret hash key (CCM: the secret MAC). Its plaintext
-// goes out with a proof of the state before it. Nobody can exchange or leave out anything between the passes, and the token keeps nothing.
+// Crypt command AEAD_PART: GCM and CCM over data that comes in parts, or does not fit in one command (SP 800-38D, SP 800-38C).
+// Encryption gives each part as it comes. Of a decryption nothing may leave before the tag was right (SP 800-38D §7.2), so there are two
+// passes. The first one, CHECK, only hashes, gives the state after each part, and for the right tag a proof of the last state. The second
+// one, OPEN, goes from the end to the beginning: the part that leads from the state before it to the proved one is the part of the first
+// pass, for another would have to collide with it under the secret hash key (CCM: the secret MAC). Its plaintext goes out with a proof of
+// the state before it. Nobody can exchange or leave out anything between the passes, and the token keeps nothing.
 
 import {
   ccmAbsorb,

@@ -42,10 +42,7 @@ export function ccmSeal(
   if (!ccmLengthsValid(keyLen, nonceLen, n, tagLen)) unreachable()
   start(key, keyLen, nonce, nonceLen, aad, aadLen, n, tagLen)
   absorb(src, n)
-  for (let done = 0; done < n; done += AES_GROUP) {
-    stream(done)
-    xorBytes(src + done, STREAM, dst + done, min(n - done, AES_GROUP))
-  }
+  crypt(src, n, dst, 0)
   xorBytes(MAC, MASK, MAC, 16)
   memory.copy(tag, MAC, tagLen)
   end()
@@ -71,20 +68,10 @@ export function ccmOpen(
 ): bool {
   if (!ccmLengthsValid(keyLen, nonceLen, n, tagLen)) return false
   start(key, keyLen, nonce, nonceLen, aad, aadLen, n, tagLen)
-  for (let done = 0; done < n; done += AES_GROUP) {
-    const part = min(n - done, AES_GROUP)
-    stream(done)
-    xorBytes(src + done, STREAM, CHUNK, part)
-    absorb(CHUNK, part)
-  }
+  absorbOpened(src, n, 0)
   xorBytes(MAC, MASK, MAC, 16)
   const valid = ctEqual(MAC, tag, tagLen)
-  if (valid) {
-    for (let done = 0; done < n; done += AES_GROUP) {
-      stream(done)
-      xorBytes(src + done, STREAM, dst + done, min(n - done, AES_GROUP))
-    }
-  }
+  if (valid) crypt(src, n, dst, 0)
   end()
   return valid
 }
@@ -145,21 +132,13 @@ export function ccmAbsorb(plaintext: usize, n: i32): void {
 
 /** Takes the plaintext of `n` bytes of ciphertext into the MAC, and gives it to nobody. */
 export function ccmAbsorbOpened(src: usize, n: i32): void {
-  for (let done = 0; done < n; done += AES_GROUP) {
-    const part = min(n - done, AES_GROUP)
-    stream(before + done)
-    xorBytes(src + done, STREAM, CHUNK, part)
-    absorb(CHUNK, part)
-  }
+  absorbOpened(src, n, before)
   absorbed += <u64>n
 }
 
 /** Encrypts or decrypts the part in hand, all of it at once. */
 export function ccmCrypt(src: usize, n: i32, dst: usize): void {
-  for (let done = 0; done < n; done += AES_GROUP) {
-    stream(before + done)
-    xorBytes(src + done, STREAM, dst + done, min(n - done, AES_GROUP))
-  }
+  crypt(src, n, dst, before)
 }
 
 /** Writes CCM_RUNNING bytes. */
@@ -227,6 +206,24 @@ function absorb(p: usize, n: i32): void {
   for (; n > 0; n -= 16, p += 16) {
     xorBytes(MAC, p, MAC, min(n, 16))
     aesEncrypt(KEY, MAC, MAC, 1)
+  }
+}
+
+/** Takes into the MAC what `n` bytes of ciphertext are the encryption of; they begin `from` bytes behind the start. */
+function absorbOpened(src: usize, n: i32, from: i32): void {
+  for (let done = 0; done < n; done += AES_GROUP) {
+    const part = min(n - done, AES_GROUP)
+    stream(from + done)
+    xorBytes(src + done, STREAM, CHUNK, part)
+    absorb(CHUNK, part)
+  }
+}
+
+/** Encrypts or decrypts `n` bytes that begin `from` bytes behind the start. */
+function crypt(src: usize, n: i32, dst: usize, from: i32): void {
+  for (let done = 0; done < n; done += AES_GROUP) {
+    stream(from + done)
+    xorBytes(src + done, STREAM, dst + done, min(n - done, AES_GROUP))
   }
 }
 

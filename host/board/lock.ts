@@ -1,11 +1,13 @@
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
+import { connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { BoardError, messageOf, systemCode } from './errors.js'
 
 const LOCK = 'lock'
 
 export type LockMethod = 'socket' | 'pid-file'
+
+const METHOD: LockMethod = process.platform === 'linux' ? 'socket' : 'pid-file'
 
 function heldBy(path: string): number | undefined {
   try {
@@ -36,8 +38,13 @@ function locked(dir: string): BoardError {
  * process only and takes it back when that process dies, however it dies. Processes in different network namespaces
  * do not see each other's.
  */
-function listen(dir: string): Promise<Server> {
+function nameOf(dir: string): string {
   const { dev, ino } = statSync(dir, { bigint: true })
+  return `\0moonlet-${dev}-${ino}`
+}
+
+function listen(dir: string): Promise<Server> {
+  const path = nameOf(dir)
   const server = createServer((peer) => peer.destroy())
   return new Promise((resolve, reject) => {
     server.once('error', (cause: Error) => {
@@ -47,10 +54,21 @@ function listen(dir: string): Promise<Server> {
           : new BoardError('STATE_IO', `${dir} cannot be locked: ${cause.message}`, { cause }),
       )
     })
-    server.listen({ path: `\0moonlet-${dev}-${ino}`, exclusive: true }, () => {
+    server.listen({ path, exclusive: true }, () => {
       server.unref()
       resolve(server)
     })
+  })
+}
+
+/** Whether somebody listens there; whoever is too busy to be asked is there. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ path }, () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', (cause) => resolve(systemCode(cause) !== 'ECONNREFUSED'))
   })
 }
 
@@ -82,11 +100,15 @@ export class FolderLock {
     this.#server = server
   }
 
+  /** Whether a process has the folder; what one that was killed has left does not count. Whoever takes it meanwhile is not in the way. */
+  static async isHeld(dir: string, method: LockMethod = METHOD): Promise<boolean> {
+    if (method === 'socket') return answers(nameOf(dir))
+    const pid = heldBy(join(dir, LOCK))
+    return pid !== undefined && isAlive(pid)
+  }
+
   /** Throws STATE_LOCKED (also within one process), STATE_MISSING where there is no such folder, STATE_IO. */
-  static async acquire(
-    dir: string,
-    method: LockMethod = process.platform === 'linux' ? 'socket' : 'pid-file',
-  ): Promise<FolderLock> {
+  static async acquire(dir: string, method: LockMethod = METHOD): Promise<FolderLock> {
     try {
       if (method === 'pid-file') {
         claimPidFile(dir)

@@ -56,14 +56,3 @@ export async function lockFolder(folder: string, taken: LabErrorCode, what: stri
     throw new LabError(taken, `${what} runs already: ${cause.message}`, { cause })
   }
 }
-
-/** Whether a process has the folder; what one that was killed has left does not count. */
-export async function isLocked(folder: string): Promise<boolean> {
-  try {
-    await (await FolderLock.acquire(folder)).release()
-    return false
-  } catch (error) {
-    if (error instanceof BoardError && error.code === 'STATE_LOCKED') return true
-    throw error
-  }
-}

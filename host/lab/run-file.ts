@@ -2,9 +2,9 @@
 
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { FolderLock } from '../board/index.js'
 import { codeOf, LabError, messageOf } from './errors.js'
 import type { Check } from './json-check.js'
-import { isLocked } from './local-socket.js'
 import { writeWholeFile } from './whole-file.js'
 
 const FILE = 'running.json'
@@ -32,5 +32,5 @@ export function readRunFile<Value>(folder: string, check: Check<Value>): Value |
 /** What the process says that has the folder now; undefined = none has. @throws LabError LAB_FILE_INVALID */
 export async function runningIn<Value>(folder: string, check: Check<Value>): Promise<Value | undefined> {
   const said = readRunFile(folder, check)
-  return said !== undefined && (await isLocked(folder)) ? said : undefined
+  return said !== undefined && (await FolderLock.isHeld(folder)) ? said : undefined
 }

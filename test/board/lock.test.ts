@@ -45,14 +45,29 @@ for (const method of METHODS) {
     await again.release()
   })
 
+  test(`${method}: who asks whether a folder is held is in nobody's way`, async () => {
+    const dir = scratch()
+    assert.is(await FolderLock.isHeld(dir, method), false)
+    for (let i = 0; i < 50; i++) {
+      const asked = Array.from({ length: 4 }, () => FolderLock.isHeld(dir, method))
+      const lock = await FolderLock.acquire(dir, method)
+      assert.is(await FolderLock.isHeld(dir, method), true)
+      await Promise.all(asked)
+      await lock.release()
+    }
+    assert.is(await FolderLock.isHeld(dir, method), false)
+  })
+
   test(`${method}: another process is named, and its lock is free when it is killed`, async () => {
     const dir = scratch()
     const child = await holder(dir, method)
+    assert.is(await FolderLock.isHeld(dir, method), true)
     const { message } = await fails('STATE_LOCKED', () => FolderLock.acquire(dir, method))
     assert.is(message, `state folder ${dir} is in use by process ${child.pid}`)
     child.kill('SIGKILL')
     await once(child, 'exit')
     assert.ok(existsSync(join(dir, 'lock')), 'the file is stale')
+    assert.is(await FolderLock.isHeld(dir, method), false)
     const lock = await FolderLock.acquire(dir, method)
     assert.is(readFileSync(join(dir, 'lock'), 'utf8'), `${process.pid}\n`)
     await lock.release()
