@@ -75,12 +75,13 @@ function whole(session: Session, kind: Direction, data: Bytes, room: Room): Prom
   })
 }
 
-function update(session: Session, kind: Direction, data: Bytes, room: Room): Promise<Bytes> {
+function update(session: Session, kind: Direction, data: Bytes, room: Room, app: Application): Promise<Bytes> {
   return working<Bytes>(session, kind, async (operation) => {
     const cipher = partsOf(operation)
     const input = given(data)
     const length = cipher.partLength(input.length)
-    if (length > room.capacity) return { result: { missing: length }, over: false }
+    // Version 0 sends a question for no room, too: of a part from which nothing comes out that is the call itself.
+    if (length > room.capacity || (room.query && app.offered > 0)) return { result: { missing: length }, over: false }
     operation.phase = 'parts'
     return { result: await cipher.update(input), over: false }
   })
@@ -232,11 +233,11 @@ const notSupported = refused(CKR.FUNCTION_NOT_SUPPORTED)
 export const cryptoHandlers: readonly Handler[] = [
   onSession(calls.encryptInit, (session, [, mechanism, key], app) => begin(session, 'encrypt', [mechanism, key], app)),
   onSession(calls.encrypt, (session, [, data, room]) => whole(session, 'encrypt', data, room)),
-  onSession(calls.encryptUpdate, (session, [, data, room]) => update(session, 'encrypt', data, room)),
+  onSession(calls.encryptUpdate, (session, [, data, room], app) => update(session, 'encrypt', data, room, app)),
   onSession(calls.encryptFinal, (session, [, room], app) => final(session, 'encrypt', room, app)),
   onSession(calls.decryptInit, (session, [, mechanism, key], app) => begin(session, 'decrypt', [mechanism, key], app)),
   onSession(calls.decrypt, (session, [, data, room]) => whole(session, 'decrypt', data, room)),
-  onSession(calls.decryptUpdate, (session, [, data, room]) => update(session, 'decrypt', data, room)),
+  onSession(calls.decryptUpdate, (session, [, data, room], app) => update(session, 'decrypt', data, room, app)),
   onSession(calls.decryptFinal, (session, [, room], app) => final(session, 'decrypt', room, app)),
   onSession(calls.signInit, (session, [, mechanism, key], app) => begin(session, 'sign', [mechanism, key], app)),
   onSession(calls.sign, (session, [, data, room]) => make(session, 'sign', data, room)),
