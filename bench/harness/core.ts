@@ -1,6 +1,7 @@
 // The crypto core of the firmware as a module of its own (dist/crypto.wasm), driven from here: memory in, calls, memory out.
 import { readFileSync } from 'node:fs'
 import { instantiateSync } from '@assemblyscript/loader'
+import { soundModule } from '../../host/board/index.js'
 import { BenchError } from './bench.js'
 
 /** The exports of assembly/crypto/vectors.ts that are measured; addresses and lengths in bytes. */
@@ -88,7 +89,9 @@ export class Core {
   readonly #end: number
 
   constructor() {
-    const { exports } = instantiateSync<CoreExports>(readFileSync(new URL('../../crypto.wasm', import.meta.url)))
+    const { exports } = instantiateSync<CoreExports>(
+      soundModule(readFileSync(new URL('../../crypto.wasm', import.meta.url))),
+    )
     if (exports.memory === undefined) throw new BenchError('the crypto core exports no memory')
     this.call = exports
     this.memory = new Uint8Array(exports.memory.buffer)

@@ -41,7 +41,11 @@ export async function overProcess(
   const transport = await UsbTransport.open(device)
   return {
     closed: transport.closed,
-    exchange: (frame) => transport.exchange(frame),
+    exchange: (frame) =>
+      transport.exchange(frame).catch((cause) => {
+        if (child.exitCode === null && child.signalCode === null) throw cause
+        throw new BenchError(`the ${way} server ended in the middle: ${child.signalCode ?? child.exitCode}`, { cause })
+      }),
     async close() {
       await transport.close()
       await device.detach()

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { instantiateSync } from '@assemblyscript/loader'
-import { soundEngine } from './engine.js'
+import { soundModule } from './engine.js'
 import { BoardError, messageOf } from './errors.js'
 import { PAGE, type PageRun, putPages, usedPages } from './pages.js'
 import type { GlobalValue } from './snapshot.js'
@@ -107,8 +107,7 @@ export class FirmwareImage {
       throw new BoardError('FIRMWARE_UNTRUSTED', `${path} has SHA-384 ${sha384}, but the build recorded ${info.sha384}`)
     }
     try {
-      soundEngine()
-      return new FirmwareImage(info, new WebAssembly.Module(bytes))
+      return new FirmwareImage(info, soundModule(bytes))
     } catch (cause) {
       throw new BoardError('FIRMWARE_INCOMPATIBLE', `${path} is no WebAssembly module: ${messageOf(cause)}`, { cause })
     }

@@ -12,6 +12,7 @@ export {
   FileCrashLog,
   MemoryCrashLog,
 } from './crash.js'
+export { isEmulated, soundModule } from './engine.js'
 export { BoardError, type BoardErrorCode } from './errors.js'
 export { createBoardFolder, type ManufacturingRecord, manufacture } from './factory.js'
 export { type CutPlan, FaultyMemory, PowerCut } from './faults.js'

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { instantiateSync } from '@assemblyscript/loader'
 import { P384 } from './curves.js'
+import { soundModule } from './engine.js'
 import { readBuilt } from './firmware.js'
 
 // The accelerator's own arithmetic for P-384, the curve that tokens agree on: three times as fast as the generic code that
@@ -31,7 +32,7 @@ let loaded: Core | undefined
 /** Made when it is first needed: many a board never is. */
 function core(): Core {
   if (loaded) return loaded
-  const call = instantiateSync<Exports & Record<string, unknown>>(readBuilt(BUILT), {}).exports
+  const call = instantiateSync<Exports & Record<string, unknown>>(soundModule(readBuilt(BUILT)), {}).exports
   const at = (address: number, size: number): Uint8Array => new Uint8Array(call.memory.buffer, address, size)
   loaded = { call, scalar: at(call.scalar(), length), point: at(call.point(), 2 * length) }
   return loaded

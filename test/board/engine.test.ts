@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { isEmulated } from '../../host/board/index.js'
 import { temporaryFolder } from '../cli/support.js'
 
 const test = suite('board: the engine below it')
@@ -17,6 +18,13 @@ test('without AVX the firmware passes its self-test, and tokens are made', async
   const args = [...WITHOUT_AVX, MOONLET, 'init', '--state', join(temporaryFolder(), 'state')]
   const { stdout, stderr } = await promisify(execFile)(process.execPath, args)
   assert.match(`${stdout}${stderr}`, 'backup: ped vector init')
+})
+
+test('a processor that QEMU emulates is told by its name', () => {
+  for (const model of ['QEMU TCG CPU version 2.5+', 'QEMU Virtual CPU version 2.5+'])
+    assert.ok(isEmulated(model), model)
+  for (const model of ['Intel(R) Xeon(R) Processor @ 2.60GHz', 'Common KVM processor', ''])
+    assert.not(isEmulated(model))
 })
 
 test('code that the engine has replaced stays where it is', async () => {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { instantiateSync } from '@assemblyscript/loader'
 import fc from 'fast-check'
 import * as assert from 'uvu/assert'
+import { soundModule } from '../../host/board/index.js'
 import type { CryptoExports } from './exports.js'
 
 /** Hash algorithms by the names of node:crypto, as the core numbers them. */
@@ -65,7 +66,7 @@ export class Core {
   #after: () => void = () => undefined
 
   constructor() {
-    const { exports } = instantiateSync<CryptoExports>(coreBytes())
+    const { exports } = instantiateSync<CryptoExports>(soundModule(coreBytes()))
     if (exports.memory === undefined) throw new Error('the module exports no memory')
     this.call = exports
     this.memory = new Uint8Array(exports.memory.buffer)

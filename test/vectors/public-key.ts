@@ -11,7 +11,7 @@ import {
   PERIPHERAL_FAILED,
   PERIPHERAL_OK,
 } from '../../assembly/protocol.js'
-import { SystemTrng } from '../../host/board/index.js'
+import { SystemTrng, soundModule } from '../../host/board/index.js'
 import { Pka } from '../../host/board/pka.js'
 import { toBytes } from './numbers.js'
 import type { RsaPrivateKey, RsaPublicKey } from './rsa-key.js'
@@ -93,7 +93,7 @@ export class PublicKeys {
         pka.run(op, this.#memory.slice(input, input + inputLength), this.#memory.subarray(output, output + capacity)),
     }
     const wasm = readFileSync(new URL('../../public-key.wasm', import.meta.url))
-    const { exports } = instantiateSync<Exports>(wasm, { board })
+    const { exports } = instantiateSync<Exports>(soundModule(wasm), { board })
     if (exports.memory === undefined) throw new Error('the module exports no memory')
     this.#memory = new Uint8Array(exports.memory.buffer)
     this.#call = exports

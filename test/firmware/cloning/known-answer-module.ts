@@ -5,7 +5,7 @@ import { instantiateSync } from '@assemblyscript/loader'
 import asc from 'assemblyscript/asc'
 import { FLASH_SECTOR } from '../../../assembly/protocol.js'
 import { boardImports } from '../../../host/board/imports.js'
-import { NonVolatileMemory, State, SystemTrng, VirtualClock } from '../../../host/board/index.js'
+import { NonVolatileMemory, State, SystemTrng, soundModule, VirtualClock } from '../../../host/board/index.js'
 import { START } from '../support/test-token.js'
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url))
@@ -139,7 +139,7 @@ export class KnownAnswerModule {
     const board = boardImports(chips, { ped: () => 0, tamper: () => 0 }, (at, length) =>
       this.#memory.subarray(at, at + length),
     )
-    const { exports } = instantiateSync<Exports>(wasm, { board })
+    const { exports } = instantiateSync<Exports>(soundModule(wasm), { board })
     if (exports.memory === undefined) throw new Error('the module exports no memory')
     this.call = exports
     this.#memory = new Uint8Array(exports.memory.buffer)

@@ -13,6 +13,7 @@ import {
   SERVICE_COMMAND,
   SERVICE_PED,
 } from '../../../assembly/protocol.js'
+import { soundModule } from '../../../host/board/index.js'
 import { Finding } from '../engine/target.js'
 import { type Chips, type KeptState, makeChips } from './chips.js'
 import { type GuardedFirmware, RED_ZONE } from './guarded-build.js'
@@ -105,7 +106,7 @@ export class Machine {
         throw new Finding('trap', 'abort', 'the firmware aborted')
       },
     }
-    const { exports } = instantiateSync<Exports & Record<string, unknown>>(firmware.wasm, {
+    const { exports } = instantiateSync<Exports & Record<string, unknown>>(soundModule(firmware.wasm), {
       board: this.chips.imports(bytes),
       env,
     })
