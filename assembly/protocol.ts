@@ -592,6 +592,8 @@ export const FLASH_SIZE = 33554432
 // ---- OBC-1 ----------------------------------------------------------------------------------------------------------
 export const OBC_MAX_MESSAGE = 65536
 export const OBC_MAX_BATCH = 1024
+/** Batches that a target answers again, so many may be under way to it; a source seals one more before it has results. */
+export const OBC_BATCHES_OUT = 5
 export const OBC_CERTIFICATE = 256
 export const OBC_TOKEN_PED = 1
 export const OBC_TOKEN_FIPS = 2

@@ -7,6 +7,7 @@ import {
   CKO_DATA,
   CLONE_LAST,
   CURVE_P384,
+  OBC_BATCHES_OUT,
   OBC_IDLE_TIMEOUT,
   OBC_MAX_BATCH,
   RC_ARGUMENTS_BAD,
@@ -68,8 +69,8 @@ const HELLO_SENT: u32 = 1
 const ESTABLISHED: u32 = 2
 /** Idle for too long: wiped, but its client is still told so. */
 const EXPIRED: u32 = 3
-/** A source seals three batches ahead of the results: as many as a target answers again, and the one that it gets next. */
-const AHEAD: u32 = 4
+/** Batches that it seals ahead of the results: as many as are under way to the target, and the one that it gets next. */
+const AHEAD: u32 = OBC_BATCHES_OUT + 1
 const MAX_OBJECTS: u32 = 1048576
 
 @unmanaged
@@ -94,9 +95,9 @@ const TAG: usize = 832
 const KM: usize = 880
 const WAITING: usize = 1056
 const WAIT_SIZE: usize = 4104
-const SIZE: usize = 17472
+const SIZE: usize = WAITING + <usize>AHEAD * WAIT_SIZE
 const COUNT: i32 = 8
-const TABLE: usize = memory.data(139776, 16)
+const TABLE: usize = memory.data(<usize>COUNT * SIZE, 16)
 
 const TH: usize = memory.data(48, 16)
 const EXPECTED: usize = memory.data(48, 16)

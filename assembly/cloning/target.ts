@@ -7,6 +7,7 @@ import {
   CKO_DATA,
   CLONE_CONTINUE,
   CURVE_P384,
+  OBC_BATCHES_OUT,
   OBC_IDLE_TIMEOUT,
   OBC_MAX_BATCH,
   OBC_MAX_MESSAGE,
@@ -90,8 +91,8 @@ class Session {
   answered: u32
 }
 
-// Behind the struct: SID 16, expected tagS 3 × 48, KM 3 × 176; of the last three batches, in the place of their number modulo 3: lengths
-// of M3 and M4, u32 each, M4 (16,456 bytes for a full batch).
+// Behind the struct: SID 16, expected tagS 3 × 48, KM 3 × 176; of the last OBC_BATCHES_OUT batches, in the place of their number modulo that:
+// lengths of M3 and M4, u32 each, M4 (16,456 bytes for a full batch).
 const SID: usize = 64
 const EXPECTED: usize = 80
 const KM: usize = 224
@@ -100,12 +101,11 @@ const CACHE_MESSAGE: usize = 0
 const CACHE_LENGTH: usize = 4
 const CACHE_ANSWER: usize = 16
 const CACHE_SIZE: usize = 16480
-const CACHED: u32 = 3
-const SIZE: usize = 50192
+const SIZE: usize = CACHE + <usize>OBC_BATCHES_OUT * CACHE_SIZE
 const COUNT: i32 = 8
-const TABLE: usize = memory.data(401536, 16)
-/** M3 of the last three batches of every session: sealed as it came, so nothing here is a secret. */
-const MESSAGES: usize = memory.data(1572864, 16)
+const TABLE: usize = memory.data(<usize>COUNT * SIZE, 16)
+/** M3 of the last batches of every session: sealed as it came, so nothing here is a secret. */
+const MESSAGES: usize = memory.data(COUNT * OBC_BATCHES_OUT * OBC_MAX_MESSAGE, 16)
 
 const TH: usize = memory.data(48, 16)
 const MAC: usize = memory.data(48, 16)
@@ -277,18 +277,18 @@ function establish(s: Session, slot: u32): void {
 
 /** What a batch was answered: the courier may give the next ones before it has the answer to this one. */
 function cacheOf(s: Session, number: u32): usize {
-  return base(s) + CACHE + <usize>(number % CACHED) * CACHE_SIZE
+  return base(s) + CACHE + <usize>(number % OBC_BATCHES_OUT) * CACHE_SIZE
 }
 
 /** Where M3 of the batch is kept, to be known again. */
 function messageOf(s: Session, number: u32): usize {
   const session = (base(s) - TABLE) / SIZE
-  return MESSAGES + (session * <usize>CACHED + <usize>(number % CACHED)) * <usize>OBC_MAX_MESSAGE
+  return MESSAGES + (session * <usize>OBC_BATCHES_OUT + <usize>(number % OBC_BATCHES_OUT)) * <usize>OBC_MAX_MESSAGE
 }
 
 /** The message is one of the last: its answer is the last again. */
 function isRepeat(s: Session, m3: usize, length: i32): bool {
-  for (let number: u32 = 0; number < CACHED; number++) {
+  for (let number: u32 = 0; number < <u32>OBC_BATCHES_OUT; number++) {
     const cache = cacheOf(s, number)
     if (load<u32>(cache + CACHE_LENGTH) === 0 || load<u32>(cache + CACHE_MESSAGE) !== <u32>length) continue
     if (memory.compare(m3, messageOf(s, number), length) !== 0) continue

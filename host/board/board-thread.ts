@@ -3,10 +3,14 @@ import { attention } from './attention.js'
 import type { FromWorker, ToWorker, WorkerStart } from './messages.js'
 import { Watch } from './monitor.js'
 
-/** Bytes of a message that is not held for others: what it asks for takes longer than waking a thread. */
+/** Bytes of a message that is not held for others, nor worth staying awake for: what is done with it takes longer than waking a thread. */
 const LONG = 1024
 /** Times within the limit that the watchdog looks. */
 const LOOKS = 8
+
+function isLong(message: ToWorker | FromWorker): boolean {
+  return message instanceof Uint8Array && message.length >= LONG
+}
 
 /** What a thread tells its owner. After `hung` or `ended` nothing comes any more. */
 export interface ThreadEvents {
@@ -33,7 +37,7 @@ export class BoardThread {
     // The flags of this process are not the worker's: --input-type, for one, would keep it from starting.
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData, execArgv: [] })
     this.#worker.on('message', (message: FromWorker) => {
-      attention.stay()
+      if (!isLong(message)) attention.stay()
       if (!this.#hanging) events.message(message)
     })
     let cause: unknown
@@ -57,17 +61,18 @@ export class BoardThread {
   post(message: ToWorker, transfer: readonly ArrayBuffer[] = []): void {
     const waiting = this.#messages.push(message)
     this.#transfer.push(...transfer)
-    if (message instanceof Uint8Array && message.length >= LONG) this.#flush()
-    else if (waiting === 1) setImmediate(() => this.#flush())
+    if (isLong(message)) this.#flush()
+    else if (waiting === 1) setImmediate(() => this.#flush(true))
   }
 
-  #flush(): void {
+  /** @param short whether the answer is worth staying awake for */
+  #flush(short = false): void {
     if (this.#messages.length === 0) return
     const [messages, transfer] = [this.#messages, this.#transfer]
     this.#messages = []
     this.#transfer = []
     this.#worker.postMessage(messages, transfer)
-    attention.stay()
+    if (short) attention.stay()
   }
 
   #check(): void {

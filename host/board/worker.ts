@@ -107,13 +107,14 @@ class Inbox {
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
       this.#tookLong = next instanceof Uint8Array && next.length >= LONG
       this.#take?.(next)
-      if (!this.#pauses() || this.#waiting.length === 0) continue
-      // The first of these comes before what has happened meanwhile is looked at.
+      if (!this.#pauses()) continue
+      // Also where nothing waits: what comes meanwhile is handed over without a look at the disk between two of them. The first of
+      // these two comes before what has happened is looked at.
       setImmediate(() => setImmediate(() => this.#takeAll()))
       return
     }
     this.#taking = false
-    attention.stay()
+    if (!this.#tookLong) attention.stay()
   }
 }
 

@@ -33,8 +33,6 @@ const BATCH_HANDLES = Math.min(
 )
 /** Handles of the first of many batches: the target begins the sooner. */
 const FIRST_HANDLES = 64
-/** Batches that the target answers again; the source seals one more. */
-const BATCHES_OUT = 3
 /** Times a batch is given to the target when its answer is lost on the way. */
 const DELIVERIES = 3
 
@@ -109,7 +107,7 @@ async function* inTurn(
 }
 
 /**
- * Both tokens work all the time: the target gets the next two batches before it has answered one (OBC-1 §5.5 in SPEC.md), since its
+ * Both tokens work all the time: the target gets the next four batches before it has answered one (OBC-1 §5.5 in SPEC.md), since its
  * answer waits for the disk while it works on, and the source has the one after these sealed by the time that it may go.
  */
 async function* inParallel(
@@ -126,7 +124,7 @@ async function* inParallel(
   try {
     while (next || given.length > 0) {
       const [oldest] = given
-      if (oldest && (given.length === BATCHES_OUT || !next)) {
+      if (oldest && (given.length === protocol.OBC_BATCHES_OUT || !next)) {
         const m4 = await oldest.answer
         given.shift()
         results = quiet(resultsOf(source, { batch: oldest.batch, m4 }))

@@ -108,7 +108,10 @@ test('results come in the order of the handles, and both sides are closed', asyn
   assert.equal(pair.log, ['seal 0 last', 'store 0', 'result 0', 'source close', 'target close M5'])
 })
 
-test('the target gets the next two batches while it stores one, never more of them', async () => {
+/** Batches that may be under way to the target. */
+const OUT = protocol.OBC_BATCHES_OUT
+
+test('the target gets the next batches while it stores one, never more than it answers again', async () => {
   const pair = ends()
   pair.setLimit(1)
   let release: () => void = () => {}
@@ -118,21 +121,24 @@ test('the target gets the next two batches while it stores one, never more of th
   const store = pair.target.handlers.get(protocol.CMD_CLONE_TARGET_BATCH)
   pair.target.on(protocol.CMD_CLONE_TARGET_BATCH, async (request) => {
     const answer = store?.(request) ?? 0
-    // Batch 2 is here although batch 0 is not answered: only now may it go on.
-    if (pair.log.includes('store 2')) release()
+    // The last that may be under way is here although batch 0 is not answered: only now may it go on.
+    if (pair.log.includes(`store ${OUT - 1}`)) release()
     await held
     pair.log.push(`stored ${pair.log.filter((line) => line.startsWith('stored')).length}`)
     return answer
   })
   assert.equal(
-    await collect(pair.run(range(6))),
-    range(6).map((handle) => `${handle} ${handle + 1000}`),
+    await collect(pair.run(range(OUT + 3))),
+    range(OUT + 3).map((handle) => `${handle} ${handle + 1000}`),
   )
   const order = (entry: string) => pair.log.findIndex((line) => line.startsWith(entry))
-  assert.ok(order('seal 3') < order('stored 0'), 'the source has nothing ready for the time that the target has room')
+  assert.ok(
+    order(`seal ${OUT}`) < order('stored 0'),
+    'the source has nothing ready for the time that the target has room',
+  )
   for (const batch of [0, 1]) {
-    assert.ok(order(`stored ${batch}`) < order(`store ${batch + 3}`), `batch ${batch + 3} came too early`)
-    assert.ok(order(`result ${batch}`) < order(`seal ${batch + 4}`), 'four batches were sealed ahead')
+    assert.ok(order(`stored ${batch}`) < order(`store ${batch + OUT}`), `batch ${batch + OUT} came too early`)
+    assert.ok(order(`result ${batch}`) < order(`seal ${batch + OUT + 1}`), 'more than one batch was sealed ahead')
   }
 })
 
@@ -146,12 +152,15 @@ test('a source that fails with batches at the target: what these stored is told 
   const lines: string[] = []
   let code = ''
   try {
-    for await (const { handle, newHandle } of pair.run(range(5))) lines.push(`${handle} ${newHandle}`)
+    for await (const { handle, newHandle } of pair.run(range(OUT + 2))) lines.push(`${handle} ${newHandle}`)
   } catch (error) {
     if (!(error instanceof TokenError)) throw error
     code = error.code
   }
-  assert.equal(lines, ['1 1001', '2 1002', '3 1003', '4 1004'])
+  assert.equal(
+    lines,
+    range(OUT + 1).map((handle) => `${handle} ${handle + 1000}`),
+  )
   assert.is(code, 'CKR_DEVICE_MEMORY')
   assert.ok(pair.log.includes('source close'), 'both sides have given up')
 })

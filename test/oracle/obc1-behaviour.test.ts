@@ -192,12 +192,10 @@ test('attribute lists that are not exactly as described', () => {
   assert.equal(codes(source.result(target.batch(source.batch([bad])))), [protocol.RC_TEMPLATE_INCONSISTENT >>> 16])
 })
 
-test('two batches ahead, not three; nothing after the last', () => {
+test('one batch more than are under way, not two; nothing after the last', () => {
   const { source } = ready()
-  source.batch([another(1)])
-  source.batch([another(2)])
-  source.batch([another(3)])
-  refused(() => source.fork().batch([another(4)]))
+  for (let i = 0; i <= protocol.OBC_BATCHES_OUT; i++) source.batch([another(i)])
+  refused(() => source.fork().batch([another(protocol.OBC_BATCHES_OUT + 1)]))
   const done = ready()
   done.target.batch(done.source.batch([], { last: true }))
   refused(() => done.source.batch([another(1)]))

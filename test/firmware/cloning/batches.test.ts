@@ -129,15 +129,16 @@ test('what looks like a repeat but is another message ends the session', async (
   }
 })
 
-test('a batch before the last three, one too far ahead, one after the last: each ends the session', async () => {
+/** Objects of as many batches as are answered again. */
+const LATER = Array.from({ length: protocol.OBC_BATCHES_OUT }, (_, i) => 100 + i)
+
+test('a batch before those that are answered again, one too far ahead, one after the last: each ends the session', async () => {
   const to = await firmwareEnd('order')
   const older = async () => {
     const source = await helloTo(to)
     const first = source.batch([aesObject(1)])
     source.result(await deliver(to, first))
-    await deliver(to, source.batch([aesObject(2)]))
-    await deliver(to, source.batch([aesObject(9)]))
-    await deliver(to, source.batch([aesObject(10)]))
+    for (const id of LATER) await deliver(to, source.batch([aesObject(id)]))
     return { bad: first, good: source }
   }
   const ahead = async () => {
@@ -162,14 +163,17 @@ test('a batch before the last three, one too far ahead, one after the last: each
     await refuses(protocol.RC_NEGOTIATION_INVALID, deliver(to, bad), name)
     await refuses(protocol.RC_CLONE_SESSION_INVALID, to.client.cloning.targetClose(to.session, good.close()), name)
   }
-  assert.is(await objectCount(to), 6, 'objects 1, 2, 9, 10, 5 and 7')
+  assert.is(await objectCount(to), 3 + LATER.length, 'objects 1, 5 and 7, and the later ones')
 })
 
-test('the source seals three batches ahead, not four; its results come in order; nothing follows the last', async () => {
+/** Batches that a source seals before it has results. */
+const AHEAD = protocol.OBC_BATCHES_OUT + 1
+
+test('the source seals one batch more than are under way, not two; its results come in order; nothing follows the last', async () => {
   const from = await firmwareEnd('ahead')
   const { cloning, objects } = from.client
   const handles: number[] = []
-  for (let i = 0; i < 5; i++) handles.push(await objects.create(from.session, dataObject(`${i}`, 'value')))
+  for (let i = 0; i <= AHEAD; i++) handles.push(await objects.create(from.session, dataObject(`${i}`, 'value')))
   const begin = async () => {
     const { target, stored } = oracleTarget()
     await helloFrom(from, target)
@@ -188,20 +192,18 @@ test('the source seals three batches ahead, not four; its results come in order;
   assert.is(one.stored.length, 3)
 
   const two = await begin()
-  await two.batch(0)
-  await two.batch(1)
-  await two.batch(2)
-  await two.batch(3)
-  await refuses(protocol.RC_NEGOTIATION_INVALID, two.batch(4), 'four ahead')
-  await refuses(protocol.RC_CLONE_SESSION_INVALID, two.batch(4), 'the session is over')
+  for (let i = 0; i < AHEAD; i++) await two.batch(i)
+  await refuses(protocol.RC_NEGOTIATION_INVALID, two.batch(AHEAD), 'one too many')
+  await refuses(protocol.RC_CLONE_SESSION_INVALID, two.batch(AHEAD), 'the session is over')
 
   const full = await begin()
-  const ahead = [await full.batch(0), await full.batch(1), await full.batch(2), await full.batch(3)]
+  const ahead: Buffer[] = []
+  for (let i = 0; i < AHEAD; i++) ahead.push(await full.batch(i))
   for (const [i, m3] of ahead.entries()) {
     const results = await cloning.sourceResult(from.session, full.target.batch(m3))
     assert.is(results[0]?.handle, handles[i])
   }
-  assert.is(full.stored.length, 4)
+  assert.is(full.stored.length, AHEAD)
 
   const swapped = await begin()
   swapped.target.batch(await swapped.batch(0))

@@ -111,12 +111,12 @@ export class Source {
     })
   }
 
-  /** M3 with these objects; two batches may be sealed ahead of the results. */
+  /** M3 with these objects; one batch more may be sealed ahead of the results than are under way. */
   batch(objects: readonly CloneObject[], { last = false } = {}): Buffer {
     const state = this.session
     return this.#step(() => {
       must(state.seq + objects.length <= MAX_OBJECTS, 'session is used up')
-      must(state.waiting.length < 3 && !state.lastSent, 'batch not allowed now')
+      must(state.waiting.length <= protocol.OBC_BATCHES_OUT && !state.lastSent, 'batch not allowed now')
       const firstSeq = state.seq
       const envelopes = objects.map((object, i) => {
         const seq = firstSeq + i
