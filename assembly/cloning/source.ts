@@ -97,7 +97,8 @@ const WAITING: usize = 1056
 const WAIT_SIZE: usize = 4104
 const SIZE: usize = WAITING + <usize>AHEAD * WAIT_SIZE
 const COUNT: i32 = 8
-const TABLE: usize = memory.data(<usize>COUNT * SIZE, 16)
+const TABLE_SIZE: i32 = COUNT * <i32>SIZE
+const TABLE: usize = memory.data(TABLE_SIZE, 16)
 
 const TH: usize = memory.data(48, 16)
 const EXPECTED: usize = memory.data(48, 16)

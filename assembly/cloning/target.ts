@@ -103,7 +103,8 @@ const CACHE_ANSWER: usize = 16
 const CACHE_SIZE: usize = 16480
 const SIZE: usize = CACHE + <usize>OBC_BATCHES_OUT * CACHE_SIZE
 const COUNT: i32 = 8
-const TABLE: usize = memory.data(<usize>COUNT * SIZE, 16)
+const TABLE_SIZE: i32 = COUNT * <i32>SIZE
+const TABLE: usize = memory.data(TABLE_SIZE, 16)
 /** M3 of the last batches of every session: sealed as it came, so nothing here is a secret. */
 const MESSAGES: usize = memory.data(COUNT * OBC_BATCHES_OUT * OBC_MAX_MESSAGE, 16)
 

@@ -69,6 +69,7 @@ const exportName = (kind: string, file: string, name: string): string =>
   [kind, ...file.replace(/^assembly\/|\.ts$/g, '').split('/'), name].join('$').replaceAll('-', '_')
 
 const BUFFER = /^(?:export )?const (\w+): usize = memory\.data\(([^<()]+), (\d+)\)$/gm
+const ANY_BUFFER = /^(?:export )?const \w+: usize = memory\.data\(/gm
 const VARIABLE = /^(?:export )?let (\w+)\b/gm
 /** Buffers that can be moved. */
 const MOVABLE = new Set(['assembly/commands/dispatch.ts INBOX', 'assembly/commands/dispatch.ts BODY'])
@@ -80,6 +81,10 @@ function guarded(files: ReadonlyMap<string, string>): Map<string, string> {
   const result = new Map<string, string>()
   for (const [file, text] of files) {
     const from = `'./${file.replace(/^assembly\/|\.ts$/g, '')}'`
+    // A buffer that is not seen here has no red zone, and counts as a constant.
+    if (text.match(BUFFER)?.length !== text.match(ANY_BUFFER)?.length) {
+      throw new RecipeError(`${file}: a size of memory.data is no plain expression`)
+    }
     const export_ = (name: string, as: string) => entry.push(`export { ${name} as ${as} } from ${from}`)
     const changed = text
       .replace(BUFFER, (_line, name: string, size: string, align: string) => {
