@@ -11,7 +11,7 @@ pkgs=()
 need() { [ -e "$1" ] || pkgs+=("$2"); }
 need /usr/bin/qemu-system-x86_64 qemu-system-x86;  need /usr/share/doc/busybox-static busybox-static
 need /usr/bin/cpio cpio;  need /usr/bin/xz xz-utils;  need /usr/sbin/depmod kmod
-need /usr/bin/udevadm udev;  need /usr/bin/lsusb usbutils;  need /usr/sbin/usbip usbip;  need /usr/bin/socat socat
+need /usr/bin/udevadm udev;  need /usr/bin/lsusb usbutils;  need /usr/sbin/usbip usbip;  need /usr/bin/socat socat;  need /usr/bin/dumpcap tshark
 command -v apt-get >/dev/null || { echo "left out: no apt-get, so no Debian kernel" >&2; exit 77; }
 if [ ${#pkgs[@]} -gt 0 ]; then
   [ "$(id -u)" = 0 ] || { echo "left out: apt-get install --no-install-recommends ${pkgs[*]}" >&2; exit 77; }
