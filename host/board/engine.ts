@@ -6,9 +6,9 @@ import { instantiateSync } from '@assemblyscript/loader'
 // local variable that it reads (seen in Node 20.20.2). The firmware's AES is made of such swizzles: its self-test would fail, and the
 // HSM be dead.
 //
-// And the jump to a function whose better code is there is changed in place, while other threads run it: a processor does not mind, but
-// the ones that QEMU emulates side by side see half of such a change (QEMU 7.2: every third board ended, with an illegal instruction or
-// an access that no code of ours makes). Without the baseline compiler there is nothing to replace.
+// And on processors that QEMU emulates side by side (7.2), one board in eight to one in three ended, with an illegal instruction or an
+// access that no code of ours makes; none did without the baseline compiler, and none on one processor. It looks as if one thread saw
+// half of the change by which another puts better code in the place of that compiler's; without it there is nothing to replace.
 
 const MASK = Array.from({ length: 16 }, (_, i) => (i + 1) & 15)
 const SOURCE = Array.from({ length: 16 }, (_, i) => i)
