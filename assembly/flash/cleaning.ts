@@ -47,7 +47,8 @@ function reclaim(sector: i32): void {
   if (sectorLive(sector) !== 0 && sectorState(sector) !== LEAVING) sectorLeave(sector)
   const start = sectorStart(sector)
   const end = sectorUsed(sector)
-  let at = SECTOR_HEADER
+  // Nothing in it counts: no record has to be looked at.
+  let at = sectorLive(sector) === 0 ? end : SECTOR_HEADER
   while (true) {
     const length = logRecordAt(start + at, end - at)
     if (length === 0) break

@@ -15,12 +15,13 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { BATTERY_REGIONS, FLASH_SECTOR } from '../../assembly/protocol.js'
-import { BATTERY_CAPACITY, type Change, SPLIT_SIZE, wordsSpan } from './changes.js'
+import { BATTERY_CAPACITY, type Change, type FlashChange, SPLIT_SIZE } from './changes.js'
 import { BoardError, messageOf, systemCode } from './errors.js'
 import { Flash } from './flash.js'
 import { JournalWriter, readJournal } from './journal.js'
 import { JournalFile } from './journal-file.js'
 import { type Backing, changesBetween, State, type Written } from './non-volatile.js'
+import { TouchedPages } from './touched-pages.js'
 
 /** Version of the folder's layout. */
 export const FOLDER_FORMAT = 1
@@ -77,28 +78,12 @@ const SMALL: readonly (readonly [string, (state: State) => Buffer])[] = [
   [STANDBY, standbyBytes],
 ]
 
-const FILE_OF: { readonly [kind in Exclude<Change['kind'], 'program' | 'words' | 'erase'>]: string } = {
+const FILE_OF: { readonly [kind in Exclude<Change['kind'], FlashChange['kind']>]: string } = {
   counter: COUNTER,
   battery: BATTERY,
   split: SPLIT,
   random: STANDBY,
   alive: STANDBY,
-}
-
-/** Bytes between two ranges that are written with them rather than apart. */
-const NEAR = 4096
-
-type Range = readonly [from: number, to: number]
-
-/** Ranges that overlap or touch become one: a batch is a row of records, each programmed in two steps. */
-function merged(ranges: readonly Range[]): Range[] {
-  const result: Range[] = []
-  for (const [from, to] of [...ranges].sort(([a], [b]) => a - b)) {
-    const last = result.at(-1)
-    if (last && from <= last[1]) result[result.length - 1] = [last[0], Math.max(last[1], to)]
-    else result.push([from, to])
-  }
-  return result
 }
 
 function damaged(path: string, why: string, cause?: unknown): BoardError {
@@ -205,8 +190,8 @@ export class BoardFolder implements Backing {
   #sequence = 1n
   readonly #journal: JournalFile
   readonly #frames = new JournalWriter()
-  /** What the files have not followed yet: places in the flash, and names of small files. */
-  #touched: Range[] = []
+  /** What the files have not followed yet: pages of the flash, and names of small files. */
+  readonly #touched: TouchedPages
   readonly #small = new Set<string>()
   /** The write of the journal that is not known to be durable. */
   #underWay: symbol | undefined
@@ -218,6 +203,7 @@ export class BoardFolder implements Backing {
     readonly description: Description,
   ) {
     this.#state = readState(dir, description)
+    this.#touched = new TouchedPages(description.flashSize)
     const journal = readWhole(dir, JOURNAL)
     try {
       for (const name of [FLASH, JOURNAL, ...SMALL.map(([small]) => small)]) {
@@ -362,32 +348,26 @@ export class BoardFolder implements Backing {
 
   /** The journal has this change; the files get it at the next checkpoint, each place once. */
   #note(change: Change): void {
-    if (change.kind === 'program') this.#touch(change.offset, change.offset + change.data.length)
-    else if (change.kind === 'words') {
-      const span = wordsSpan(change.entries)
-      if (span) this.#touch(...span)
-    } else if (change.kind === 'erase') {
-      this.#touch(change.sector * FLASH_SECTOR, (change.sector + 1) * FLASH_SECTOR)
-    } else this.#small.add(FILE_OF[change.kind])
-  }
-
-  /** What follows the last range closely is written with it: an object that goes leaves two places, and there may be many. */
-  #touch(from: number, to: number): void {
-    const last = this.#touched.at(-1)
-    if (last && from >= last[0] && from <= last[1] + NEAR)
-      this.#touched[this.#touched.length - 1] = [last[0], Math.max(last[1], to)]
-    else this.#touched.push([from, to])
+    switch (change.kind) {
+      case 'program':
+      case 'words':
+      case 'erase':
+        this.#touched.add(change)
+        return
+      default:
+        this.#small.add(FILE_OF[change.kind])
+    }
   }
 
   #checkpoint(): void {
     const { flash } = this.state
-    for (const [from, to] of merged(this.#touched)) this.#write(FLASH, flash.read(from, to - from), from)
+    for (const [from, to] of this.#touched.ranges()) this.#write(FLASH, flash.read(from, to - from), from)
     for (const [name, content] of SMALL) if (this.#small.has(name)) this.#write(name, content(this.state), 0)
     for (const [name, fd] of this.#files) if (name !== JOURNAL) fdatasyncSync(fd)
     // Only now: a crash before this line replays the journal over files that have it already, which changes nothing.
     this.#journal.empty()
     this.#frames.forget()
-    this.#touched = []
+    this.#touched.clear()
     this.#small.clear()
   }
 

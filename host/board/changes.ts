@@ -20,6 +20,9 @@ export type Change =
   /** Milliseconds since 1970 when the board last had power. */
   | { readonly kind: 'alive'; readonly time: bigint }
 
+/** One that changes the flash. */
+export type FlashChange = Extract<Change, { readonly kind: 'program' | 'words' | 'erase' }>
+
 const CODES = { program: 1, erase: 2, counter: 3, battery: 4, split: 5, random: 6, alive: 7, words: 8 } as const
 /** Code of a program that is written as what differs from another. */
 const AGAIN = 9
@@ -30,7 +33,13 @@ export const WORD = 4
 export const WORD_ENTRY = 4 + WORD
 /** A program of which one word in so many is more than FF is worth taking apart. */
 export const SPARSE = 8
-const BLANK = 0xffffffff
+const BLANK = -1
+/** Words that are looked at together: most of them are blank. */
+const AT_ONCE = 4
+
+function areBlank(words: Int32Array, i: number): boolean {
+  return ((words[i] ?? 0) & (words[i + 1] ?? 0) & (words[i + 2] ?? 0) & (words[i + 3] ?? 0)) === BLANK
+}
 
 /**
  * The same change as single words where nearly all of it is FF, which programs nothing: commit words are programmed together with all
@@ -39,29 +48,20 @@ const BLANK = 0xffffffff
 export function asWords(offset: number, data: Uint8Array): Change | undefined {
   const count = data.length / WORD
   if (count < SPARSE || (data.length | data.byteOffset) % WORD !== 0) return undefined
-  const words = new Uint32Array(data.buffer, data.byteOffset, count)
+  const words = new Int32Array(data.buffer, data.byteOffset, count)
   if (words[0] !== BLANK) return undefined
   const entries = Buffer.allocUnsafe(WORD_ENTRY * Math.floor(count / SPARSE))
   let at = 0
-  for (let i = 1; i < count; i++) {
-    if (words[i] === BLANK) continue
-    if (at === entries.length) return undefined
-    at = entries.writeUInt32BE(offset + WORD * i, at)
-    for (let k = 0; k < WORD; k++) entries[at++] = data[WORD * i + k] ?? 0
+  for (let i = 0; i < count; i += AT_ONCE) {
+    if (i + AT_ONCE <= count && areBlank(words, i)) continue
+    for (let j = i; j < Math.min(i + AT_ONCE, count); j++) {
+      if (words[j] === BLANK) continue
+      if (at === entries.length) return undefined
+      at = entries.writeUInt32BE(offset + WORD * j, at)
+      for (let k = 0; k < WORD; k++) entries[at++] = data[WORD * j + k] ?? 0
+    }
   }
   return { kind: 'words', entries: entries.subarray(0, at) }
-}
-
-/** The bytes between the first and behind the last of single words, undefined for none. */
-export function wordsSpan(entries: Uint8Array): readonly [from: number, to: number] | undefined {
-  const view = new DataView(entries.buffer, entries.byteOffset, entries.length)
-  let [from, to] = [Number.POSITIVE_INFINITY, 0]
-  for (let at = 0; at < entries.length; at += WORD_ENTRY) {
-    const offset = view.getUint32(at)
-    from = Math.min(from, offset)
-    to = Math.max(to, offset + WORD)
-  }
-  return to > 0 ? [from, to] : undefined
 }
 
 /** Bytes that a change takes up in a journal. */

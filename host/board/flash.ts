@@ -3,14 +3,14 @@ import { WORD_ENTRY } from './changes.js'
 import { BoardError } from './errors.js'
 
 export const ERASED = 0xff
-const NO_WORDS = new Uint32Array(0)
+const NO_WORDS = new Int32Array(0)
 
 /** Erased images of chips that are gone, by size: to erase another one takes longer than all else that a new board needs. */
 const spares = new Map<number, Uint8Array>()
 
 /** @param count words of 4 bytes, 0 = whatever the alignment */
-function wordsOf(bytes: Uint8Array, count: number): Uint32Array {
-  return count === 0 ? NO_WORDS : new Uint32Array(bytes.buffer, bytes.byteOffset, count)
+function wordsOf(bytes: Uint8Array, count: number): Int32Array {
+  return count === 0 ? NO_WORDS : new Int32Array(bytes.buffer, bytes.byteOffset, count)
 }
 
 /** NOR flash as RAM: programming clears bits, erasing sets one sector of FLASH_SECTOR bytes to FF. */
@@ -61,7 +61,12 @@ export class Flash {
 
   program(offset: number, data: Uint8Array): void {
     const area = this.read(offset, data.length)
+    const blank = this.#isBlank(offset, data.length)
     this.#use(offset, data.length)
+    if (blank) {
+      area.set(data)
+      return
+    }
     const words = (area.byteOffset | data.byteOffset) % 4 === 0 ? data.length >> 2 : 0
     const [areaWords, dataWords] = [wordsOf(area, words), wordsOf(data, words)]
     for (let i = 0; i < words; i++) areaWords[i] = (areaWords[i] ?? 0) & (dataWords[i] ?? 0)
@@ -96,6 +101,13 @@ export class Flash {
     for (let sector = 0; sector < this.#filled.length; sector++) this.erase(sector)
     spares.set(this.size, this.#image)
     this.#image = new Uint8Array(0)
+  }
+
+  /** True only where it is certain. */
+  #isBlank(offset: number, length: number): boolean {
+    const sector = Math.floor(offset / FLASH_SECTOR)
+    const from = offset - sector * FLASH_SECTOR
+    return from + length <= FLASH_SECTOR && from >= (this.#filled[sector] ?? FLASH_SECTOR)
   }
 
   #use(offset: number, length: number): void {
