@@ -8,7 +8,7 @@ const COUNT = 10_000
 const QUICK_COUNT = 2000
 
 /** Rounds until V8 has compiled what runs, in each of three threads: before, a tenth of both cores is its own. */
-const WARMUPS = 15
+const WARMUPS = 25
 
 const WORKERS: RowSpec = {
   id: 'workers2',
@@ -30,7 +30,7 @@ export const workers: Group = {
     const [two, one] = saveTwice(pair, context)
     const [inWorkers, here] = [await openFolders(two, openInWorker), await openFolders(one, openHere)]
     const contenders = { two: whole(inWorkers), one: whole(here) }
-    const costs = await interleave(contenders, context.quick ? 7 : 15, { warmups: WARMUPS })
+    const costs = await interleave(contenders, context.quick ? 7 : 25, { warmups: WARMUPS })
     for (const end of [inWorkers.source, inWorkers.target, here.source, here.target]) await end.close()
     const note = count === COUNT ? undefined : `${WORKERS.id}: ${count} objects`
     return new Map([[WORKERS.id, costs.against('two', 'one', note)]])

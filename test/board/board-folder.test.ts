@@ -213,6 +213,42 @@ test('a clean close leaves the state in the files and an empty journal', () => {
   again.close()
 })
 
+/** Programs of all lengths, some of them nearly blank, which are kept as their words; erases between them. */
+const flashChange: fc.Arbitrary<Change> = fc.oneof(
+  fc.record({ kind: fc.constant('erase' as const), sector: fc.integer({ min: 0, max: 1 }) }),
+  fc
+    .tuple(fc.integer({ min: 0, max: FLASH - 1 }), fc.integer({ min: 0, max: 12_000 }), fc.boolean(), bytes(1, 4))
+    .map(([offset, length, blank, mark]): Change => {
+      const data = Buffer.alloc(Math.min(length, FLASH - offset), blank ? 0xff : 0x5a)
+      data.set(mark.subarray(0, data.length), Math.max(0, (data.length >> 1) - mark.length))
+      return { kind: 'program', offset, data }
+    }),
+)
+
+test('the flash in the files is that of the board, wherever it was changed', () => {
+  fc.assert(
+    fc.property(fc.array(fc.array(flashChange, { maxLength: 4 }), { maxLength: 6 }), (work) => {
+      const dir = newFolder()
+      const folder = BoardFolder.open(dir)
+      const memory = new NonVolatileMemory(folder.state, folder)
+      const model = Buffer.alloc(FLASH, 0xff)
+      for (const changes of work) {
+        for (const one of changes) {
+          memory.apply(one)
+          if (one.kind === 'erase') model.fill(0xff, one.sector * FLASH_SECTOR, (one.sector + 1) * FLASH_SECTOR)
+          else if (one.kind === 'program') {
+            for (const [i, byte] of one.data.entries()) model[one.offset + i] = (model[one.offset + i] ?? 0) & byte
+          }
+        }
+        memory.sync()
+      }
+      folder.close()
+      assert.ok(readFileSync(join(dir, 'flash.img')).equals(model))
+      rmSync(dir, { recursive: true })
+    }),
+  )
+})
+
 test('what was not synced is not there after a reopen', () => {
   const dir = newFolder()
   const folder = BoardFolder.open(dir)
