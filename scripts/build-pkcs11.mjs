@@ -1,12 +1,6 @@
 #!/usr/bin/env node
-// Builds the PKCS#11 library from host/pkcs11/library with the system's C compiler. Its tables are made from the calls of the built
-// dist/host/pkcs11/calls.js each time, so that there is one truth; what they say of a function's parameters is checked by the compiler.
-//
-//   node scripts/build-pkcs11.mjs                        dist/pkcs11/libCryptoki2_64.so
-//   node scripts/build-pkcs11.mjs --sanitize thread      the same with a sanitizer of the compiler, in dist/pkcs11/thread
-//   node scripts/build-pkcs11.mjs --program NAME         also test/pkcs11/library/NAME.c as a program that is linked with the sources
-//
-// The compiler is $CC, else cc. Exits with 1 where the build fails and with 2 where there is no compiler.
+// Builds the PKCS#11 library; HELP says how. Its tables are made from the calls of the built dist/host/pkcs11/calls.js each time, so
+// that there is one truth; what they say of a function's parameters is checked by the compiler.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -21,6 +15,15 @@ const LIBRARY = 'libCryptoki2_64.so'
 const WARNINGS = ['-std=c11', '-Wall', '-Wextra', '-Werror', '-Wstrict-prototypes', '-Wshadow', '-fvisibility=hidden']
 const HARDENED = ['-O2', '-D_FORTIFY_SOURCE=2', '-fstack-protector-strong']
 const LINKED = ['-shared', '-Wl,-Bsymbolic', '-Wl,-z,relro,-z,now', '-Wl,--no-undefined', `-Wl,-soname,${LIBRARY}`]
+
+const HELP = `node scripts/build-pkcs11.mjs [--sanitize NAME] [--program NAME]...
+
+Builds the PKCS#11 library from host/pkcs11/library with the system's C compiler: dist/pkcs11/${LIBRARY}
+
+  --sanitize NAME   the same with a sanitizer of the compiler (address, undefined, thread, ...), in dist/pkcs11/NAME
+  --program NAME    also test/pkcs11/library/NAME.c as a program that is linked with the sources
+
+The compiler is $CC, else cc. Exits with 1 where the build fails and with 2 where there is no compiler.`
 
 /** A failure that was explained in full. */
 class BuildError extends Error {
@@ -95,9 +98,14 @@ async function build({ sanitize, program }) {
 
 try {
   const { values } = parseArgs({
-    options: { sanitize: { type: 'string' }, program: { type: 'string', multiple: true, default: [] } },
+    options: {
+      sanitize: { type: 'string' },
+      program: { type: 'string', multiple: true, default: [] },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
   })
-  await build(values)
+  if (values.help) console.log(HELP)
+  else await build(values)
 } catch (error) {
   const known = error instanceof BuildError || error?.code?.startsWith('ERR_PARSE_ARGS')
   console.error(known ? `build:pkcs11: ${error.message}` : error)
