@@ -1,11 +1,11 @@
 // AES (FIPS 197) with 128-, 192- and 256-bit keys: the key schedule, and ECB over any number of blocks. Eight blocks at
 // a time go through the bitsliced kernel, the last one or two one by one. No table and no branch depends on a secret.
 import { AES_CTX, AES_DECRYPT_KEYS, AES_ENCRYPT_KEYS } from './aes-context'
-import { aesDecrypt8, aesEncrypt8 } from './aes-kernel'
+import { aesDecrypt8, aesDecryptPlanes, aesEncrypt8, aesEncryptPlanes, transpose8 } from './aes-kernel'
 import { aesSingleDecrypt, aesSingleDecryptKey, aesSingleEncrypt, aesSingleEncryptKey, aesSubWord } from './aes-single'
 import { wipe } from './util'
 
-export { AES_CTX, aesDecrypt8, aesEncrypt8 }
+export { AES_CTX, aesDecrypt8, aesDecryptPlanes, aesEncrypt8, aesEncryptPlanes, transpose8 }
 
 export const AES_BLOCK = 16
 /** Bytes of eight blocks. */

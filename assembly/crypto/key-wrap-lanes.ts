@@ -1,21 +1,10 @@
 // The loop of AES key wrap over many objects at once. Wrapping is serial by design, so speed comes from the batch: each
-// of the eight lanes of the AES kernel works on an object of its own, of any length, and a lane that has finished takes
-// the next one.
+// of the eight lanes of the AES kernel works on an object of its own. Eight of one length go in step; all others have lanes of
+// their own pace, where one that has finished takes the next object.
 import { AES_GROUP, aesDecrypt8, aesEncrypt8 } from './aes'
+import { areEven, IN_STEP, keyWrapInStep, wipeInStep } from './key-wrap-in-step'
+import { KW_ROW, rowLength, rowObject } from './key-wrap-rows'
 import { wipe } from './util'
-
-/** Bytes of a batch row: u32 address of an object (8 bytes for the check value A, then n times 8 bytes R), u32 n. */
-export const KW_ROW = 8
-
-/** The address of the object of row k. */
-export function rowObject(rows: usize, k: i32): usize {
-  return load<u32>(rows + k * KW_ROW)
-}
-
-/** The semiblocks of the object of row k, the check value not counted. */
-export function rowLength(rows: usize, k: i32): u32 {
-  return load<u32>(rows + k * KW_ROW, 4)
-}
 
 @unmanaged
 class Lane {
@@ -44,6 +33,18 @@ const IDLE: usize = memory.data(16, 16)
  * through the cipher once, as KWP wants it (§6.3); W itself starts at two.
  */
 export function keyWrapLanes(ctx: usize, rows: usize, count: i32, decrypt: bool): void {
+  let even = false
+  while (areEven(rows, count)) {
+    keyWrapInStep(ctx, rows, decrypt)
+    even = true
+    rows += <usize>(IN_STEP * KW_ROW)
+    count -= IN_STEP
+  }
+  if (even) wipeInStep()
+  if (count > 0) atTheirPace(ctx, rows, count, decrypt)
+}
+
+function atTheirPace(ctx: usize, rows: usize, count: i32, decrypt: bool): void {
   const busy = min(count, LANE_COUNT)
   for (let l = 0; l < LANE_COUNT; l++) {
     if (l < busy) take(l, rows, l, decrypt)

@@ -2,7 +2,8 @@
 // own, or a batch of objects under one expanded key.
 import { AES_CTX, aesKeySingle } from './aes'
 import { aesSingleDecrypt, aesSingleEncrypt, aesSingleUnwrap, aesSingleWrap } from './aes-single'
-import { KW_ROW, keyWrapLanes, rowLength, rowObject } from './key-wrap-lanes'
+import { keyWrapLanes } from './key-wrap-lanes'
+import { KW_ROW, rowLength, rowObject } from './key-wrap-rows'
 import { load32be, store32be, wipe } from './util'
 
 export { KW_ROW }

@@ -122,49 +122,58 @@ function transpose() {
   return lines
 }
 
+const load = (from) => BITS.map((i) => `let q${i} = v128.load(${from}, ${16 * i})`)
+const store = (to) => BITS.map((i) => `v128.store(${to}, q${i}, ${16 * i})`)
+const procedure = (head, body) => [`export function ${head}: void {`, ...indent(body, 2), '}']
+
 function kernel(decrypt) {
   const keys = decrypt ? 'AES_DECRYPT_KEYS' : 'AES_ENCRYPT_KEYS'
-  return [
-    `export function aes${decrypt ? 'Decrypt' : 'Encrypt'}8(ctx: usize, src: usize, dst: usize): void {`,
+  return procedure(`aes${decrypt ? 'Decrypt' : 'Encrypt'}Planes(ctx: usize, planes: usize)`, [
+    ...load('planes'),
+    'const rounds = load<i32>(ctx)',
+    'let left = rounds',
+    `let rk = ctx + ${keys}`,
+    ...BITS.map((i) => `q${i} = ${xor(`q${i}`, `v128.load(rk, ${16 * i})`)}`),
+    'while (true) {',
     ...indent(
       [
-        ...BITS.map((i) => `let q${i} = v128.load(src, ${16 * i})`),
-        'let t: v128',
-        ...transpose(),
-        'const rounds = load<i32>(ctx)',
-        'let left = rounds',
-        `let rk = ctx + ${keys}`,
-        ...BITS.map((i) => `q${i} = ${xor(`q${i}`, `v128.load(rk, ${16 * i})`)}`),
-        'while (true) {',
-        ...indent(
-          [
-            ...round(1, decrypt),
-            'if (left === 2) {',
-            '  rk += 256',
-            '  break',
-            '}',
-            ...round(2, decrypt),
-            ...round(3, decrypt),
-            'if (left === 4) {',
-            '  rk += 512',
-            '  break',
-            '}',
-            ...round(4, decrypt),
-            'rk += 512',
-            'left -= 4',
-          ],
-          2,
-        ),
+        ...round(1, decrypt),
+        'if (left === 2) {',
+        '  rk += 256',
+        '  break',
         '}',
-        ...lastRound(decrypt),
-        ...transpose(),
-        ...BITS.map((i) => `v128.store(dst, q${i}, ${16 * i})`),
+        ...round(2, decrypt),
+        ...round(3, decrypt),
+        'if (left === 4) {',
+        '  rk += 512',
+        '  break',
+        '}',
+        ...round(4, decrypt),
+        'rk += 512',
+        'left -= 4',
       ],
       2,
     ),
     '}',
-  ]
+    ...lastRound(decrypt),
+    ...store('planes'),
+  ])
 }
+
+const TRANSPOSITION = procedure('transpose8(src: usize, dst: usize)', [
+  ...load('src'),
+  'let t: v128',
+  ...transpose(),
+  ...store('dst'),
+])
+
+/** Blocks in, blocks out. */
+const onBlocks = (name) =>
+  procedure(`aes${name}8(ctx: usize, src: usize, dst: usize)`, [
+    'transpose8(src, dst)',
+    `aes${name}Planes(ctx, dst)`,
+    'transpose8(dst, dst)',
+  ])
 
 /** The whole text of assembly/crypto/aes-kernel.ts. */
 function generate() {
@@ -179,17 +188,26 @@ function generate() {
     '// over eight v128 and nothing here depends on data: no table, no branch, no address. "Fixsliced" (A. Adomnicai,',
     '// T. Peyrin, 2021): ShiftRows is never done; each round works on a state held in the row order of its phase instead,',
     '// and round keys are stored in that order (aes.ts). The four NOTs of the S-box live in the round keys as well.',
-    '// Keep these two functions apart from their loops: a loop inside a call stays in the slow tier of the engine.',
+    '// Keep these functions apart from their loops: a loop inside a call stays in the slow tier of the engine.',
     '',
     "import { AES_DECRYPT_KEYS, AES_ENCRYPT_KEYS } from './aes-context'",
     '',
     ...[...permutations].map(([text, name]) => `const ${name} = i8x16(${text})`),
     '',
-    '/** Encrypts 8 consecutive blocks (128 bytes); `dst` may equal `src`. */',
+    '/** Eight blocks (128 bytes) as their planes, or planes as their blocks; `dst` may equal `src`. */',
+    ...TRANSPOSITION,
+    '',
+    '/** Encrypts eight blocks that are held as their planes, in place. */',
     ...encrypt,
     '',
-    '/** Decrypts 8 consecutive blocks (128 bytes); `dst` may equal `src`. */',
+    '/** Decrypts eight blocks that are held as their planes, in place. */',
     ...decrypt,
+    '',
+    '/** Encrypts 8 consecutive blocks (128 bytes); `dst` may equal `src`. */',
+    ...onBlocks('Encrypt'),
+    '',
+    '/** Decrypts 8 consecutive blocks (128 bytes); `dst` may equal `src`. */',
+    ...onBlocks('Decrypt'),
   ].join('\n')}\n`
 }
 

@@ -1,4 +1,4 @@
-import { createCipheriv } from 'node:crypto'
+import { createCipheriv, createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -80,6 +80,51 @@ test(
           assert.is(core.memory[ok + i], damaged ? 0 : 1, `object ${i}`)
           core.assertZero(address, 8, 'the check value')
           if (damaged) core.assertZero(address, plaintext.length + 8, 'a refused object')
+          else equalBytes(core.take(address + 8, plaintext.length), plaintext, `object ${i}`)
+        })
+        core.assertNothingLeft()
+        core.reset()
+      }),
+    )
+  }),
+)
+
+/** Runs of objects of one length, some of which go through the kernel in step: how many semiblocks, how many objects. */
+const runs = fc.array(
+  fc.tuple(
+    fc.oneof(fc.integer({ min: 2, max: 9 }), fc.integer({ min: 2, max: 130 }), fc.constantFrom(511, 512, 513)),
+    fc.integer({ min: 1, max: 20 }),
+  ),
+  { minLength: 1, maxLength: 4 },
+)
+
+test(
+  'objects of one length, with others between them, are wrapped and unwrapped as object by object',
+  core.checked(() => {
+    fc.assert(
+      fc.property(arbitraryKey, runs, fc.nat(100), (key, lengths, spoilt) => {
+        const plaintexts = lengths.flatMap(([n, count], run) =>
+          Array.from({ length: count }, (_, i) =>
+            createHash('shake256', { outputLength: 8 * n })
+              .update(`${run} ${i}`)
+              .digest(),
+          ),
+        )
+        const there = batch(key, plaintexts.map(withRoom), semiblocksOf)
+        core.call.kwWrapMany(there.ctx, there.rows, plaintexts.length)
+        plaintexts.forEach((plaintext, i) => {
+          equalBytes(core.take(there.at[i] ?? 0, plaintext.length + 8), wrapped(key, plaintext, false), `object ${i}`)
+        })
+        core.assertNothingLeft()
+        core.reset()
+        const objects = plaintexts.map((plaintext, i) => damage(wrapped(key, plaintext, false), i === spoilt))
+        const back = batch(key, objects, semiblocksOf)
+        const ok = core.room(objects.length, 0x77)
+        core.call.kwUnwrapMany(back.ctx, back.rows, objects.length, ok)
+        plaintexts.forEach((plaintext, i) => {
+          const address = back.at[i] ?? 0
+          assert.is(core.memory[ok + i], i === spoilt ? 0 : 1, `object ${i}`)
+          if (i === spoilt) core.assertZero(address, plaintext.length + 8, 'a refused object')
           else equalBytes(core.take(address + 8, plaintext.length), plaintext, `object ${i}`)
         })
         core.assertNothingLeft()
