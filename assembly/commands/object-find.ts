@@ -307,7 +307,8 @@ function listChain(order: i32, name: u32, start: u32): u32 {
     else if (order === BY_CLASS) while (i !== 0 && row(i).handle < start) i = row(i).nextByClass
   }
   for (; i !== 0; i = chainNext(order, row(i))) {
-    if (!offer(row(i), user)) return 1 + row(i).handle
+    // Names of other hashes share the chain.
+    if (inChain(order, name, row(i)) && !offer(row(i), user)) return 1 + row(i).handle
   }
   return 0
 }

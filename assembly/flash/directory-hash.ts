@@ -1,11 +1,11 @@
 // The directory hash of a partition (SPEC.md §6.2): a hash over leaves of LEAF handles each, so that a change costs one leaf and the
-// list of leaves, however many objects there are. The hash of a leaf is kept until one of its objects changes, and of the last one that
-// was hashed how far that went: an object that is made has the highest handle, so nothing before it is hashed again.
+// list of leaves. The hash of a leaf is kept until one of its objects changes, of the last one that was hashed how far that went, and
+// the list up to the last but one: an object that is made has the highest handle, so nothing before it is hashed again.
 
 import { HASH_CTX, HASH_SHA384, hashFinal, hashInit, hashUpdate } from '../crypto/sha2'
 import { store32be } from '../crypto/util'
 import { firstOf, row, tagOf } from './directory'
-import { digestOf, LEAF_BITS, Leaf, leafAt, prefix } from './leaves'
+import { digestOf, LEAF_BITS, Leaf, leafAt, prefix, trunk } from './leaves'
 
 /** "OBDH": begins what more than one leaf is hashed to; no handle is so large. */
 const TREE_MAGIC: u32 = 0x4f424448
@@ -14,6 +14,8 @@ const TREE: usize = memory.data(HASH_CTX, 16)
 const PART: usize = memory.data(HASH_CTX, 16)
 /** The hash over the objects that `prefix` tells of. */
 const HASHED: usize = memory.data(HASH_CTX, 16)
+/** The hash over the leaves that `trunk` tells of. */
+const LISTED: usize = memory.data(HASH_CTX, 16)
 const ENTRY: usize = memory.data(24, 16)
 
 /** The leaf that begins with row `first`, its hash computed where it is not known. */
@@ -46,24 +48,51 @@ function leafFrom(partition: u32, first: u32): Leaf {
   return leaf
 }
 
+/** The list is in TREE up to a leaf, which only one more follows. */
+function keep(partition: u32, number: u32, last: u32, leaves: u32): void {
+  const kept = trunk()
+  kept.owner = partition + 1
+  kept.number = number
+  kept.last = last
+  kept.leaves = leaves
+  memory.copy(LISTED, TREE, HASH_CTX)
+}
+
 /** 48 bytes to `out`: H of no bytes for no object, the hash of the leaf for one, else H("OBDH" ∥ number ∥ hash of every leaf). */
 export function directoryHash(partition: u32, out: usize): void {
+  const kept = trunk()
+  let leaves: u32 = 0
+  let number: u32 = 0
+  let last: u32 = 0
   let i = firstOf(partition)
-  hashInit(TREE, HASH_SHA384)
-  store32be(ENTRY, TREE_MAGIC)
-  hashUpdate(TREE, ENTRY, 4)
-  let leaves = 0
+  // Only where a leaf follows: one alone is no list.
+  if (kept.owner === partition + 1 && row(kept.last).next !== 0) {
+    leaves = kept.leaves
+    number = kept.number
+    last = kept.last
+    i = row(last).next
+    memory.copy(TREE, LISTED, HASH_CTX)
+  } else {
+    hashInit(TREE, HASH_SHA384)
+    store32be(ENTRY, TREE_MAGIC)
+    hashUpdate(TREE, ENTRY, 4)
+  }
   while (i !== 0) {
     const leaf = leafFrom(partition, i)
     i = row(leaf.last).next
     leaves++
-    if (i === 0 && leaves === 1) {
-      memory.copy(out, digestOf(leaf), 48)
-      return
+    if (i === 0) {
+      if (leaves === 1) {
+        memory.copy(out, digestOf(leaf), 48)
+        return
+      }
+      keep(partition, number, last, leaves - 1)
     }
     store32be(ENTRY, leaf.number)
     hashUpdate(TREE, ENTRY, 4)
     hashUpdate(TREE, digestOf(leaf), 48)
+    number = leaf.number
+    last = leaf.last
   }
   if (leaves === 0) hashInit(TREE, HASH_SHA384)
   hashFinal(TREE, out)

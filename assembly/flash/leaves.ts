@@ -41,6 +41,24 @@ export function prefix(): Prefix {
   return changetype<Prefix>(PREFIX)
 }
 
+/** How far the hash over the leaves has been taken: to the last but one, because an object that is made is in the last. */
+@unmanaged
+export class Trunk {
+  /** Partition + 1, 0 = none. */
+  owner: u32
+  /** Of its last leaf. */
+  number: u32
+  /** Row of the last object in it. */
+  last: u32
+  leaves: u32
+}
+
+const TRUNK: usize = memory.data(16, 16)
+
+export function trunk(): Trunk {
+  return changetype<Trunk>(TRUNK)
+}
+
 export function leafAt(partition: u32, number: u32): Leaf {
   return changetype<Leaf>(TABLE + <usize>((number + partition * 0x9e3779b1) % COUNT) * SIZE)
 }
@@ -53,6 +71,7 @@ export function digestOf(leaf: Leaf): usize {
 export function leavesClear(): void {
   memory.fill(TABLE, 0, <usize>COUNT * SIZE)
   prefix().owner = 0
+  trunk().owner = 0
 }
 
 /** An object of this leaf came, went or has another record. */
@@ -62,4 +81,6 @@ export function leafChanged(partition: u32, handle: u32): void {
   if (leaf.owner === partition + 1 && leaf.number === number) leaf.owner = 0
   const before = prefix()
   if (before.owner === partition + 1 && before.number === number && handle <= before.handle) before.owner = 0
+  const kept = trunk()
+  if (kept.owner === partition + 1 && number <= kept.number) kept.owner = 0
 }
