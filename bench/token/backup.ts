@@ -58,6 +58,9 @@ const JOBS: readonly Job[] = [
   job('backup-data', 'backup', 'data', 1000, { quickCount: 500 }),
 ]
 
+/** Rounds until V8 has compiled most of what runs in the threads of the tokens: the crypto alone has no such threads. */
+const WARMUPS = 10
+
 /** The same backup in processor time: what a busy machine does not change. */
 const work = ({ id, what, ...spec }: RowSpec): RowSpec => ({
   ...spec,
@@ -84,7 +87,7 @@ export const backups: readonly Group[] = JOBS.map(({ spec, kind, count, quickCou
         },
         alone: cryptoAlone(prepared.bytes, context.quick ? 20 : 100),
       }
-      const [rounds, warmups] = [context.quick ? 3 : 9, 2]
+      const [rounds, warmups] = context.quick ? [3, 2] : [15, WARMUPS]
       const costs = await interleave(contenders, rounds, { warmups })
       await pair.source.close()
       await pair.target.close()
