@@ -7,12 +7,14 @@ import { wipe } from './util'
 /** Objects in step. */
 export const IN_STEP: i32 = 8
 /** Semiblocks, the check value not counted, of the longest objects that go in step; 16 bits hold every counter. */
-const MOST: u32 = 512
+const MOST: i32 = 512
 
 /** Bytes of one semiblock of eight objects: eight half planes. */
-const PLACE: usize = 64
+const PLACE_LENGTH: i32 = 64
+const PLACE: usize = <usize>PLACE_LENGTH
+const PLACES_LENGTH: i32 = (MOST + 1) * PLACE_LENGTH
 /** The check values (place 0) and all semiblocks. */
-const PLACES: usize = memory.data(32832, 16)
+const PLACES: usize = memory.data(PLACES_LENGTH, 16)
 /** Of PLACES, bytes from the first on that hold something. */
 let used: i32 = 0
 /** Eight blocks A ∥ Ri as planes. */
@@ -26,13 +28,13 @@ export function areEven(rows: usize, count: i32): bool {
   if (count < IN_STEP) return false
   const n = rowLength(rows, 0)
   for (let k = 1; k < IN_STEP; k++) if (rowLength(rows, k) !== n) return false
-  return n > 1 && n <= MOST
+  return n > 1 && n <= <u32>MOST
 }
 
 /** Runs W (SP 800-38F §6.1), or its inverse, over eight rows in place, for which `areEven` holds. */
 export function keyWrapInStep(ctx: usize, rows: usize, decrypt: bool): void {
   const n = <usize>rowLength(rows, 0)
-  used = max(used, (<i32>n + 1) * <i32>PLACE)
+  used = max(used, (<i32>n + 1) * PLACE_LENGTH)
   gather(rows, n)
   if (decrypt) unwrap(ctx, n)
   else wrap(ctx, n)

@@ -33,14 +33,12 @@ const IDLE: usize = memory.data(16, 16)
  * through the cipher once, as KWP wants it (§6.3); W itself starts at two.
  */
 export function keyWrapLanes(ctx: usize, rows: usize, count: i32, decrypt: bool): void {
-  let even = false
   while (areEven(rows, count)) {
     keyWrapInStep(ctx, rows, decrypt)
-    even = true
     rows += <usize>(IN_STEP * KW_ROW)
     count -= IN_STEP
   }
-  if (even) wipeInStep()
+  wipeInStep()
   if (count > 0) atTheirPace(ctx, rows, count, decrypt)
 }
 
