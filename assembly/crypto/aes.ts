@@ -8,6 +8,8 @@ import { wipe } from './util'
 export { AES_CTX, aesDecrypt8, aesDecryptPlanes, aesEncrypt8, aesEncryptPlanes, transpose8 }
 
 export const AES_BLOCK = 16
+/** Blocks that the kernel works on at once. */
+export const AES_LANES: i32 = 8
 /** Bytes of eight blocks. */
 export const AES_GROUP = 128
 

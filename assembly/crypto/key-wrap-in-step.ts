@@ -1,11 +1,9 @@
 // AES key wrap of eight objects of one length, in step: all of them are at the same place and counter, so they stay as the
 // planes of the AES kernel (aes-kernel.ts) from the first step to the last, and nothing has to be kept of each.
-import { AES_GROUP, aesDecryptPlanes, aesEncryptPlanes, transpose8 } from './aes'
+import { AES_GROUP, AES_LANES, aesDecryptPlanes, aesEncryptPlanes, transpose8 } from './aes'
 import { rowLength, rowObject } from './key-wrap-rows'
 import { wipe } from './util'
 
-/** Objects in step. */
-export const IN_STEP: i32 = 8
 /** Semiblocks, the check value not counted, of the longest objects that go in step; 16 bits hold every counter. */
 const MOST: i32 = 512
 
@@ -25,9 +23,9 @@ const BIT = i8x16(1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128)
 
 /** Whether the next eight objects go in step. */
 export function areEven(rows: usize, count: i32): bool {
-  if (count < IN_STEP) return false
+  if (count < AES_LANES) return false
   const n = rowLength(rows, 0)
-  for (let k = 1; k < IN_STEP; k++) if (rowLength(rows, k) !== n) return false
+  for (let k = 1; k < AES_LANES; k++) if (rowLength(rows, k) !== n) return false
   return n > 1 && n <= <u32>MOST
 }
 
@@ -128,7 +126,7 @@ function counterPlane(b: usize, t: u64): u64 {
 /** All semiblocks become half planes, two places at a time. */
 function gather(rows: usize, n: usize): void {
   for (let i: usize = 0; i <= n; i += 2) {
-    for (let l = 0; l < IN_STEP; l++) {
+    for (let l = 0; l < AES_LANES; l++) {
       const from = rowObject(rows, l) + (i << 3)
       v128.store(PLANES + (l << 4), i < n ? v128.load(from) : v128.load64_zero(from))
     }
@@ -151,7 +149,7 @@ function scatter(rows: usize, n: usize): void {
       store<u64>(PLANES + (b << 4), i < n ? load<u64>(place + PLACE + (b << 3)) : 0, 8)
     }
     transpose8(PLANES, PLANES)
-    for (let l = 0; l < IN_STEP; l++) {
+    for (let l = 0; l < AES_LANES; l++) {
       const to = rowObject(rows, l) + (i << 3)
       const block = v128.load(PLANES + (l << 4))
       if (i < n) v128.store(to, block)

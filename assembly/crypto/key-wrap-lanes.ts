@@ -1,8 +1,8 @@
 // The loop of AES key wrap over many objects at once. Wrapping is serial by design, so speed comes from the batch: each
 // of the eight lanes of the AES kernel works on an object of its own. Eight of one length go in step; all others have lanes of
 // their own pace, where one that has finished takes the next object.
-import { AES_GROUP, aesDecrypt8, aesEncrypt8 } from './aes'
-import { areEven, IN_STEP, keyWrapInStep, wipeInStep } from './key-wrap-in-step'
+import { AES_GROUP, AES_LANES, aesDecrypt8, aesEncrypt8 } from './aes'
+import { areEven, keyWrapInStep, wipeInStep } from './key-wrap-in-step'
 import { KW_ROW, rowLength, rowObject } from './key-wrap-rows'
 import { wipe } from './util'
 
@@ -20,7 +20,6 @@ class Lane {
   unused1: u32
 }
 
-const LANE_COUNT = 8
 const LANES_LENGTH = 256
 const LANES: usize = memory.data(LANES_LENGTH, 16)
 /** Eight blocks A ∥ Ri. */
@@ -35,16 +34,16 @@ const IDLE: usize = memory.data(16, 16)
 export function keyWrapLanes(ctx: usize, rows: usize, count: i32, decrypt: bool): void {
   while (areEven(rows, count)) {
     keyWrapInStep(ctx, rows, decrypt)
-    rows += <usize>(IN_STEP * KW_ROW)
-    count -= IN_STEP
+    rows += <usize>(AES_LANES * KW_ROW)
+    count -= AES_LANES
   }
   wipeInStep()
   if (count > 0) atTheirPace(ctx, rows, count, decrypt)
 }
 
 function atTheirPace(ctx: usize, rows: usize, count: i32, decrypt: bool): void {
-  const busy = min(count, LANE_COUNT)
-  for (let l = 0; l < LANE_COUNT; l++) {
+  const busy = min(count, AES_LANES)
+  for (let l = 0; l < AES_LANES; l++) {
     if (l < busy) take(l, rows, l, decrypt)
     else idle(l)
   }
@@ -59,7 +58,7 @@ function wrapLanes(ctx: usize, rows: usize, count: i32, busy: i32): void {
   let next = busy
   while (busy > 0) {
     aesEncrypt8(ctx, BLOCKS, BLOCKS)
-    for (let l = 0; l < LANE_COUNT; l++) {
+    for (let l = 0; l < AES_LANES; l++) {
       const state = lane(l)
       const block = BLOCKS + (l << 4)
       const text = v128.load(block)
@@ -79,7 +78,7 @@ function unwrapLanes(ctx: usize, rows: usize, count: i32, busy: i32): void {
   let next = busy
   while (busy > 0) {
     aesDecrypt8(ctx, BLOCKS, BLOCKS)
-    for (let l = 0; l < LANE_COUNT; l++) {
+    for (let l = 0; l < AES_LANES; l++) {
       const state = lane(l)
       const block = BLOCKS + (l << 4)
       const text = v128.load(block)
